@@ -1,0 +1,1 @@
+"""Photographs of hands: reading one safely, and the index of a whole set."""

@@ -1,0 +1,64 @@
+"""One photograph, read safely into RGB: the only door through which image files enter."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from palm_assets.errors import PhotoError
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"})
+MAX_MEGAPIXELS = 64.0
+SIXTEEN_BIT_MODES = frozenset({"I;16", "I;16B", "I;16L", "I;16N", "I", "F"})
+
+
+def read_photo(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> np.ndarray:
+    """Decode a photograph as a viewer would show it.
+
+    EXIF rotation is applied, CMYK, palette and grey images become RGB, 16-bit ones are scaled to 8 bits, and
+    transparency is laid over white.
+
+    Returns:
+        uint8 RGB, (H, W, 3).
+
+    Raises:
+        PhotoError: empty, truncated, not an image, animated, or larger than `max_megapixels` million pixels.
+    """
+
+    def refuse(why: str) -> PhotoError:
+        return PhotoError(why, where=path, hint="Replace the file or leave it out.")
+
+    if path.stat().st_size == 0:
+        raise refuse("empty file")
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns about large pictures before we can say so in our words.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                if image.width * image.height > max_megapixels * 1e6:
+                    raise refuse(f"too large: {image.width}x{image.height} pixels")
+                if getattr(image, "is_animated", False):
+                    raise refuse("animated, not a photograph")
+                return np.asarray(_as_rgb(ImageOps.exif_transpose(image)))
+    except UnidentifiedImageError:
+        raise refuse("not an image") from None
+    except Image.DecompressionBombError:
+        raise refuse("too large to be a photograph") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        # Pillow reports damage by any of these, depending on the format.
+        raise refuse(f"damaged: {error}") from error
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    if image.mode in SIXTEEN_BIT_MODES:
+        values = np.asarray(image).astype(np.float64)
+        scale = 255 / 65535 if values.max(initial=0) > 255 else 1
+        return Image.fromarray(np.clip(values * scale, 0, 255).round().astype(np.uint8)).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        paper = Image.new("RGBA", layer.size, (255, 255, 255, 255))
+        return Image.alpha_composite(paper, layer).convert("RGB")
+    return image.convert("RGB")
