@@ -1,0 +1,1 @@
+"""Cropped palms: what the network learns from."""

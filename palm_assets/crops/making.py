@@ -1,0 +1,210 @@
+"""Cutting the palms out of all photographs of a set: decode, detect and cut, with decoding running ahead."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from PIL import Image
+
+from palm_assets.crops.config import CropConfig
+from palm_assets.crops.geometry import Box, crop_box
+from palm_assets.detector.detection import Detection
+from palm_assets.errors import ArtifactCorruptError, DatasetError
+from palm_assets.photos.index import Photo, PhotoIndex
+from palm_assets.photos.reading import read_photo
+from palm_assets.pictures import grid
+from palm_assets.progress import Progress, silent
+
+CROPS_FILE = "crops.npy"
+SHEET_TILES = 100
+
+
+class Detector(Protocol):
+    """What finds the palms."""
+
+    def detect(
+        self, photos: Sequence[np.ndarray], *, min_confidence: float = 0.25
+    ) -> list[Detection | None]: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Crop:
+    """Where row `row` of the packed array comes from; the box is in pixels of the photo."""
+
+    row: int
+    path: str
+    person: str
+    aspect: str
+    side: str
+    skin: str
+    split: Literal["train", "holdout"]
+    confidence: float
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Packed crops, uint8 RGB (N, 3, S, S), those of the people in training first."""
+
+    images: np.ndarray
+    index: tuple[Crop, ...]
+
+    @property
+    def train(self) -> np.ndarray:
+        """Crops of the people in training, (N, 3, S, S)."""
+        return self.images[: self._n_train]
+
+    @property
+    def holdout(self) -> np.ndarray:
+        """Crops of the people held out, (M, 3, S, S)."""
+        return self.images[self._n_train :]
+
+    @property
+    def _n_train(self) -> int:
+        return sum(crop.split == "train" for crop in self.index)
+
+
+def make_crops(
+    photos: PhotoIndex, detector: Detector, config: CropConfig, folder: Path, *, progress: Progress = silent
+) -> dict[str, Any]:
+    """Cut the palm out of every photo; writes `crops.npy`, `crops.csv`, `without_palm.csv`, `contact_sheet.png`.
+
+    Returns:
+        Facts for the manifest: counts of crops and people a split, the share of photos with a palm.
+
+    Raises:
+        DatasetError: fewer than two people, or no palm found at all.
+    """
+    held_out = people_held_out({photo.person for photo in photos.photos}, config)
+    cut: list[tuple[Photo, Detection | None, Box, np.ndarray]] = []
+    without: list[Photo] = []
+    for batch, decoded in _decoded_ahead(photos, config.batch):
+        found = detector.detect(decoded, min_confidence=config.min_confidence)
+        for photo, pixels, detection in zip(batch, decoded, found, strict=True):
+            if detection is None:
+                without.append(photo)
+                if config.no_palm == "set_aside":
+                    continue
+            box = _box(photo, detection, config)
+            cut.append((photo, detection, box, _resized(pixels, box, config.image_size)))
+        progress(len(cut) + (len(without) if config.no_palm == "set_aside" else 0), len(photos.photos))
+    if not cut:
+        raise DatasetError(
+            f"The detector found no palm on any of {len(photos.photos)} photos",
+            where=photos.root,
+            hint="Look at the detector's detections.png; train it longer or lower min_confidence.",
+        )
+
+    cut.sort(key=lambda entry: (entry[0].person in held_out, entry[0].path))
+    images = np.stack([pixels for _, _, _, pixels in cut])
+    index = tuple(
+        Crop(
+            row,
+            photo.path,
+            photo.person,
+            photo.aspect,
+            photo.side,
+            photo.skin,
+            "holdout" if photo.person in held_out else "train",
+            0.0 if detection is None else round(detection.confidence, 4),
+            *(round(value, 1) for value in box),
+        )
+        for row, (photo, detection, box, _) in enumerate(cut)
+    )
+    np.save(folder / CROPS_FILE, images)
+    _write_rows(folder / "crops.csv", Crop, index)
+    _write_rows(folder / "without_palm.csv", Photo, without)
+    shown = np.linspace(0, len(images) - 1, min(SHEET_TILES, len(images))).astype(int)
+    grid(images[shown]).save(folder / "contact_sheet.png")
+    return {**_counts(index), "share_with_palm": 1 - len(without) / len(photos.photos), "shape": list(images.shape)}
+
+
+def read_crops(folder: Path) -> Crops:
+    """Open what `make_crops` wrote; the array is a read-only memory map.
+
+    Raises:
+        ArtifactCorruptError: the array and the index do not fit.
+    """
+    images = np.load(folder / CROPS_FILE, mmap_mode="r")
+    with (folder / "crops.csv").open(newline="") as stream:
+        index = tuple(_crop(row) for row in csv.DictReader(stream))
+    if images.dtype != np.uint8 or images.ndim != 4 or len(images) != len(index):
+        raise ArtifactCorruptError("Array and index do not fit", where=folder, hint="Materialize palm_crops again.")
+    return Crops(images, index)
+
+
+def people_held_out(people: set[str], config: CropConfig) -> set[str]:
+    """The people that training never sees: a fixed, pseudo-random choice, at least one.
+
+    Raises:
+        DatasetError: fewer than two people.
+    """
+    if len(people) < 2:
+        raise DatasetError(
+            "All photographs are of one person, so nobody can be held out of training",
+            hint="Add photographs of other people; a subfolder for each person tells them apart.",
+        )
+
+    def rank(person: str) -> str:
+        return hashlib.sha256(f"{config.seed}:{person}".encode()).hexdigest()
+
+    count = min(max(1, round(config.holdout_share * len(people))), len(people) - 1)
+    return set(sorted(people, key=rank)[:count])
+
+
+def _decoded_ahead(photos: PhotoIndex, batch: int) -> Iterator[tuple[list[Photo], list[np.ndarray]]]:
+    """Batches of photos with their pixels; while one is used, the next is being decoded, and no more than that."""
+    batches = [list(photos.photos[i : i + batch]) for i in range(0, len(photos.photos), batch)]
+    with ThreadPoolExecutor() as pool:
+
+        def start(number: int) -> list[Any]:
+            return [pool.submit(read_photo, photos.root / photo.path) for photo in batches[number]]
+
+        ahead = start(0) if batches else []
+        for number, current in enumerate(batches):
+            decoding, ahead = ahead, start(number + 1) if number + 1 < len(batches) else []
+            yield current, [future.result() for future in decoding]
+
+
+def _box(photo: Photo, detection: Detection | None, config: CropConfig) -> Box:
+    whole = (0.0, 0.0, float(photo.width), float(photo.height))
+    return whole if detection is None else crop_box(detection.box, photo.width, photo.height, config)
+
+
+def _resized(pixels: np.ndarray, box: Box, size: int) -> np.ndarray:
+    """The part inside `box`, antialiased to (3, size, size); Pillow widens its filter when it shrinks."""
+    part = Image.fromarray(pixels).resize((size, size), Image.Resampling.BICUBIC, box=box)
+    return np.asarray(part).transpose(2, 0, 1)
+
+
+def _counts(index: Sequence[Crop]) -> dict[str, Any]:
+    return {
+        "crops": dict(Counter(crop.split for crop in index)),
+        "people": {s: len({c.person for c in index if c.split == s}) for s in ("train", "holdout")},
+        "skin": dict(Counter(crop.skin for crop in index)),
+        "side": dict(Counter(crop.side for crop in index)),
+    }
+
+
+def _crop(row: dict[str, str]) -> Crop:
+    kinds: dict[str, type] = {"row": int, "confidence": float}
+    kinds |= dict.fromkeys(("left", "top", "right", "bottom"), float)
+    return Crop(**{name: kinds.get(name, str)(value) for name, value in row.items()})
+
+
+def _write_rows(path: Path, row_type: type, rows: Sequence[Any]) -> None:
+    with path.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, [field.name for field in fields(row_type)])
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in rows)

@@ -1,0 +1,1 @@
+"""The palm detector: its training set, its training, and what it finds."""

@@ -1,0 +1,105 @@
+"""Finding the palm on photographs: a trained detector, fed in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+
+from palm_assets.cpu import use_all_cores
+from palm_assets.errors import DetectorError
+
+DETECTOR_FILE = "detector.safetensors"
+PADDING = 114  # the grey that Ultralytics pads with in training
+
+
+def architecture_of(start: str) -> str:
+    """The architecture that starting weights belong to: `yolo11n.pt` has that of `yolo11n.yaml`."""
+    return Path(start).with_suffix(".yaml").name
+
+
+@dataclass(frozen=True)
+class Detection:
+    """A palm: corners (left, top, right, bottom) in pixels of the photo, confidence in [0, 1]."""
+
+    box: tuple[float, float, float, float]
+    confidence: float
+
+
+class PalmDetector:
+    """A trained YOLO11 that returns the most confident palm of each photo."""
+
+    def __init__(self, model: Any, image_size: int) -> None:
+        self._model = model.eval().fuse(verbose=False).to(memory_format=torch.channels_last)
+        self._image_size = image_size
+
+    @torch.inference_mode()
+    def detect(self, photos: Sequence[np.ndarray], *, min_confidence: float = 0.25) -> list[Detection | None]:
+        """The best palm of each photo (uint8 RGB, (H, W, 3), any sizes), None where there is none.
+
+        The photos form one batch: hand over 16 to 64 at a time.
+        """
+        from palm_assets.detector.ultralytics_quietly import non_max_suppression
+
+        padded = [_letterbox(photo, self._image_size) for photo in photos]
+        batch = torch.from_numpy(np.stack([image for image, _, _, _ in padded])).permute(0, 3, 1, 2)
+        output = self._model(batch.float().div_(255).contiguous(memory_format=torch.channels_last))
+        # One box is wanted, so the overlap threshold does not matter and the time limit must not either.
+        found = non_max_suppression(output, conf_thres=min_confidence, max_det=1, max_time_img=60.0)
+        return [
+            _detection(rows, photo.shape, place)
+            for rows, photo, (_, *place) in zip(found, photos, padded, strict=True)
+        ]
+
+
+def load_detector(folder: Path) -> PalmDetector:
+    """Load what `train_detector` wrote.
+
+    Raises:
+        DetectorError: the file is missing or is not a detector's.
+    """
+    from palm_assets.detector.ultralytics_quietly import yolo_from_scratch
+
+    use_all_cores()
+    path = folder / DETECTOR_FILE
+    try:
+        with safe_open(path, framework="pt") as stored:
+            about = stored.metadata()
+            weights = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+        model = yolo_from_scratch(about["architecture"], ["palm"]).model
+        model.load_state_dict(weights)
+    except (OSError, SafetensorError, KeyError, TypeError, RuntimeError) as error:
+        raise DetectorError(
+            f"Not a palm detector: {error}", where=path, hint="Materialize palm_detector again."
+        ) from error
+    return PalmDetector(model.float(), int(about["image_size"]))
+
+
+def _letterbox(photo: np.ndarray, size: int) -> tuple[np.ndarray, float, int, int]:
+    """The photo scaled to fit a `size` square and padded with grey; scale, left and top pad, as in training."""
+    height, width = photo.shape[:2]
+    scale = size / max(height, width)
+    new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
+    small = cv2.resize(photo, (new_width, new_height), interpolation=cv2.INTER_LINEAR)
+    left, top = (size - new_width) // 2, (size - new_height) // 2
+    canvas = np.full((size, size, 3), PADDING, np.uint8)
+    canvas[top : top + new_height, left : left + new_width] = small
+    return canvas, scale, left, top
+
+
+def _detection(rows: torch.Tensor, shape: tuple[int, ...], place: Sequence[float]) -> Detection | None:
+    if len(rows) == 0:
+        return None
+    scale, left, top = place
+    height, width = shape[:2]
+    x0, y0, x1, y1, confidence = rows[0, :5].tolist()
+    corners = ((x0 - left) / scale, (y0 - top) / scale, (x1 - left) / scale, (y1 - top) / scale)
+    x0, x1 = (min(max(x, 0.0), float(width)) for x in corners[0::2])
+    y0, y1 = (min(max(y, 0.0), float(height)) for y in corners[1::2])
+    return Detection((x0, y0, x1, y1), confidence)
