@@ -1,0 +1,73 @@
+"""Differentiable augmentation (Zhao et al. 2020, arXiv:2006.10738), made cheap.
+
+The discriminator only ever sees augmented images, photographs and generated ones alike, so it cannot learn the
+few photographs by heart. All colour changes are one affine map an image, and all is done on whole batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+TRANSLATION = 0.125
+CUTOUT = 0.5
+
+
+def augmented(images: Tensor, kinds: Sequence[str], generator: torch.Generator) -> Tensor:
+    """Images (N, 3, S, S) in [-1, 1], each changed by its own random draw; gradients flow through.
+
+    Args:
+        images: the batch.
+        kinds: any of "colour" (brightness, saturation, contrast), "translation" (up to an eighth of the side,
+            black comes in) and "cutout" (a square of half the side turns grey).
+        generator: of the random numbers; on the CPU, whatever device the images are on.
+    """
+    if "colour" in kinds:
+        images = _colour(images, generator)
+    if "translation" in kinds:
+        images = _translated(images, generator)
+    if "cutout" in kinds:
+        images = _cut_out(images, generator)
+    return images
+
+
+def _draw(images: Tensor, columns: int, generator: torch.Generator) -> Tensor:
+    """Uniform numbers in [0, 1), (N, columns), on the images' device."""
+    return torch.rand(len(images), columns, generator=generator).to(images)
+
+
+def _colour(images: Tensor, generator: torch.Generator) -> Tensor:
+    draws = _draw(images, 3, generator)
+    brightness = (draws[:, 0] - 0.5)[:, None, None, None]
+    saturation = (draws[:, 1] * 2)[:, None, None, None]
+    contrast = (draws[:, 2] + 0.5)[:, None, None, None]
+    grey = images.mean(1, keepdim=True)
+    middle = images.mean((1, 2, 3), keepdim=True)
+    # x + b, then grey + s (x - grey), then middle + c (x - middle), multiplied out to three passes.
+    return images * (contrast * saturation) + grey * (contrast * (1 - saturation)) + (middle * (1 - contrast) + brightness)
+
+
+def _translated(images: Tensor, generator: torch.Generator) -> Tensor:
+    side = images.shape[2]
+    reach = int(side * TRANSLATION + 0.5)
+    shifts = torch.randint(-reach, reach + 1, (2, len(images)), generator=generator).to(images.device)
+    padded = F.pad(images, (reach, reach, reach, reach))
+    steps = torch.arange(side, device=images.device) + reach
+    rows, columns = (steps + shifts[0, :, None]), (steps + shifts[1, :, None])
+    numbers = torch.arange(len(images), device=images.device)
+    # Indexing the channels-last view keeps a pixel's three values together.
+    moved = padded.permute(0, 2, 3, 1)[numbers[:, None, None], rows[:, :, None], columns[:, None, :]]
+    return moved.permute(0, 3, 1, 2)
+
+
+def _cut_out(images: Tensor, generator: torch.Generator) -> Tensor:
+    side = images.shape[2]
+    size = int(side * CUTOUT + 0.5)
+    corners = torch.randint(-(size // 2), side - size // 2 + 1, (2, len(images)), generator=generator)
+    steps = torch.arange(side)
+    inside = (steps >= corners[:, :, None]) & (steps < corners[:, :, None] + size)
+    keep = ~(inside[0, :, :, None] & inside[1, :, None, :])
+    return images * keep[:, None].to(images)

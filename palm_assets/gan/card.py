@@ -1,0 +1,39 @@
+"""The model card: what a model is, what it was made from, and what it must not be used for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from palm_assets.gan.checkpoint import CARD_FILE
+from palm_assets.gan.config import GanConfig
+from palm_assets.store import Artifact
+
+
+def write_card(folder: Path, crops: Artifact, config: GanConfig, facts: dict[str, Any]) -> None:
+    """Write the card beside the weights."""
+    made = crops.facts
+    skin = ", ".join(f"{name} {count}" for name, count in sorted(made["skin"].items()))
+    (folder / CARD_FILE).write_text(
+        f"""# A DCGAN of human palms, {config.image_size} px
+
+![Samples, unchosen](samples.png)
+
+- **Made from** {made["crops"]["train"]} palms of {made["people"]["train"]} people (crops `{crops.version}`);
+  {made["crops"].get("holdout", 0)} palms of {made["people"]["holdout"]} other people were never trained on.
+- **Skin of the photographs, by their metadata:** {skin}. A tone that is rare there is rare, and worse, here.
+- **Recipe:** {config.loss} loss, batch {config.batch}, {config.kimg:g} thousand photographs shown,
+  augmentation: {", ".join(config.augment) or "none"}; seed {config.seed}. All of it is in `manifest.json`.
+- **Discriminator on people it never saw:** tells their palms from fresh ones with AUC {facts["auc_holdout"]:.3f}
+  (0.5 is a guess, 1 is always). Its raw output is not a probability.
+
+## Limits
+These palms belong to nobody. They are pictures for looking at: not for identification, palmistry as advice,
+medicine, or testing of biometric systems. The generator knows the poses, lights and skins of its photographs
+and no others.
+
+## Licence
+AGPL-3.0-or-later, as the program that made it. The photographs' own terms hold beside it: the 11k Hands set
+(M. Afifi, 2019) is free for academic use with citation. Drawn photographs carry no terms of their own.
+"""
+    )

@@ -1,0 +1,89 @@
+"""A model on disk: weights as safetensors, a config, figures, and a card for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from palm_assets.errors import CheckpointError
+from palm_assets.gan.config import NetworkConfig
+from palm_assets.gan.networks import Discriminator, Generator
+from palm_assets.gan.training import Figures
+
+GENERATOR_FILE = "generator.safetensors"
+DISCRIMINATOR_FILE = "discriminator.safetensors"
+CONFIG_FILE = "config.json"
+METRICS_FILE = "metrics.json"
+CARD_FILE = "README.md"
+
+
+def save_networks(generator: Generator, discriminator: Discriminator, networks: NetworkConfig, folder: Path) -> None:
+    """Write both networks and their shape."""
+    for network, name in ((generator, GENERATOR_FILE), (discriminator, DISCRIMINATOR_FILE)):
+        weights = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+        save_file(weights, folder / name)
+    (folder / CONFIG_FILE).write_text(networks.model_dump_json(indent=2) + "\n")
+
+
+def load_networks(folder: Path) -> tuple[Generator, Discriminator, NetworkConfig]:
+    """Read what `save_networks` wrote, both networks in evaluation mode.
+
+    Raises:
+        CheckpointError: a file is missing, damaged, of another architecture, or holds weights that are not finite.
+    """
+    try:
+        networks = NetworkConfig.model_validate_json((folder / CONFIG_FILE).read_text())
+    except (OSError, UnicodeDecodeError, ValidationError) as error:
+        raise _refused(folder / CONFIG_FILE, error) from error
+    generator, discriminator = Generator(networks), Discriminator(networks)
+    _load(generator, folder / GENERATOR_FILE)
+    _load(discriminator, folder / DISCRIMINATOR_FILE)
+    return generator.eval(), discriminator.eval(), networks
+
+
+def write_metrics(folder: Path, metrics: dict[str, Any], curves: Sequence[Figures]) -> None:
+    """Write `metrics.json`: figures of the finished model, and the training curves."""
+    content = {**metrics, "curves": [asdict(row) for row in curves]}
+    (folder / METRICS_FILE).write_text(json.dumps(content, indent=1) + "\n")
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """Read what `write_metrics` wrote; empty for a model that has none.
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
+    path = folder / METRICS_FILE
+    try:
+        metrics: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise _refused(path, error) from error
+    return metrics
+
+
+def _load(network: nn.Module, path: Path) -> None:
+    try:
+        weights = load_file(path)
+        network.load_state_dict(weights)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise _refused(path, error) from error
+    if not all(torch.isfinite(value).all() for value in weights.values()):
+        raise _refused(path, "it holds values that are not finite")
+
+
+def _refused(path: Path, why: object) -> CheckpointError:
+    reason = str(why).splitlines()[0]
+    return CheckpointError(
+        f"Not a model that can be run: {reason}", where=path, hint="Train or import the model again."
+    )

@@ -1,0 +1,42 @@
+"""What each player wants: losses on logits, and the gradient penalties that keep the game stable."""
+
+from __future__ import annotations
+
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+
+def discriminator_loss(kind: str, real: Tensor, fake: Tensor) -> Tensor:
+    """The discriminator's loss for logits (N,) on photographs and on generated images.
+
+    `softplus`: non-saturating (Goodfellow 2014). `hinge`: Lim & Ye 2017. `relativistic`: pairs of logits,
+    whose absolute height means nothing (Jolicoeur-Martineau 2018; R3GAN, Huang et al. 2024).
+    """
+    if kind == "hinge":
+        return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+    if kind == "relativistic":
+        return F.softplus(fake - real).mean()
+    return F.softplus(-real).mean() + F.softplus(fake).mean()
+
+
+def generator_loss(kind: str, fake: Tensor, real: Tensor | None) -> Tensor:
+    """The generator's loss; only `relativistic` needs the logits on photographs."""
+    if kind == "hinge":
+        return -fake.mean()
+    if kind == "relativistic":
+        assert real is not None
+        return F.softplus(real - fake).mean()
+    return F.softplus(-fake).mean()
+
+
+def gradient_penalty(logits: Tensor, images: Tensor) -> Tensor:
+    """Half the mean squared gradient of the logits by the images: R1 on photographs, R2 on generated ones.
+
+    Mescheder et al. 2018 (arXiv:1801.04406). `images` (N, 3, S, S) must require gradients and have led to
+    `logits` (N,).
+    """
+    (gradients,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+    return gradients.square().sum((1, 2, 3)).mean() / 2

@@ -1,0 +1,94 @@
+"""The two networks of a DCGAN (Radford et al. 2015, arXiv:1511.06434)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from palm_assets.gan.config import NetworkConfig
+
+GENERATOR_BOTTOM = 4
+BLACK = -1.0
+
+
+class Generator(nn.Module):
+    """Latent vectors (N, latent) to images (N, 3, S, S) in [-1, 1], by transposed convolutions only."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        doublings = int(math.log2(config.image_size // GENERATOR_BOTTOM))
+        widths = [min(config.generator_width * 2**i, config.max_width) for i in reversed(range(doublings))]
+        layers: list[nn.Module] = [_up(config.latent, widths[0], first=True), nn.BatchNorm2d(widths[0]), nn.ReLU(True)]
+        for inner, outer in zip(widths, widths[1:], strict=False):
+            layers += [_up(inner, outer), nn.BatchNorm2d(outer), nn.ReLU(True)]
+        layers += [_up(widths[-1], 3), nn.Tanh()]
+        self.latent = config.latent
+        self.main = nn.Sequential(*layers)
+        self.apply(_initialise)
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """Images for latents."""
+        images: Tensor = self.main(latents[:, :, None, None])
+        return images
+
+
+class Discriminator(nn.Module):
+    """Images (N, 3, S, S) in [-1, 1] to one logit each, (N,): the larger, the more like a photograph."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        halvings = int(math.log2(config.image_size // config.discriminator_bottom))
+        widths = [min(config.discriminator_width * 2**i, config.max_width) for i in range(halvings)]
+        norm = config.discriminator_norm
+        # The first layer pads with black (see forward) and has a bias: so the range of the pixels is a matter of
+        # the weights alone, and weights made for another range can be converted exactly.
+        layers: list[nn.Module] = [_down(3, widths[0], norm, padding=0, bias=True), nn.LeakyReLU(0.2, True)]
+        for inner, outer in zip(widths, widths[1:], strict=False):
+            layers.append(_down(inner, outer, norm, bias=norm != "batch"))
+            if norm == "batch":
+                layers.append(nn.BatchNorm2d(outer))
+            layers.append(nn.LeakyReLU(0.2, True))
+        self.minibatch_stddev = config.minibatch_stddev
+        features = (widths[-1] + config.minibatch_stddev) * config.discriminator_bottom**2
+        self.main = nn.Sequential(*layers)
+        head = nn.Linear(features, 1)
+        self.head = spectral_norm(head) if norm == "spectral" else head
+        self.apply(_initialise)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits for images."""
+        features = self.main(F.pad(images, (1, 1, 1, 1), value=BLACK))
+        if self.minibatch_stddev:
+            features = torch.cat([features, _variety(features)], dim=1)
+        logits: Tensor = self.head(features.flatten(1))
+        return logits.squeeze(1)
+
+
+def _up(inner: int, outer: int, *, first: bool = False) -> nn.Module:
+    return nn.ConvTranspose2d(inner, outer, 4, 1 if first else 2, 0 if first else 1, bias=False)
+
+
+def _down(inner: int, outer: int, norm: str, *, padding: int = 1, bias: bool) -> nn.Module:
+    layer = nn.Conv2d(inner, outer, 4, 2, padding, bias=bias)
+    return spectral_norm(layer) if norm == "spectral" else layer
+
+
+def _variety(features: Tensor, group: int = 4) -> Tensor:
+    """One map (N, 1, h, w): the spread over groups of up to four images, averaged (Karras et al. 2017, section 3)."""
+    count, _, height, width = features.shape
+    size = next(s for s in range(min(group, count), 0, -1) if count % s == 0)
+    grouped = features.reshape(size, count // size, *features.shape[1:])
+    spread = (grouped.var(0, unbiased=False) + 1e-8).sqrt().mean((1, 2, 3))
+    return spread.repeat(size).reshape(count, 1, 1, 1).expand(count, 1, height, width)
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+        nn.init.zeros_(module.bias)

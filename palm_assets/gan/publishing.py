@@ -1,0 +1,98 @@
+"""From a finished training run to a model on disk: weights, samples, curves, score and card."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+
+matplotlib.use("Agg")  # no window: this runs in workers and servers
+from matplotlib.figure import Figure
+
+from palm_assets.crops.making import Crops
+from palm_assets.errors import TrainingStoppedError
+from palm_assets.gan.card import write_card
+from palm_assets.gan.checkpoint import save_networks, write_metrics
+from palm_assets.gan.config import GanConfig
+from palm_assets.gan.networks import Generator
+from palm_assets.gan.sampling import PalmModel, load_model
+from palm_assets.gan.training import Figures, train
+from palm_assets.pictures import grid
+from palm_assets.store import Artifact
+
+SAMPLES = 64
+SAMPLES_FILE = "samples.png"
+CURVES_FILE = "curves.png"
+
+
+def train_and_publish(
+    palms: Crops,
+    crops: Artifact,
+    config: GanConfig,
+    folder: Path,
+    work: Path,
+    *,
+    report: Callable[[Figures], None],
+    stopped: Callable[[], bool],
+) -> dict[str, Any]:
+    """Train on the people in training and write the whole model into `folder`; grids go to `folder/progress`.
+
+    Returns:
+        Facts for the manifest.
+
+    Raises:
+        TrainingStoppedError: stopped early; the state stays in `work`.
+    """
+    grids = work / "progress"
+    grids.mkdir(parents=True, exist_ok=True)
+
+    def snapshot(generator: Generator, seen: int) -> None:
+        generator = generator.cpu()
+        model = PalmModel(generator, discriminator=None, networks=config.networks(), version="", folder=folder)
+        samples_grid(model, 36).save(grids / f"{seen // 1000:06d}-kimg.png")
+
+    trained = train(palms.train, config, work, report=report, snapshot=snapshot, stopped=stopped)
+    if trained is None:
+        raise TrainingStoppedError("Training was stopped", hint="Materialize it again: it goes on where it stopped.")
+    save_networks(trained.generator, trained.discriminator, config.networks(), folder)
+    shutil.copytree(grids, folder / "progress")
+    model = load_model(folder, "")  # by the door that everybody uses
+    samples_grid(model, SAMPLES).save(folder / SAMPLES_FILE)
+    curves_picture(trained.curves, folder / CURVES_FILE)
+    facts = {"kimg": config.kimg, "image_size": config.image_size, **_separation(model, palms)}
+    write_metrics(folder, facts, trained.curves)
+    write_card(folder, crops, config, facts)
+    shutil.rmtree(work, ignore_errors=True)
+    return facts
+
+
+def samples_grid(model: PalmModel, count: int, seed: int = 0) -> Any:
+    """The first `count` palms of a seed, unchosen."""
+    return grid(model.draw(model.latents(seed, range(count))))
+
+
+def curves_picture(curves: Sequence[Figures], path: Path) -> None:
+    """Losses and logits over the images shown."""
+    seen = np.array([row.seen for row in curves]) / 1000
+    figure = Figure(figsize=(8, 3), layout="constrained")
+    losses, logits = figure.subplots(1, 2)
+    losses.plot(seen, [row.loss_d for row in curves], label="discriminator")
+    losses.plot(seen, [row.loss_g for row in curves], label="generator")
+    logits.plot(seen, [row.logit_real for row in curves], label="on photographs")
+    logits.plot(seen, [row.logit_fake for row in curves], label="on generated palms")
+    for axes, title in ((losses, "Loss"), (logits, "Discriminator's logit")):
+        axes.set(title=title, xlabel="thousand photographs shown")
+        axes.legend(frameon=False)
+    figure.savefig(path, dpi=110)
+
+
+def _separation(model: PalmModel, palms: Crops) -> dict[str, float]:
+    """How the discriminator tells people that it never saw from fresh palms: mean logits and their AUC."""
+    fakes = model.draw(model.latents(1_000_000, range(max(64, len(palms.holdout)))))
+    real, fake = model.logits(np.asarray(palms.holdout)), model.logits(fakes)
+    auc = float((real[:, None] > fake[None, :]).mean())
+    return {"logit_holdout": float(real.mean()), "logit_fake": float(fake.mean()), "auc_holdout": auc}

@@ -1,0 +1,222 @@
+"""The stages of the pipeline: what each takes, makes and records, tied to the artifact store.
+
+Each `make_*` returns a published artifact, made now or found as it was. Heavy libraries are imported inside,
+so that finding something made takes no time.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from palm_assets.crops.config import CropConfig
+from palm_assets.detector.boxes import BoxSet, read_box_set, read_export, write_box_set
+from palm_assets.detector.config import DetectorConfig
+from palm_assets.gan.config import GanConfig
+from palm_assets.photos.index import PhotoIndex, folder_fingerprint, index_photos, read_index, write_index
+from palm_assets.progress import Progress, silent
+from palm_assets.quality.config import ReferenceConfig
+from palm_assets.sources.config import BoxesConfig, PhotosConfig, SourceConfig
+from palm_assets.store import Artifact, Release, Store, version_of
+
+if TYPE_CHECKING:
+    from palm_assets.crops.making import Crops
+
+CODE_VERSIONS = {"photos": "1", "boxes": "1", "detector": "1", "crops": "1", "models": "1", "reference": "1"}
+"""Raised by hand when a stage would make something else from the same inputs and config."""
+
+DRAWN = "drawn"
+
+Job = dict[str, Any]
+Runner = Callable[[Job], dict[str, Any]]
+"""Runs a training job (see `palm_assets.worker`) and returns its facts; it may use another process."""
+
+
+def run_here(job: Job) -> dict[str, Any]:
+    """Run a training job in this process, with progress on the terminal."""
+    from palm_assets.worker import perform
+
+    return perform(job, say=lambda line: print(line, file=sys.stderr))
+
+
+def make_photos(store: Store, config: PhotosConfig, *, progress: Progress = silent) -> Artifact:
+    """The index of all photographs; drawn ones are drawn here."""
+    root, inputs = _located(config)
+
+    def build(folder: Path) -> Mapping[str, Any]:
+        from palm_assets.photos.sheet import examples
+
+        if root is None:
+            from palm_assets.drawing import draw_kaggle_hands
+
+            draw_kaggle_hands(
+                folder / DRAWN,
+                photos=config.drawn_photos,
+                people=config.drawn_people,
+                seed=config.seed,
+                size=config.drawn_size,
+                progress=progress,
+            )
+        index = index_photos(
+            root or folder / DRAWN,
+            aspects=config.aspects,
+            max_set_aside=config.max_set_aside,
+            max_megapixels=config.max_megapixels,
+            progress=progress,
+        )
+        write_index(index, folder)
+        examples(index).save(folder / "examples.png")
+        return {**index.facts(), "source": config.source, "root": DRAWN if root is None else str(root)}
+
+    return store.make("photos", build, inputs=inputs, config=config, code_version=CODE_VERSIONS["photos"])
+
+
+def make_boxes(store: Store, config: BoxesConfig, *, progress: Progress = silent) -> Artifact:
+    """The labelled pictures for the detector; drawn ones are drawn here."""
+    root, inputs = _located(config)
+
+    def build(folder: Path) -> Mapping[str, Any]:
+        if root is None:
+            from palm_assets.drawing import draw_yolo_export
+
+            draw_yolo_export(
+                folder / DRAWN,
+                train=config.drawn_train,
+                valid=config.drawn_valid,
+                test=config.drawn_test,
+                seed=config.seed,
+                size=config.drawn_size,
+                progress=progress,
+            )
+        boxes = read_export(root or folder / DRAWN, palm_class=config.palm_class, seed=config.seed)
+        write_box_set(boxes, folder)
+        return {**boxes.facts(), "source": config.source, "root": DRAWN if root is None else str(boxes.root)}
+
+    return store.make("boxes", build, inputs=inputs, config=config, code_version=CODE_VERSIONS["boxes"])
+
+
+def make_detector(store: Store, boxes: Artifact, config: DetectorConfig, *, run: Runner = run_here) -> Artifact:
+    """The palm detector, trained and measured on its test split."""
+    return _train(store, "detector", {"boxes": boxes.version}, config, run)
+
+
+def make_crops(
+    store: Store, photos: Artifact, detector: Artifact, config: CropConfig, *, progress: Progress = silent
+) -> Artifact:
+    """All palms, cut out and packed, with some people held out."""
+
+    def build(folder: Path) -> Mapping[str, Any]:
+        from palm_assets.crops.making import make_crops as cut
+        from palm_assets.detector.detection import load_detector
+
+        return cut(open_photos(photos), load_detector(detector.folder), config, folder, progress=progress)
+
+    inputs = {"photos": photos.version, "detector": detector.version}
+    return store.make("crops", build, inputs=inputs, config=config, code_version=CODE_VERSIONS["crops"])
+
+
+def make_model(store: Store, crops: Artifact, config: GanConfig, *, run: Runner = run_here) -> Artifact:
+    """A trained DCGAN with samples, figures and card."""
+    return _train(store, "models", {"crops": crops.version}, config, run)
+
+
+def make_reference(
+    store: Store, crops: Artifact, config: ReferenceConfig, *, progress: Progress = silent
+) -> Artifact:
+    """Statistics of the real palms, against which sets of generated ones are scored."""
+
+    # Which extractor `auto` is depends on the machine; the one chosen is part of what made the statistics.
+    config = config.model_copy(update={"extractor": _chosen_extractor(config.extractor)})
+
+    def build(folder: Path) -> Mapping[str, Any]:
+        from palm_assets.quality.reference import build_reference
+        from palm_assets.quality.reference_files import save_reference
+
+        palms = open_crops(crops)
+        reference = build_reference(palms.train, palms.holdout, config, progress=progress)
+        save_reference(reference, folder)
+        return {"extractor": reference.extractor, "digest": reference.digest, "n": reference.n}
+
+    inputs = {"crops": crops.version}
+    return store.make("reference", build, inputs=inputs, config=config, code_version=CODE_VERSIONS["reference"])
+
+
+def release(store: Store, model: Artifact, reference: Artifact) -> Release:
+    """Let the page serve this model, once it was loaded by the page's own door.
+
+    Raises:
+        CheckpointError: the model cannot be run; what is released stays.
+    """
+    from palm_assets.gan.sampling import load_model
+
+    load_model(model.folder, model.version)
+    return store.release(model, reference)
+
+
+def open_photos(artifact: Artifact) -> PhotoIndex:
+    """The photo index of a `photos` artifact."""
+    return read_index(artifact.folder, _root(artifact))
+
+
+def open_boxes(artifact: Artifact) -> BoxSet:
+    """The labelled pictures of a `boxes` artifact."""
+    return read_box_set(artifact.folder, _root(artifact))
+
+
+def open_crops(artifact: Artifact) -> Crops:
+    """The packed palms of a `crops` artifact."""
+    from palm_assets.crops.making import read_crops
+
+    return read_crops(artifact.folder)
+
+
+def _located(config: SourceConfig) -> tuple[Path | None, dict[str, str]]:
+    """The folder of a source and what identifies its content; no folder yet if it has to be drawn."""
+    if config.source == "drawn":
+        return None, {}
+    if config.source == "kaggle":
+        from palm_assets.sources.kaggle import fetch_dataset
+
+        root = fetch_dataset(config.kaggle_set, version=config.kaggle_version).root
+    else:
+        root = Path(config.folder or "").expanduser().absolute()
+    return root, {"files": folder_fingerprint(root)}
+
+
+def _chosen_extractor(wanted: str) -> str:
+    if wanted != "auto":
+        return wanted
+    from palm_assets.quality import weights
+
+    return "inception-v3" if weights.find(weights.INCEPTION, weights.default_cache()) else "efficientnet-lite0"
+
+
+def _root(artifact: Artifact) -> Path:
+    said = artifact.facts["root"]
+    return artifact.folder / DRAWN if said == DRAWN else Path(said)
+
+
+def _train(
+    store: Store, kind: Any, inputs: dict[str, str], config: BaseModel, run: Runner
+) -> Artifact:
+    """Make an artifact by a training job, which keeps its resumable state in the store's work folder."""
+    code_version = CODE_VERSIONS[kind]
+    work = version_of(kind, inputs, config, code_version)
+
+    def build(folder: Path) -> Mapping[str, Any]:
+        return run(
+            {
+                "task": kind,
+                "home": str(store.home),
+                "inputs": inputs,
+                "config": config.model_dump(mode="json"),
+                "folder": str(folder),
+                "work": str(store.work(kind, work)),
+            }
+        )
+
+    return store.make(kind, build, inputs=inputs, config=config, code_version=code_version)
