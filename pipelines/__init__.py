@@ -1,0 +1,1 @@
+"""The Dagster graph: a thin shell around `palm_assets`."""

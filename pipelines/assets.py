@@ -1,0 +1,122 @@
+"""The assets, in the order in which a photograph walks through them."""
+
+import dagster as dg
+
+from palm_assets import stages
+from palm_assets.crops.config import CropConfig
+from palm_assets.detector.config import DetectorConfig
+from palm_assets.gan.config import GanConfig
+from palm_assets.quality.config import ReferenceConfig
+from palm_assets.sources.config import BoxesConfig, PhotosConfig
+from palm_assets.store import Artifact
+from pipelines.reporting import logged, materialized
+from pipelines.resources import PalmStore, clear_failures, in_another_process
+
+ArtifactResult = dg.MaterializeResult[Artifact]
+
+
+# Each launchpad form is the library's own config type: one definition for launchpad, presets, tests and notebooks.
+class PhotosForm(PhotosConfig, dg.Config): ...
+
+
+class BoxesForm(BoxesConfig, dg.Config): ...
+
+
+class DetectorForm(DetectorConfig, dg.Config): ...
+
+
+class CropForm(CropConfig, dg.Config): ...
+
+
+class GanForm(GanConfig, dg.Config): ...
+
+
+class ReferenceForm(ReferenceConfig, dg.Config): ...
+
+
+@dg.asset(group_name="photographs", kinds={"kaggle", "jpeg"})
+def hand_photos(context: dg.AssetExecutionContext, config: PhotosForm, palms: PalmStore) -> ArtifactResult:
+    """Photographs of hands, indexed: who is on each, which aspect, and which files were set aside and why."""
+    with clear_failures():
+        made = stages.make_photos(palms.store(), config, progress=logged(context, "photographs"))
+    return materialized(context, made, pictures=["examples.png"])
+
+
+@dg.asset(group_name="photographs", kinds={"kaggle", "yolo"})
+def palm_boxes(context: dg.AssetExecutionContext, config: BoxesForm, palms: PalmStore) -> ArtifactResult:
+    """Pictures with labelled palms, for the detector to learn from."""
+    with clear_failures():
+        made = stages.make_boxes(palms.store(), config, progress=logged(context, "labelled pictures"))
+    return materialized(context, made)
+
+
+@dg.asset(group_name="detector", kinds={"ultralytics", "pytorch"}, pool="gpu")
+def palm_detector(
+    context: dg.AssetExecutionContext,
+    config: DetectorForm,
+    palms: PalmStore,
+    pipes: dg.PipesSubprocessClient,
+    palm_boxes: Artifact,
+) -> ArtifactResult:
+    """A YOLO11 that finds the palm on a photograph."""
+    with clear_failures():
+        made = stages.make_detector(
+            palms.store(), palm_boxes, config, run=in_another_process(context, pipes)
+        )
+    return materialized(context, made, pictures=["detections.png"])
+
+
+@dg.asset(group_name="palms", kinds={"numpy"})
+def palm_crops(
+    context: dg.AssetExecutionContext,
+    config: CropForm,
+    palms: PalmStore,
+    hand_photos: Artifact,
+    palm_detector: Artifact,
+) -> ArtifactResult:
+    """Palms cut out of the photographs and packed, so that the network learns palm lines and not background."""
+    with clear_failures():
+        made = stages.make_crops(
+            palms.store(), hand_photos, palm_detector, config, progress=logged(context, "photographs cut")
+        )
+    return materialized(context, made, pictures=["contact_sheet.png"])
+
+
+@dg.asset(group_name="palms", kinds={"pytorch"}, pool="gpu")
+def dcgan_checkpoint(
+    context: dg.AssetExecutionContext,
+    config: GanForm,
+    palms: PalmStore,
+    pipes: dg.PipesSubprocessClient,
+    palm_crops: Artifact,
+) -> ArtifactResult:
+    """A generator and a discriminator, trained against each other."""
+    with clear_failures():
+        made = stages.make_model(palms.store(), palm_crops, config, run=in_another_process(context, pipes))
+    return materialized(context, made, pictures=["samples.png", "curves.png"])
+
+
+@dg.asset(group_name="quality", kinds={"pytorch", "scipy"})
+def fid_reference(
+    context: dg.AssetExecutionContext, config: ReferenceForm, palms: PalmStore, palm_crops: Artifact
+) -> ArtifactResult:
+    """Statistics of the real palms, and what held-out people score against them."""
+    with clear_failures():
+        made = stages.make_reference(
+            palms.store(), palm_crops, config, progress=logged(context, "palms looked at")
+        )
+    return materialized(context, made)
+
+
+@dg.asset(group_name="release", kinds={"streamlit"})
+def palm_release(
+    context: dg.AssetExecutionContext, palms: PalmStore, dcgan_checkpoint: Artifact, fid_reference: Artifact
+) -> dg.MaterializeResult[None]:
+    """The model that the page serves."""
+    with clear_failures():
+        release = stages.release(palms.store(), dcgan_checkpoint, fid_reference)
+    context.log.info(f"released model {release.model}")
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(f"{release.model}-{release.reference}"),
+        metadata={"model": release.model, "reference": release.reference, "released": str(release.released)},
+    )

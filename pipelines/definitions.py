@@ -1,0 +1,31 @@
+"""Everything that Dagster loads: `dagster dev -w workspace.yaml` or `-m pipelines.definitions`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import dagster as dg
+
+from pipelines import assets
+from pipelines.resources import ArtifactIOManager, PalmStore
+
+
+def definitions(home: Path) -> dg.Definitions:
+    """The graph over the artifact store under `home`."""
+    palms = PalmStore(home=str(home))
+    return dg.Definitions(
+        assets=dg.load_assets_from_modules([assets]),
+        resources={
+            "palms": palms,
+            "io_manager": ArtifactIOManager(palms=palms),
+            # Pipes passes a cancellation on, and the worker saves its state before it goes.
+            "pipes": dg.PipesSubprocessClient(forward_termination=True),
+        },
+        # Steps share one process: importing torch anew for every step costs more than most steps do, and
+        # training, the one thing that may crash, has a process of its own anyway.
+        executor=dg.in_process_executor,
+    )
+
+
+defs = definitions(Path(os.environ.get("PALM_HOME", "palm_home")))

@@ -1,0 +1,57 @@
+"""What the Dagster UI shows of an artifact: pictures first, then figures."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from palm_assets.progress import Progress
+from palm_assets.store import Artifact
+
+LOG_SECONDS = 5.0
+PICTURE_BYTES = 3_000_000
+
+
+def materialized(
+    context: dg.AssetExecutionContext, artifact: Artifact, *, pictures: Sequence[str] = ()
+) -> dg.MaterializeResult[Artifact]:
+    """The result of an asset: the artifact, its version as data version, its pictures and facts as metadata."""
+    context.log.info(f"{artifact.kind} {artifact.version}: {'reused' if artifact.reused else 'made'}")
+    metadata: dict[str, Any] = {
+        "version": artifact.version,
+        "reused": artifact.reused,
+        "folder": dg.MetadataValue.path(str(artifact.folder)),
+    }
+    metadata |= {name: picture(artifact.folder / name) for name in pictures}
+    metadata |= {name: value for name, value in artifact.facts.items() if value is not None}
+    return dg.MaterializeResult(
+        value=artifact, data_version=dg.DataVersion(artifact.version), metadata=metadata
+    )
+
+
+def picture(path: Path) -> dg.MetadataValue:
+    """A PNG shown in the UI itself, or its path where it is too large for the event log."""
+    content = path.read_bytes()
+    if len(content) > PICTURE_BYTES:
+        return dg.MetadataValue.path(str(path))
+    return dg.MetadataValue.md(f"![{path.stem}](data:image/png;base64,{base64.b64encode(content).decode()})")
+
+
+def logged(context: dg.AssetExecutionContext, what: str) -> Progress:
+    """Progress as log lines with an ETA, at most one in five seconds."""
+    started = last = time.monotonic()
+
+    def progress(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if done and now - last >= LOG_SECONDS:
+            last = now
+            left = int((now - started) / done * (total - done))
+            context.log.info(f"{what}: {done}/{total}, ETA {left // 60}:{left % 60:02d}")
+
+    return progress
