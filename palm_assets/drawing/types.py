@@ -1,0 +1,29 @@
+"""The few array and word types that the drawing modules share."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Aspect: TypeAlias = Literal["palmar", "dorsal"]
+Side: TypeAlias = Literal["left", "right"]
+
+Plane: TypeAlias = npt.NDArray[np.float32]
+"""One value a pixel, ``(H, W)``."""
+
+Colors: TypeAlias = npt.NDArray[np.float32]
+"""Linear light RGB, one plane a colour: ``(3, H, W)``; or one colour, ``(3,)``; 0 to 1."""
+
+Shape: TypeAlias = tuple[int, int]
+"""Rows and columns of a plane."""
+
+Window: TypeAlias = tuple[slice, slice]
+"""Rows and columns of a picture that hold something."""
+
+Points: TypeAlias = npt.NDArray[np.float64]
+"""Positions ``(N, 2)``, x to the right, in hand units (y up) or pixels (y down)."""
+
+Image: TypeAlias = npt.NDArray[np.uint8]
+"""A picture, RGB, ``(H, W, 3)``."""
