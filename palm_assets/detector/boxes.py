@@ -26,6 +26,7 @@ SPLIT_NAMES: dict[Split, tuple[str, ...]] = {
     "valid": ("valid", "val", "validation"),
     "test": ("test",),
 }
+OVERHANG = 0.5  # share of the picture by which a label may reach beyond it, and is clipped
 PALM_WORDS = ("palm", "hand", "ладон")
 
 
@@ -87,19 +88,27 @@ def read_export(root: Path, *, palm_class: str | None = None, seed: int = 0) -> 
         names = _class_names(description["names"])
     except (yaml.YAMLError, KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
         raise DatasetError(
-            "data.yaml does not name its classes", where=described[0], hint="It needs a `names:` list or mapping."
+            "data.yaml does not name its classes",
+            where=described[0],
+            hint="It needs a `names:` list or mapping.",
         ) from error
     chosen = _palm_class(names, palm_class, described[0])
 
     pictures: list[LabelledPicture] = []
+    taken: set[Path] = set()
     for split in SPLITS:
         folder = _split_folder(base, description, split)
-        if folder is not None:
+        if (
+            folder is not None and folder.resolve() not in taken
+        ):  # some exports name one folder for two splits
+            taken.add(folder.resolve())
             pictures += _pictures(base, folder, split, chosen)
     pictures = _with_all_splits(pictures, seed)
     if not any(picture.boxes for picture in pictures if picture.split == "train"):
         raise DatasetError(
-            f"No training picture has a {names[chosen]!r} box", where=base, hint="Check the labels or `palm_class`."
+            f"No training picture has a {names[chosen]!r} box",
+            where=base,
+            hint="Check the labels or `palm_class`.",
         )
     return BoxSet(base, tuple(pictures), names[chosen])
 
@@ -118,7 +127,9 @@ def read_box_set(folder: Path, root: Path) -> BoxSet:
     """
     if not root.is_dir():
         raise SourceNotFoundError(
-            "The folder of the labelled pictures is gone", where=root, hint="Put it back, or materialize palm_boxes."
+            "The folder of the labelled pictures is gone",
+            where=root,
+            hint="Put it back, or materialize palm_boxes.",
         )
     stored = json.loads((folder / "boxes.json").read_text())
     pictures = tuple(
@@ -186,14 +197,22 @@ def _split_folder(base: Path, description: dict[str, Any], split: Split) -> Path
     candidates += [base / text.replace("../", "") for text in said if isinstance(text, str)]
     candidates += [base / name / "images" for name in SPLIT_NAMES[split]]
     candidates += [base / "images" / name for name in SPLIT_NAMES[split]]
-    return next((folder for folder in candidates if folder.is_dir() and folder.resolve().is_relative_to(base.resolve())), None)
+    return next(
+        (
+            folder
+            for folder in candidates
+            if folder.is_dir() and folder.resolve().is_relative_to(base.resolve())
+        ),
+        None,
+    )
 
 
 def _pictures(base: Path, folder: Path, split: Split, palm: int) -> Iterable[LabelledPicture]:
     for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES):
         parts = list(path.relative_to(base).parts)
-        where = max(i for i, part in enumerate(parts) if part == "images")
-        parts[where] = "labels"
+        named_images = [i for i, part in enumerate(parts[:-1]) if part == "images"]
+        if named_images:  # else the label lies beside its picture
+            parts[named_images[-1]] = "labels"
         label = base.joinpath(*parts).with_suffix(".txt")
         boxes = _read_label(label, palm) if label.is_file() else ()
         yield LabelledPicture(path.relative_to(base).as_posix(), split, boxes)
@@ -201,18 +220,23 @@ def _pictures(base: Path, folder: Path, split: Split, palm: int) -> Iterable[Lab
 
 def _read_label(path: Path, palm: int) -> tuple[tuple[float, float, float, float], ...]:
     boxes = []
-    for line in path.read_text().splitlines():
+    for line in path.read_text(errors="replace").splitlines():
         values = line.split()
         if not values:
             continue
         try:
             number, numbers = int(float(values[0])), [float(value) for value in values[1:]]
-        except ValueError:
+        except (ValueError, OverflowError):
             numbers = []
-        if len(numbers) < 4 or (len(numbers) > 4 and len(numbers) % 2):
-            raise DatasetError(f"A label line is not YOLO's: {line[:60]!r}", where=path, hint="Export it again.")
+        odd = len(numbers) < 4 or (len(numbers) > 4 and len(numbers) % 2)
+        if odd or not all(-OVERHANG <= value <= 1 + OVERHANG for value in numbers):  # also NaN, and pixels
+            raise DatasetError(
+                f"A label line is not YOLO's: {line[:60]!r}", where=path, hint="Export it again."
+            )
         if number == palm:
-            boxes.append(_box_of(numbers))
+            box = _box_of(numbers)
+            if box[2] > 0 and box[3] > 0:
+                boxes.append(box)
     return tuple(boxes)
 
 
@@ -235,7 +259,9 @@ def _with_all_splits(pictures: list[LabelledPicture], seed: int) -> list[Labelle
     train = [number for number, picture in enumerate(pictures) if picture.split == "train"]
     random.Random(seed).shuffle(train)
     share = max(1, round(0.15 * len(train)))
-    moved = {number: split for i, split in enumerate(missing) for number in train[i * share : (i + 1) * share]}
+    moved = {
+        number: split for i, split in enumerate(missing) for number in train[i * share : (i + 1) * share]
+    }
     return [
         LabelledPicture(picture.path, moved.get(number, picture.split), picture.boxes)
         for number, picture in enumerate(pictures)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,6 @@ from palm_assets.errors import DetectorError
 
 DETECTOR_FILE = "detector.safetensors"
 PADDING = 114  # the grey that Ultralytics pads with in training
-
-
-def architecture_of(start: str) -> str:
-    """The architecture that starting weights belong to: `yolo11n.pt` has that of `yolo11n.yaml`."""
-    return Path(start).with_suffix(".yaml").name
 
 
 @dataclass(frozen=True)
@@ -47,14 +43,16 @@ class PalmDetector:
         """
         from palm_assets.detector.ultralytics_quietly import non_max_suppression
 
+        if not photos:
+            return []
         padded = [_letterbox(photo, self._image_size) for photo in photos]
-        batch = torch.from_numpy(np.stack([image for image, _, _, _ in padded])).permute(0, 3, 1, 2)
+        batch = torch.from_numpy(np.stack([image for image, _ in padded])).permute(0, 3, 1, 2)
         output = self._model(batch.float().div_(255).contiguous(memory_format=torch.channels_last))
         # One box is wanted, so the overlap threshold does not matter and the time limit must not either.
         found = non_max_suppression(output, conf_thres=min_confidence, max_det=1, max_time_img=60.0)
         return [
             _detection(rows, photo.shape, place)
-            for rows, photo, (_, *place) in zip(found, photos, padded, strict=True)
+            for rows, photo, (_, place) in zip(found, photos, padded, strict=True)
         ]
 
 
@@ -64,7 +62,7 @@ def load_detector(folder: Path) -> PalmDetector:
     Raises:
         DetectorError: the file is missing or is not a detector's.
     """
-    from palm_assets.detector.ultralytics_quietly import yolo_from_scratch
+    from palm_assets.detector.ultralytics_quietly import DetectionModel
 
     use_all_cores()
     path = folder / DETECTOR_FILE
@@ -72,17 +70,21 @@ def load_detector(folder: Path) -> PalmDetector:
         with safe_open(path, framework="pt") as stored:
             about = stored.metadata()
             weights = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-        model = yolo_from_scratch(about["architecture"], ["palm"]).model
+        image_size = int(about["image_size"])
+        model = DetectionModel(json.loads(about["architecture"]), nc=1, verbose=False)  # type: ignore[no-untyped-call]
         model.load_state_dict(weights)
-    except (OSError, SafetensorError, KeyError, TypeError, RuntimeError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise DetectorError(
             f"Not a palm detector: {error}", where=path, hint="Materialize palm_detector again."
         ) from error
-    return PalmDetector(model.float(), int(about["image_size"]))
+    return PalmDetector(model.float(), image_size)
 
 
-def _letterbox(photo: np.ndarray, size: int) -> tuple[np.ndarray, float, int, int]:
-    """The photo scaled to fit a `size` square and padded with grey; scale, left and top pad, as in training."""
+def _letterbox(photo: np.ndarray, size: int) -> tuple[np.ndarray, tuple[float, float, int, int]]:
+    """The photo scaled to fit a `size` square and padded with grey as in training, and its place there.
+
+    The place is (scale across, scale down, left, top); sides are whole pixels, so the two scales differ a little.
+    """
     height, width = photo.shape[:2]
     scale = size / max(height, width)
     new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
@@ -90,16 +92,20 @@ def _letterbox(photo: np.ndarray, size: int) -> tuple[np.ndarray, float, int, in
     left, top = (size - new_width) // 2, (size - new_height) // 2
     canvas = np.full((size, size, 3), PADDING, np.uint8)
     canvas[top : top + new_height, left : left + new_width] = small
-    return canvas, scale, left, top
+    return canvas, (new_width / width, new_height / height, left, top)
 
 
-def _detection(rows: torch.Tensor, shape: tuple[int, ...], place: Sequence[float]) -> Detection | None:
+def _detection(
+    rows: torch.Tensor, shape: tuple[int, ...], place: tuple[float, float, int, int]
+) -> Detection | None:
     if len(rows) == 0:
         return None
-    scale, left, top = place
+    across, down, left, top = place
     height, width = shape[:2]
     x0, y0, x1, y1, confidence = rows[0, :5].tolist()
-    corners = ((x0 - left) / scale, (y0 - top) / scale, (x1 - left) / scale, (y1 - top) / scale)
+    corners = ((x0 - left) / across, (y0 - top) / down, (x1 - left) / across, (y1 - top) / down)
     x0, x1 = (min(max(x, 0.0), float(width)) for x in corners[0::2])
     y0, y1 = (min(max(y, 0.0), float(height)) for y in corners[1::2])
+    if x1 <= x0 or y1 <= y0:  # it lies in the padding
+        return None
     return Detection((x0, y0, x1, y1), confidence)

@@ -26,7 +26,9 @@ def draw_detections(
         height, width = photo.shape[:2]
         scale = TILE / max(height, width)
         tile = Image.new("RGB", (TILE, TILE), (32, 32, 32))
-        tile.paste(Image.fromarray(photo).resize((max(1, round(width * scale)), max(1, round(height * scale)))))
+        tile.paste(
+            Image.fromarray(photo).resize((max(1, round(width * scale)), max(1, round(height * scale))))
+        )
         draw = ImageDraw.Draw(tile)
         for x, y, w, h in boxes:
             corners = ((x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,9 @@ from safetensors.torch import save_file
 from palm_assets.cpu import use_all_cores
 from palm_assets.detector.boxes import BoxSet, lay_out_for_ultralytics
 from palm_assets.detector.config import DetectorConfig
-from palm_assets.detector.detection import architecture_of, DETECTOR_FILE, load_detector
+from palm_assets.detector.detection import DETECTOR_FILE, load_detector
 from palm_assets.detector.picture import draw_detections
-from palm_assets.errors import DetectorError
+from palm_assets.errors import DetectorError, PalmError, PhotoError
 from palm_assets.photos.reading import read_photo
 
 PICTURED = 24
@@ -54,46 +56,49 @@ def train_detector(
 
     def report(trainer: Any) -> None:
         figures = {name: float(value) for name, value in trainer.metrics.items()}
-        on_epoch(trainer.epoch + 1, figures)
+        if trainer.epoch < config.epochs:  # Ultralytics calls once more for the final model
+            on_epoch(trainer.epoch + 1, figures)
 
     yolo.add_callback("on_train_epoch_start", settle)
     yolo.add_callback("on_fit_epoch_end", report)
-    yolo.train(
-        data=str(data),
-        epochs=config.epochs,
-        imgsz=config.image_size,
-        batch=config.batch,
-        seed=config.seed,
-        project=str(work),
-        name="run",
-        exist_ok=True,
-        workers=0,
-        cache="ram",
-        plots=False,
-        amp=False,  # its AMP check downloads weights
-        verbose=False,
-        deterministic=True,
-    )
+    with _failures_explained(boxes):
+        yolo.train(
+            data=str(data),
+            epochs=config.epochs,
+            imgsz=config.image_size,
+            batch=config.batch,
+            seed=config.seed,
+            project=str(work),
+            name="run",
+            exist_ok=True,
+            workers=0,
+            cache="ram",
+            plots=False,
+            amp=False,  # its AMP check downloads weights
+            verbose=False,
+            deterministic=True,
+        )
 
-    best = YOLO(str(work / "run" / "weights" / "best.pt"))
-    use_all_cores()
-    measured = best.val(
-        data=str(data),
-        split="test",
-        imgsz=config.image_size,
-        batch=config.batch,
-        workers=0,
-        plots=False,
-        verbose=False,
-        project=str(work),
-        name="val",
-        exist_ok=True,
-    )
+        best: Any = YOLO(str(work / "run" / "weights" / "best.pt"))
+        use_all_cores()
+        measured = best.val(
+            data=str(data),
+            split="test",
+            imgsz=config.image_size,
+            batch=config.batch,
+            workers=0,
+            plots=False,
+            verbose=False,
+            project=str(work),
+            name="val",
+            exist_ok=True,
+        )
+
     weights = {name: value.contiguous() for name, value in best.model.float().state_dict().items()}
     save_file(
         weights,
         folder / DETECTOR_FILE,
-        metadata={"architecture": architecture_of(config.start), "image_size": str(config.image_size)},
+        metadata={"architecture": json.dumps(best.model.yaml), "image_size": str(config.image_size)},
     )
     epochs = _curves(work / "run" / "results.csv", folder / "curves.csv")
     _picture(boxes, folder)
@@ -110,6 +115,21 @@ def _starting_point(config: DetectorConfig) -> Any:
         raise DetectorError(
             f"Cannot start from {config.start}: {error}",
             hint="Put the file there, check the network, or set `start: yolo11n.yaml` to train from scratch.",
+        ) from error
+
+
+@contextlib.contextmanager
+def _failures_explained(boxes: BoxSet) -> Iterator[None]:
+    """Ultralytics says what is wrong with a set in many classes of errors; the operating system's pass through."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, PalmError) or (isinstance(error, OSError) and error.errno is not None):
+            raise
+        raise DetectorError(
+            f"Training the detector failed: {error}",
+            where=boxes.root,
+            hint="Check the labelled pictures there.",
         ) from error
 
 
@@ -131,6 +151,10 @@ def _curves(source: Path, target: Path) -> int:
 def _picture(boxes: BoxSet, folder: Path) -> None:
     tests = boxes.of("test")
     chosen = tests[:: max(1, len(tests) // PICTURED)][:PICTURED]
-    photos = [read_photo(boxes.root / picture.path) for picture in chosen]
+    photos, truths = [], []
+    for picture in chosen:
+        with contextlib.suppress(PhotoError):  # Ultralytics leaves such pictures out, too
+            photos.append(read_photo(boxes.root / picture.path))
+            truths.append(picture.boxes)
     found = load_detector(folder).detect(photos)
-    draw_detections(photos, [picture.boxes for picture in chosen], found).save(folder / "detections.png")
+    draw_detections(photos, truths, found).save(folder / "detections.png")

@@ -22,7 +22,7 @@ def augmented(images: Tensor, kinds: Sequence[str], generator: torch.Generator) 
     Args:
         images: the batch.
         kinds: any of "colour" (brightness, saturation, contrast), "translation" (up to an eighth of the side,
-            black comes in) and "cutout" (a square of half the side turns grey).
+            grey comes in, as in the paper) and "cutout" (a square of half the side turns grey).
         generator: of the random numbers; on the CPU, whatever device the images are on.
     """
     if "colour" in kinds:
@@ -47,7 +47,11 @@ def _colour(images: Tensor, generator: torch.Generator) -> Tensor:
     grey = images.mean(1, keepdim=True)
     middle = images.mean((1, 2, 3), keepdim=True)
     # x + b, then grey + s (x - grey), then middle + c (x - middle), multiplied out to three passes.
-    return images * (contrast * saturation) + grey * (contrast * (1 - saturation)) + (middle * (1 - contrast) + brightness)
+    return (
+        images * (contrast * saturation)
+        + grey * (contrast * (1 - saturation))
+        + (middle * (1 - contrast) + brightness)
+    )
 
 
 def _translated(images: Tensor, generator: torch.Generator) -> Tensor:

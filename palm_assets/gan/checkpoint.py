@@ -26,12 +26,15 @@ METRICS_FILE = "metrics.json"
 CARD_FILE = "README.md"
 
 
-def save_networks(generator: Generator, discriminator: Discriminator, networks: NetworkConfig, folder: Path) -> None:
+def save_networks(
+    generator: Generator, discriminator: Discriminator, networks: NetworkConfig, folder: Path
+) -> None:
     """Write both networks and their shape."""
     for network, name in ((generator, GENERATOR_FILE), (discriminator, DISCRIMINATOR_FILE)):
         weights = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
         save_file(weights, folder / name)
-    (folder / CONFIG_FILE).write_text(networks.model_dump_json(indent=2) + "\n")
+    shape = networks.model_dump_json(indent=2, include=set(NetworkConfig.model_fields))
+    (folder / CONFIG_FILE).write_text(shape + "\n")
 
 
 def load_networks(folder: Path) -> tuple[Generator, Discriminator, NetworkConfig]:

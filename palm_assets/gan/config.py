@@ -18,16 +18,20 @@ class NetworkConfig(BaseModel):
     twice as many, up to `max_width`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     image_size: int = Field(64, ge=16, le=512, description="pixels, a power of two")
     latent: int = Field(128, ge=2, le=4096, description="size of the latent vector")
     generator_width: int = Field(32, ge=4, le=256)
     discriminator_width: int = Field(32, ge=4, le=256)
     max_width: int = Field(512, ge=8, le=4096)
-    discriminator_bottom: int = Field(4, ge=4, le=8, multiple_of=4, description="side of the last feature map")
+    discriminator_bottom: int = Field(
+        4, ge=4, le=8, multiple_of=4, description="side of the last feature map"
+    )
     discriminator_norm: Literal["batch", "spectral", "none"] = "batch"
-    minibatch_stddev: bool = Field(False, description="let the discriminator see a batch's variety (Karras 2017)")
+    minibatch_stddev: bool = Field(
+        False, description="let the discriminator see a batch's variety (Karras 2017)"
+    )
 
     @model_validator(mode="after")
     def _size_is_a_power_of_two(self) -> Self:
@@ -55,13 +59,19 @@ class GanConfig(NetworkConfig):
     r1: float = Field(0, ge=0, description="weight of the gradient penalty on photographs; 0 is off")
     r2: float = Field(0, ge=0, description="weight of the gradient penalty on generated images; 0 is off")
     penalty_every: int = Field(16, ge=1, description="steps between penalties, each weighted up accordingly")
-    augment: list[str] = Field(list(AUGMENTATIONS), description="any of colour, translation, cutout; see gan/augment.py")
+    augment: list[str] = Field(
+        list(AUGMENTATIONS), description="any of colour, translation, cutout; see gan/augment.py"
+    )
     generator_lr: float = Field(2e-4, gt=0, lt=1)
     discriminator_lr: float = Field(2e-4, gt=0, lt=1)
     beta1: float = Field(0.5, ge=0, lt=1)
     beta2: float = Field(0.999, ge=0, lt=1)
-    ema_kimg: float = Field(5, gt=0, description="half-life of the averaged generator, in thousands of images")
-    ema_rampup: float = Field(0.1, gt=0, description="the half-life is at most this share of what was seen so far")
+    ema_kimg: float = Field(
+        5, gt=0, description="half-life of the averaged generator, in thousands of images"
+    )
+    ema_rampup: float = Field(
+        0.1, gt=0, description="the half-life is at most this share of what was seen so far"
+    )
     seed: int = Field(0, ge=0)
     snapshot_kimg: float = Field(20, gt=0, description="thousands of images between sample grids")
     save_minutes: float = Field(2, gt=0, description="minutes between savings of the resumable state")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
 
 
 def discriminator_loss(kind: str, real: Tensor, fake: Tensor) -> Tensor:

@@ -22,7 +22,11 @@ class Generator(nn.Module):
         super().__init__()
         doublings = int(math.log2(config.image_size // GENERATOR_BOTTOM))
         widths = [min(config.generator_width * 2**i, config.max_width) for i in reversed(range(doublings))]
-        layers: list[nn.Module] = [_up(config.latent, widths[0], first=True), nn.BatchNorm2d(widths[0]), nn.ReLU(True)]
+        layers: list[nn.Module] = [
+            _up(config.latent, widths[0], first=True),
+            nn.BatchNorm2d(widths[0]),
+            nn.ReLU(True),
+        ]
         for inner, outer in zip(widths, widths[1:], strict=False):
             layers += [_up(inner, outer), nn.BatchNorm2d(outer), nn.ReLU(True)]
         layers += [_up(widths[-1], 3), nn.Tanh()]
@@ -53,6 +57,8 @@ class Discriminator(nn.Module):
                 layers.append(nn.BatchNorm2d(outer))
             layers.append(nn.LeakyReLU(0.2, True))
         self.minibatch_stddev = config.minibatch_stddev
+        if config.minibatch_stddev:
+            self.register_buffer("usual_variety", torch.zeros(()))
         features = (widths[-1] + config.minibatch_stddev) * config.discriminator_bottom**2
         self.main = nn.Sequential(*layers)
         head = nn.Linear(features, 1)
@@ -63,9 +69,19 @@ class Discriminator(nn.Module):
         """Logits for images."""
         features = self.main(F.pad(images, (1, 1, 1, 1), value=BLACK))
         if self.minibatch_stddev:
-            features = torch.cat([features, _variety(features)], dim=1)
+            features = torch.cat([features, self._variety_map(features)], dim=1)
         logits: Tensor = self.head(features.flatten(1))
         return logits.squeeze(1)
+
+    def _variety_map(self, features: Tensor) -> Tensor:
+        """The batch's variety in training, its running mean in use: there an image's logit is its own affair."""
+        usual: Tensor = self.get_buffer("usual_variety")
+        if not self.training:
+            return usual.expand(len(features), 1, *features.shape[2:])
+        variety = _variety(features)
+        with torch.no_grad():
+            usual.lerp_(variety.mean(), 0.01)
+        return variety
 
 
 def _up(inner: int, outer: int, *, first: bool = False) -> nn.Module:

@@ -11,7 +11,6 @@ a softmax takes the second as "real". Ours ends in tanh, speaks RGB in [-1, 1] a
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 
 import torch
@@ -47,7 +46,7 @@ def _plain_tensors(path: Path) -> dict[str, Tensor]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError("There is no such file", where=path, hint="Check the path.") from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
+    except Exception as error:  # whatever the restricted unpickler raises for bytes that are anything at all
         raise CheckpointError(
             "The file is not a plain dict of tensors, and nothing in it was run",
             where=path,
@@ -55,36 +54,48 @@ def _plain_tensors(path: Path) -> dict[str, Tensor]:
         ) from error
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
         raise CheckpointError(
-            "The file is not a plain dict of tensors", where=path, hint="Save it with torch.save(model.state_dict())."
+            "The file is not a plain dict of tensors",
+            where=path,
+            hint="Save it with torch.save(model.state_dict()).",
         )
     return {str(key).removeprefix("module."): value.float() for key, value in content.items()}
 
 
 def _converted_generator(weights: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
-    last = _entry(weights, LAST_GENERATOR_LAYER, path)
+    last = _entry(weights, LAST_GENERATOR_LAYER, 4, path)
     return {**weights, LAST_GENERATOR_LAYER: last.flip(1) / 2}
 
 
 def _converted_discriminator(weights: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
-    first = _entry(weights, FIRST_DISCRIMINATOR_LAYER, path).flip(1) / 2
-    head, bias = _entry(weights, "fc.weight", path), _entry(weights, "fc.bias", path)
-    if len(head) != 2:
-        raise CheckpointError("The last layer has not two outputs", where=path, hint="Is it the discriminator?")
+    first = _entry(weights, FIRST_DISCRIMINATOR_LAYER, 4, path).flip(1) / 2
+    head, bias = _entry(weights, "fc.weight", 2, path), _entry(weights, "fc.bias", 1, path)
+    if len(head) != 2 or len(bias) != 2:
+        raise CheckpointError(
+            "The last layer has not two outputs", where=path, hint="Is it the discriminator?"
+        )
     converted = {key: value for key, value in weights.items() if not key.startswith("fc.")}
     converted |= {FIRST_DISCRIMINATOR_LAYER: first, "main.0.bias": first.sum((1, 2, 3))}
     return converted | {"head.weight": head[1:] - head[:1], "head.bias": bias[1:] - bias[:1]}
 
 
-def _entry(weights: dict[str, Tensor], name: str, path: Path) -> Tensor:
-    if name not in weights:
-        raise CheckpointError(f"The file has no {name}", where=path, hint="Are the two files in the right order?")
+def _entry(weights: dict[str, Tensor], name: str, dimensions: int, path: Path) -> Tensor:
+    if name not in weights or weights[name].ndim != dimensions:
+        raise CheckpointError(
+            f"The file has no {name} as published", where=path, hint="Are the two files in the right order?"
+        )
     return weights[name]
 
 
 def _fill(network: torch.nn.Module, weights: dict[str, Tensor], path: Path) -> None:
+    if not all(bool(value.isfinite().all()) for value in weights.values()):
+        raise CheckpointError(
+            "The file holds values that are not finite", where=path, hint="Download it again."
+        )
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
         raise CheckpointError(
-            "The weights do not fit the published architecture", where=path, hint=str(error).splitlines()[1].strip()
+            "The weights do not fit the published architecture",
+            where=path,
+            hint=str(error).splitlines()[1].strip(),
         ) from error

@@ -52,12 +52,16 @@ def train_and_publish(
 
     def snapshot(generator: Generator, seen: int) -> None:
         generator = generator.cpu()
-        model = PalmModel(generator, discriminator=None, networks=config.networks(), version="", folder=folder)
+        model = PalmModel(
+            generator, discriminator=None, networks=config.networks(), version="", folder=folder
+        )
         samples_grid(model, 36).save(grids / f"{seen // 1000:06d}-kimg.png")
 
     trained = train(palms.train, config, work, report=report, snapshot=snapshot, stopped=stopped)
     if trained is None:
-        raise TrainingStoppedError("Training was stopped", hint="Materialize it again: it goes on where it stopped.")
+        raise TrainingStoppedError(
+            "Training was stopped", hint="Materialize it again: it goes on where it stopped."
+        )
     save_networks(trained.generator, trained.discriminator, config.networks(), folder)
     shutil.copytree(grids, folder / "progress")
     model = load_model(folder, "")  # by the door that everybody uses

@@ -43,7 +43,9 @@ def load_state(path: Path, parts: dict[str, Any]) -> dict[str, Any] | None:
             notes: dict[str, Any] = json.loads(stored.metadata()["notes"])
             tensors = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118
         for name, part in parts.items():
-            own = {key.removeprefix(f"{name}/"): v for key, v in tensors.items() if key.startswith(f"{name}/")}
+            own = {
+                key.removeprefix(f"{name}/"): v for key, v in tensors.items() if key.startswith(f"{name}/")
+            }
             _restore(part, own)
     except (SafetensorError, KeyError, RuntimeError, ValueError, TypeError) as error:
         raise CheckpointError(
@@ -70,5 +72,10 @@ def _restore(part: Any, tensors: dict[str, Tensor]) -> None:
             number, slot = key.split("/")
             state.setdefault(int(number), {})[slot] = value
         part.load_state_dict({"state": state, "param_groups": part.state_dict()["param_groups"]})
+        # The fused kernels walk through memory, so moments must lie in memory as their parameters do.
+        for parameter, slots in part.state.items():
+            for slot, value in slots.items():
+                if value.shape == parameter.shape:
+                    slots[slot] = torch.empty_like(parameter).copy_(value)
     else:
         part.load_state_dict(tensors)

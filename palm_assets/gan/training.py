@@ -54,12 +54,16 @@ class Game:
         self.config = config
         self.device = torch.device(_device(config.device))
         torch.manual_seed(config.seed)  # the weights' start
-        self.generator = Generator(config).to(self.device, memory_format=torch.channels_last)
-        self.discriminator = Discriminator(config).to(self.device, memory_format=torch.channels_last)
+        self.generator = Generator(config).to(self.device).to(memory_format=torch.channels_last)
+        self.discriminator = Discriminator(config).to(self.device).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
         betas = (config.beta1, config.beta2)
-        self.optimizer_g = torch.optim.Adam(self.generator.parameters(), config.generator_lr, betas, fused=True)
-        self.optimizer_d = torch.optim.Adam(self.discriminator.parameters(), config.discriminator_lr, betas, fused=True)
+        self.optimizer_g = torch.optim.Adam(
+            self.generator.parameters(), config.generator_lr, betas, fused=True
+        )
+        self.optimizer_d = torch.optim.Adam(
+            self.discriminator.parameters(), config.discriminator_lr, betas, fused=True
+        )
         self.random = torch.Generator().manual_seed(config.seed)
         self.images = torch.from_numpy(np.array(images))  # uint8 (N, 3, S, S), once into memory
         self.seen = 0
@@ -67,7 +71,9 @@ class Game:
     def step(self) -> dict[str, Tensor]:
         """Show both players one batch: first the discriminator learns, then the generator, on the same fakes."""
         config = self.config
-        penalised = (config.r1 > 0 or config.r2 > 0) and (self.seen // config.batch) % config.penalty_every == 0
+        penalised = (config.r1 > 0 or config.r2 > 0) and (
+            self.seen // config.batch
+        ) % config.penalty_every == 0
         real = self._view(self._photographs()).requires_grad_(penalised)
         generated = self.generator(self._latents())
         fake = self._view(generated.detach()).requires_grad_(penalised)
@@ -81,7 +87,9 @@ class Game:
             penalty = penalty + config.r2 * gradient_penalty(logits_fake, fake)
         self._learn(self.optimizer_d, loss_d + penalty * config.penalty_every)
 
-        self.discriminator.requires_grad_(False)  # the generator's step needs no gradients of the opponent's weights
+        self.discriminator.requires_grad_(
+            False
+        )  # the generator's step needs no gradients of the opponent's weights
         opposite = self.discriminator(real.detach()) if config.loss == "relativistic" else None
         loss_g = generator_loss(config.loss, self.discriminator(self._view(generated)), opposite)
         self._learn(self.optimizer_g, loss_g)
@@ -113,6 +121,11 @@ class Game:
         half_life = min(self.config.ema_kimg * 1000, self.seen * self.config.ema_rampup)
         weight = 1 - 0.5 ** (self.config.batch / max(half_life, 1e-8))
         torch._foreach_lerp_(list(self.average.parameters()), list(self.generator.parameters()), weight)
+
+    def is_finite(self) -> bool:
+        """Whether all weights and averages are numbers."""
+        networks = (self.generator, self.discriminator, self.average)
+        return all(bool(value.isfinite().all()) for net in networks for value in net.state_dict().values())
 
     def parts(self) -> dict[str, object]:
         """All that a resumed run needs."""
@@ -147,7 +160,7 @@ def train(
 
     Raises:
         DatasetError: the images do not have the configured size, or there are too few for a batch.
-        TrainingDivergedError: a loss is no longer finite.
+        TrainingDivergedError: a loss or a weight is no longer finite.
     """
     _check(images, config)
     use_all_cores()
@@ -161,7 +174,15 @@ def train(
     window = _Window(game.seen)
     saved = time.monotonic()
 
+    def diverged(what: str) -> TrainingDivergedError:
+        return TrainingDivergedError(
+            f"{what} after {game.seen} images",
+            hint="Lower the learning rates, or set r1: 1 to calm the discriminator.",
+        )
+
     def save() -> None:
+        if not game.is_finite():  # such a state would end every later run too
+            raise diverged("A weight is not finite")
         rows = [vars(row) for row in curves]
         save_state(path, game.parts(), {"seen": game.seen, "curves": rows})
 
@@ -171,10 +192,7 @@ def train(
             figures = window.figures(game.seen, total)
             window = _Window(game.seen)
             if not math.isfinite(figures.loss_d + figures.loss_g):
-                raise TrainingDivergedError(
-                    f"A loss is not finite after {game.seen} images",
-                    hint="Lower the learning rates, or set r1: 1 to calm the discriminator.",
-                )
+                raise diverged("A loss is not finite")
             curves.append(figures)
             report(figures)
         if game.seen % (config.snapshot_kimg * 1000) < config.batch and game.seen < total:
@@ -238,10 +256,11 @@ def _device(wanted: str) -> str:
 def _check(images: np.ndarray, config: GanConfig) -> None:
     if images.shape[1:] != (3, config.image_size, config.image_size):
         raise DatasetError(
-            f"The crops are {images.shape[2]} pixels wide, the networks want {config.image_size}",
+            f"The crops are {images.shape[1:]}, the networks want (3, {config.image_size}, {config.image_size})",
             hint="Give palm_crops and dcgan_checkpoint the same image_size.",
         )
     if len(images) < config.batch:
         raise DatasetError(
-            f"{len(images)} crops do not fill a batch of {config.batch}", hint="Add photographs or lower `batch`."
+            f"{len(images)} crops do not fill a batch of {config.batch}",
+            hint="Add photographs or lower `batch`.",
         )

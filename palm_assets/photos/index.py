@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import os
 from collections import Counter
 from collections.abc import Iterable
@@ -106,7 +107,9 @@ def index_photos(
 
     outcomes: list[tuple[int, int, str] | PhotoError] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow lets go of the interpreter lock while decoding
-        for done, outcome in enumerate(pool.map(lambda path: _measure(path, max_megapixels), chosen), start=1):
+        for done, outcome in enumerate(
+            pool.map(lambda path: _measure(path, max_megapixels), chosen), start=1
+        ):
             outcomes.append(outcome)
             progress(done, len(chosen))
 
@@ -148,14 +151,16 @@ def read_index(folder: Path, root: Path) -> PhotoIndex:
     """
     if not root.is_dir():
         raise SourceNotFoundError(
-            "The folder of the photographs is gone", where=root, hint="Put it back, or materialize hand_photos again."
+            "The folder of the photographs is gone",
+            where=root,
+            hint="Put it back, or materialize hand_photos again.",
         )
-    with (folder / "photos.csv").open(newline="") as stream:
+    with (folder / "photos.csv").open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
         photos = tuple(
             Photo(**{**row, "width": int(row["width"]), "height": int(row["height"])})  # type: ignore[arg-type]
             for row in csv.DictReader(stream)
         )
-    with (folder / "set_aside.csv").open(newline="") as stream:
+    with (folder / "set_aside.csv").open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
         faults = tuple(SetAside(**row) for row in csv.DictReader(stream))
     return PhotoIndex(root, photos, faults)
 
@@ -170,7 +175,7 @@ def folder_fingerprint(root: Path) -> str:
         raise SourceNotFoundError("There is no such folder", where=root, hint="Check the path in the config.")
     digest = hashlib.sha256()
     for path in sorted(path for path in root.rglob("*") if path.is_file() and path.suffix != ".cache"):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0")
+        digest.update(os.fsencode(path.relative_to(root).as_posix()) + b"\0")
         with path.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()
@@ -179,9 +184,13 @@ def folder_fingerprint(root: Path) -> str:
 def _image_files(root: Path) -> list[Path]:
     if not root.is_dir():
         raise SourceNotFoundError("There is no such folder", where=root, hint="Check the path in the config.")
-    files = sorted(path for path in root.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    files = sorted(
+        path for path in root.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+    )
     if not files:
-        raise DatasetError("The folder holds no images", where=root, hint="Point the source at photographs of hands.")
+        raise DatasetError(
+            "The folder holds no images", where=root, hint="Point the source at photographs of hands."
+        )
     return files
 
 
@@ -190,8 +199,8 @@ def _metadata(root: Path) -> dict[str, _Known]:
     found = sorted(root.rglob(HAND_INFO), key=lambda path: (len(path.parts), path))
     if not found:
         return {}
-    with found[0].open(newline="", encoding="utf-8-sig") as stream:
-        reader = csv.DictReader(stream)
+    try:
+        reader = csv.DictReader(io.StringIO(found[0].read_text("utf-8-sig"), newline=""))
         missing = [name for name in HAND_INFO_COLUMNS if name not in (reader.fieldnames or ())]
         if missing:
             raise DatasetError(
@@ -200,6 +209,10 @@ def _metadata(root: Path) -> dict[str, _Known]:
                 hint=f"The 11k Hands layout has at least {', '.join(HAND_INFO_COLUMNS)}.",
             )
         return {row["imageName"]: _known(row) for row in reader}
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(
+            f"{HAND_INFO} cannot be read: {error}", where=found[0], hint="Save it as CSV in UTF-8."
+        ) from error
 
 
 def _known(row: dict[str, str]) -> _Known:
@@ -238,11 +251,14 @@ def _check_usable(index: PhotoIndex, max_set_aside: float) -> None:
             hint=f"Mend the files, or raise max_set_aside above {share:.2f}.",
         )
     if not index.photos:
-        raise DatasetError("No usable photograph is left", where=index.root, hint="Check `aspects` in the config.")
+        raise DatasetError(
+            "No usable photograph is left", where=index.root, hint="Check `aspects` in the config."
+        )
 
 
 def _write_rows(path: Path, row_type: type, rows: Iterable[object]) -> None:
-    with path.open("w", newline="") as stream:
+    # File names are bytes; those that are not UTF-8 pass through unchanged.
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
         writer = csv.DictWriter(stream, [field.name for field in fields(row_type)])
         writer.writeheader()
         writer.writerows(asdict(row) for row in rows)  # type: ignore[call-overload]

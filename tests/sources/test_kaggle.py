@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from kaggle_server import Faults, KaggleServer, the_port
+from tests.sources.kaggle_server import Faults, KaggleServer, the_port
 from PIL import Image
 
 from palm_assets.errors import (

@@ -1,0 +1,53 @@
+# `make` prints this help. Every target sets up what it needs, in .venv.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+PRESET ?= drawn
+
+export PALM_HOME    ?= $(CURDIR)/palm_home
+export DAGSTER_HOME ?= $(CURDIR)/.dagster
+# Ultralytics would otherwise limit everything in its process to one core.
+export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup pipeline ui app test lint bench clean
+
+help: ## Print this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) $(DAGSTER_HOME)/dagster.yaml ## Install everything into .venv
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v not in ((3, 11), (3, 12)) and "Python 3.11 or 3.12 is needed, this is %d.%d: make PYTHON=python3.12" % v)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@$(BIN)/python -c 'import cv2' || (echo "OpenCV needs system libraries: sudo apt-get install libgl1 libglib2.0-0" >&2; exit 1)
+	@touch $@
+
+$(DAGSTER_HOME)/dagster.yaml: dagster.yaml
+	@mkdir -p $(DAGSTER_HOME) && cp $< $@
+
+pipeline: setup ## Make everything from photographs to a released model (PRESET=drawn, local, local-128, published)
+	$(BIN)/dagster asset materialize -m pipelines.definitions --select '*' -c pipelines/presets/$(PRESET).yaml
+
+ui: setup ## Dagster's page on http://localhost:3000
+	$(BIN)/dagster dev -w workspace.yaml
+
+app: setup ## The page with the palms on http://localhost:8501
+	$(BIN)/streamlit run app/main.py
+
+test: setup ## Run all tests (installs Debian's chromium when run as root without a browser)
+	tests/e2e/install-browser
+	$(BIN)/pytest
+
+lint: setup ## Ruff and strict type checking
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup ## Measure each claim beside its alternative
+	for file in benchmarks/[a-z]*.py; do $(BIN)/python $$file || exit 1; done
+
+clean: ## Remove the environment and caches; what the pipeline made stays in palm_home
+	rm -rf $(VENV) .dagster build *.egg-info .mypy_cache .ruff_cache .pytest_cache

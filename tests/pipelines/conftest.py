@@ -1,0 +1,90 @@
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from palm_assets.store import Store
+from pipelines.definitions import definitions
+
+TINY: dict[str, dict[str, Any]] = {
+    "hand_photos": {"drawn_photos": 80, "drawn_people": 16, "drawn_size": 128},
+    "palm_boxes": {"drawn_train": 24, "drawn_valid": 6, "drawn_test": 6, "drawn_size": 128},
+    # Two short epochs find nothing for certain, so any box will do: what is tested here is the flow.
+    "palm_detector": {"epochs": 2, "image_size": 64, "batch": 8},
+    "palm_crops": {"image_size": 16, "no_palm": "whole_photo"},
+    "dcgan_checkpoint": {
+        "image_size": 16,
+        "kimg": 0.64,
+        "batch": 16,
+        "snapshot_kimg": 0.16,
+        "save_minutes": 0.005,
+        "latent": 16,
+        "generator_width": 8,
+        "discriminator_width": 8,
+    },
+    "fid_reference": {},
+}
+
+
+@dataclass
+class Graph:
+    """The real graph over a home of its own, with a history of its own."""
+
+    home: Path
+    instance: dg.DagsterInstance
+
+    @property
+    def store(self) -> Store:
+        return Store(self.home)
+
+    def materialize(self, *selection: str, **changes: dict[str, Any]) -> dg.ExecuteInProcessResult:
+        config = copy.deepcopy(TINY)
+        for asset, values in changes.items():
+            config[asset] |= values
+        definitions_here = definitions(self.home)
+        job = definitions_here.resolve_implicit_global_asset_job_def()
+        keys = [dg.AssetKey(name) for name in selection] or None
+        chosen = {name: {"config": config[name]} for name in config if keys is None or name in selection}
+        return job.execute_in_process(
+            run_config={"ops": chosen}, instance=self.instance, asset_selection=keys, raise_on_error=False
+        )
+
+    def versions(self) -> dict[str, str]:
+        names = [*TINY]
+        return {name: self.store.current(name).version for name in names}
+
+    def listing(self) -> list[tuple[str, int, int]]:
+        files = sorted(path for path in self.home.rglob("*") if path.is_file())
+        return [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
+    """The whole graph, materialized once on drawn hands."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        graph = Graph(tmp_path_factory.mktemp("palm_home"), instance)
+        result = graph.materialize()
+        assert result.success, failures(result)
+        yield graph
+
+
+def failures(result: dg.ExecuteInProcessResult) -> list[str]:
+    """Why steps failed, a line each."""
+    return [
+        str(event.step_failure_data.error.message if event.step_failure_data.error else "")
+        for event in result.all_events
+        if event.is_step_failure
+    ]
+
+
+def reuse(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
+    """For each materialized artifact: whether it was reused."""
+    return {
+        event.asset_key.to_user_string(): bool(event.materialization.metadata["reused"].value)
+        for event in result.get_asset_materialization_events()
+        if event.asset_key is not None and "reused" in event.materialization.metadata
+    }

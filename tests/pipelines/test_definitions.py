@@ -1,0 +1,86 @@
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from palm_assets.gan.config import PUBLISHED_NETWORKS, GanConfig
+from pipelines import assets
+from pipelines.definitions import definitions, defs
+
+PRESETS = sorted(Path("pipelines/presets").glob("*.yaml"))
+
+SPECS = {
+    "hand_photos": ("photographs", set()),
+    "palm_boxes": ("photographs", set()),
+    "palm_detector": ("detector", {"palm_boxes"}),
+    "palm_crops": ("palms", {"hand_photos", "palm_detector"}),
+    "dcgan_checkpoint": ("palms", {"palm_crops"}),
+    "fid_reference": ("quality", {"palm_crops"}),
+    "palm_release": ("release", {"dcgan_checkpoint", "fid_reference"}),
+}
+
+
+def test_definitions_load() -> None:
+    dg.Definitions.validate_loadable(defs)
+
+
+def test_the_graph_is_the_one_that_the_readme_draws() -> None:
+    specs = {
+        spec.key.to_user_string(): (spec.group_name, {dep.asset_key.to_user_string() for dep in spec.deps})
+        for spec in defs.resolve_all_asset_specs()
+    }
+    assert specs == SPECS
+
+
+def test_every_asset_says_what_it_is() -> None:
+    assert all(spec.description for spec in defs.resolve_all_asset_specs())
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
+def test_every_preset_is_a_valid_run_config(preset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PALM_HANDS", "/hands")
+    monkeypatch.setenv("PALM_BOXES", "/boxes")
+    job = defs.resolve_implicit_global_asset_job_def()
+    assert dg.validate_run_config(job, yaml.safe_load(preset.read_text()))
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
+def test_crops_and_networks_of_every_preset_have_one_size(preset: Path) -> None:
+    ops = yaml.safe_load(preset.read_text())["ops"]
+    sizes = {ops[name]["config"].get("image_size", 64) for name in ("palm_crops", "dcgan_checkpoint")}
+    assert len(sizes) == 1
+
+
+def test_the_published_preset_trains_the_published_architecture() -> None:
+    preset = yaml.safe_load(Path("pipelines/presets/published.yaml").read_text())
+    config = GanConfig(**preset["ops"]["dcgan_checkpoint"]["config"])
+    assert config.networks() == PUBLISHED_NETWORKS
+
+
+@pytest.mark.parametrize(
+    ("form", "wrong"),
+    [
+        (assets.PhotosForm, {"aspects": ["sideways"]}),
+        (assets.PhotosForm, {"source": "folder"}),
+        (assets.PhotosForm, {"no_such_knob": 1}),
+        (assets.DetectorForm, {"start": "yolo11n"}),
+        (assets.GanForm, {"image_size": 100}),
+        (assets.GanForm, {"augment": ["sharpening"]}),
+        (assets.CropForm, {"holdout_share": 1.5}),
+    ],
+)
+def test_a_nonsensical_config_is_refused_by_name(form: type[dg.Config], wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(wrong))):
+        form(**wrong)
+
+
+def test_a_nonsensical_config_fails_a_run_before_anything_is_made(tmp_path: Path) -> None:
+    job = definitions(tmp_path).resolve_implicit_global_asset_job_def()
+    config = {"ops": {"hand_photos": {"config": {"aspects": ["sideways"]}}}}
+    result = job.execute_in_process(
+        run_config=config, asset_selection=[dg.AssetKey("hand_photos")], raise_on_error=False
+    )
+    assert not result.success
+    assert not list(tmp_path.iterdir())
