@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 PRESET ?= drawn
 
 export PALM_HOME    ?= $(CURDIR)/palm_home
-export DAGSTER_HOME ?= $(CURDIR)/.dagster
+export DAGSTER_HOME ?= $(CURDIR)/dagster_home
 # Ultralytics would otherwise limit everything in its process to one core.
 export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 
@@ -16,7 +16,7 @@ export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(READY) $(DAGSTER_HOME)/dagster.yaml ## Install everything into .venv
+setup: $(READY) ## Install everything into .venv
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v not in ((3, 11), (3, 12)) and "Python 3.11 or 3.12 is needed, this is %d.%d: make PYTHON=python3.12" % v)'
@@ -24,9 +24,6 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@$(BIN)/python -c 'import cv2' || (echo "OpenCV needs system libraries: sudo apt-get install libgl1 libglib2.0-0" >&2; exit 1)
 	@touch $@
-
-$(DAGSTER_HOME)/dagster.yaml: dagster.yaml
-	@mkdir -p $(DAGSTER_HOME) && cp $< $@
 
 pipeline: setup ## Make everything from photographs to a released model (PRESET=drawn, local, local-128, published)
 	$(BIN)/dagster asset materialize -m pipelines.definitions --select '*' -c pipelines/presets/$(PRESET).yaml
@@ -50,4 +47,4 @@ bench: setup ## Measure each claim beside its alternative
 	for file in benchmarks/[a-z]*.py; do $(BIN)/python $$file || exit 1; done
 
 clean: ## Remove the environment and caches; what the pipeline made stays in palm_home
-	rm -rf $(VENV) .dagster build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -20,13 +20,14 @@ from palm_assets.gan.config import GanConfig
 from palm_assets.photos.index import PhotoIndex, folder_fingerprint, index_photos, read_index, write_index
 from palm_assets.progress import Progress, silent
 from palm_assets.quality.config import ReferenceConfig
+from palm_assets.scoring import ScoreConfig, score_model
 from palm_assets.sources.config import BoxesConfig, PhotosConfig, SourceConfig
 from palm_assets.store import Artifact, Release, Store, version_of
 
 if TYPE_CHECKING:
     from palm_assets.crops.making import Crops
 
-CODE_VERSIONS = {"photos": "1", "boxes": "1", "detector": "1", "crops": "1", "models": "1", "reference": "1"}
+CODE_VERSIONS = {"photos": "1", "boxes": "1", "detector": "1", "crops": "1", "models": "1", "reference": "1", "scores": "1"}
 """Raised by hand when a stage would make something else from the same inputs and config."""
 
 DRAWN = "drawn"
@@ -145,6 +146,18 @@ def make_reference(
     return store.make("reference", build, inputs=inputs, config=config, code_version=CODE_VERSIONS["reference"])
 
 
+def make_scores(
+    store: Store, model: Artifact, reference: Artifact, crops: Artifact, config: ScoreConfig
+) -> Artifact:
+    """Figures of a model's palms against the real ones, and a picture of both."""
+
+    def build(folder: Path) -> Mapping[str, Any]:
+        return score_model(model.folder, reference.folder, open_crops(crops).train, config, folder)
+
+    inputs = {"model": model.version, "reference": reference.version}
+    return store.make("scores", build, inputs=inputs, config=config, code_version=CODE_VERSIONS["scores"])
+
+
 def release(store: Store, model: Artifact, reference: Artifact) -> Release:
     """Let the page serve this model, once it was loaded by the page's own door.
 
@@ -184,7 +197,8 @@ def _located(config: SourceConfig) -> tuple[Path | None, dict[str, str]]:
         root = fetch_dataset(config.kaggle_set, version=config.kaggle_version).root
     else:
         root = Path(config.folder or "").expanduser().absolute()
-    return root, {"files": folder_fingerprint(root)}
+    # The root belongs to the version: an index whose photographs have moved must not be found again.
+    return root, {"files": folder_fingerprint(root), "root": str(root)}
 
 
 def _chosen_extractor(wanted: str) -> str:

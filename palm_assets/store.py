@@ -20,17 +20,24 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from palm_assets.errors import ArtifactCorruptError, ArtifactError, ArtifactMissingError, DiskFullError
+from palm_assets.errors import (
+    ArtifactCorruptError,
+    ArtifactError,
+    ArtifactMissingError,
+    DiskFullError,
+    PalmError,
+)
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["photos", "boxes", "detector", "crops", "models", "reference"]
+Kind = Literal["photos", "boxes", "detector", "crops", "models", "reference", "scores"]
 SCHEMA = 1
 MANIFEST = "manifest.json"
+NO_ROOM = 4096  # bytes left on a full disk
 
 
 class FileRecord(BaseModel):
@@ -151,31 +158,34 @@ class Store:
             ArtifactError: the store's folder cannot be written.
         """
         version = version_of(kind, inputs, config, code_version)
-        found = self._find_or_discard(kind, version)
-        if found is not None:
-            return found
+        with contextlib.suppress(ArtifactCorruptError):  # moved aside below, where nobody else does the same
+            found = self.find(kind, version)
+            if found is not None:
+                return found
+        folder = self.home / kind / version
         with _writing(self.home), self._lock(f"{kind}-{version}"):
             found = self._find_or_discard(kind, version)  # another process may have made it meanwhile
             if found is not None:
                 return found
             draft = self._draft(kind, version)
             try:
-                facts = dict(build(draft))
-                manifest = Manifest(
-                    schema_version=SCHEMA,
-                    kind=kind,
-                    version=version,
-                    inputs=dict(inputs),
-                    config=config.model_dump(mode="json"),
-                    code_version=code_version,
-                    created=datetime.now(UTC),
-                    files=_records(draft),
-                    facts=facts,
-                )
-                _publish(draft, self.home / kind / version, manifest)
+                with _writing(self.home):  # asks how full the disk is while the draft still fills it
+                    facts = dict(build(draft))
+                    manifest = Manifest(
+                        schema_version=SCHEMA,
+                        kind=kind,
+                        version=version,
+                        inputs=dict(inputs),
+                        config=config.model_dump(mode="json"),
+                        code_version=code_version,
+                        created=datetime.now(UTC),
+                        files=_records(draft),
+                        facts=facts,
+                    )
+                    _publish(draft, folder, manifest)
             finally:
                 shutil.rmtree(draft, ignore_errors=True)
-        return Artifact(kind, version, self.home / kind / version, manifest)
+        return Artifact(kind, version, folder, _read_manifest(folder, kind, version))
 
     def work(self, kind: Kind, version: str) -> Path:
         """A private folder for resumable state of the making of one artifact; the maker removes it."""
@@ -195,9 +205,13 @@ class Store:
         try:
             pointer = json.loads(path.read_text())
             kind, version = pointer["kind"], pointer["version"]
+            if kind not in get_args(Kind) or not isinstance(version, str):
+                raise ValueError(f"there is no {kind} {version}")
         except FileNotFoundError:
             raise ArtifactMissingError(
-                f"The asset {asset} was never materialized", where=self.home, hint=f"Materialize {asset} first."
+                f"The asset {asset} was never materialized",
+                where=self.home,
+                hint=f"Materialize {asset} first.",
             ) from None
         except (ValueError, KeyError, TypeError) as error:
             raise ArtifactCorruptError(
@@ -207,11 +221,11 @@ class Store:
 
     def set_current(self, asset: str, artifact: Artifact) -> None:
         """Point an asset at an artifact; writes nothing if it points there already."""
-        text = json.dumps({"kind": artifact.kind, "version": artifact.version}) + "\n"
+        content = json.dumps({"kind": artifact.kind, "version": artifact.version}).encode() + b"\n"
         path = self.home / "current" / f"{asset}.json"
-        if not (path.is_file() and path.read_text() == text):
+        if not (path.is_file() and path.read_bytes() == content):
             with _writing(self.home):
-                write_atomically(path, text.encode())
+                write_atomically(path, content)
 
     def released(self) -> Release | None:
         """What the page serves; None before the first release.
@@ -231,7 +245,9 @@ class Store:
 
     def release(self, model: Artifact, reference: Artifact) -> Release:
         """Let the page serve this model; writes nothing if it does already."""
-        now = self.released()
+        now = None
+        with contextlib.suppress(ArtifactCorruptError):  # replaced below
+            now = self.released()
         if now is not None and (now.model, now.reference) == (model.version, reference.version):
             return now
         release = Release(model=model.version, reference=reference.version, released=datetime.now(UTC))
@@ -245,7 +261,6 @@ class Store:
         except ArtifactCorruptError as error:
             log.warning("%s It is moved aside and made again.", error)
             with _writing(self.home):
-                (self.home / "work").mkdir(exist_ok=True)
                 aside = tempfile.mkdtemp(prefix=f"damaged-{kind}-{version}-", dir=self.home / "work")
                 (self.home / kind / version).rename(Path(aside) / version)
             return None
@@ -303,11 +318,15 @@ def _read_manifest(folder: Path, kind: Kind, version: str) -> Manifest:
         manifest = Manifest.model_validate_json(path.read_text())
     except (OSError, UnicodeDecodeError, ValidationError) as error:
         raise ArtifactCorruptError(
-            "The manifest is missing or not readable", where=folder, hint="Materialize it again: it is remade."
+            "The manifest is missing or not readable",
+            where=folder,
+            hint="Materialize it again: it is remade.",
         ) from error
     if (manifest.kind, manifest.version) != (kind, version):
         raise ArtifactCorruptError(
-            f"The manifest is of {manifest.kind} {manifest.version}", where=folder, hint="Materialize it again."
+            f"The manifest is of {manifest.kind} {manifest.version}",
+            where=folder,
+            hint="Materialize it again.",
         )
     return manifest
 
@@ -344,14 +363,31 @@ def _writing(home: Path) -> Iterator[None]:
     try:
         home.mkdir(parents=True, exist_ok=True)
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except PalmError:
+        raise
+    except Exception as error:
+        if _means_full_disk(error, home):
             raise DiskFullError(
-                "The disk is full", where=home, hint="Free some space or move PALM_HOME; nothing was published."
+                "The disk is full",
+                where=home,
+                hint="Free some space or move PALM_HOME; nothing was published.",
             ) from error
-        ours = str(error.filename or home).startswith(str(home))
-        if ours and error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        if isinstance(error, OSError) and _means_not_writable(error, home):
             raise ArtifactError(
                 "The artifact store cannot be written", where=home, hint="Make it writable or set PALM_HOME."
             ) from error
         raise
+
+
+def _means_full_disk(error: Exception, home: Path) -> bool:
+    """Whether the disk is full: NumPy, safetensors and torch report it without the system's error number."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return "No space left" in str(error) or shutil.disk_usage(home).free < NO_ROOM
+
+
+def _means_not_writable(error: OSError, home: Path) -> bool:
+    place = str(error.filename or home)
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        return not home.is_dir()
+    return place.startswith(str(home)) and error.errno in (errno.EROFS, errno.EACCES, errno.EPERM)

@@ -7,9 +7,10 @@ from palm_assets.crops.config import CropConfig
 from palm_assets.detector.config import DetectorConfig
 from palm_assets.gan.config import GanConfig
 from palm_assets.quality.config import ReferenceConfig
+from palm_assets.scoring import ScoreConfig
 from palm_assets.sources.config import BoxesConfig, PhotosConfig
 from palm_assets.store import Artifact
-from pipelines.reporting import logged, materialized
+from pipelines.reporting import logged, materialized, picture
 from pipelines.resources import PalmStore, clear_failures, in_another_process
 
 ArtifactResult = dg.MaterializeResult[Artifact]
@@ -32,6 +33,9 @@ class GanForm(GanConfig, dg.Config): ...
 
 
 class ReferenceForm(ReferenceConfig, dg.Config): ...
+
+
+class ScoreForm(ScoreConfig, dg.Config): ...
 
 
 @dg.asset(group_name="photographs", kinds={"kaggle", "jpeg"})
@@ -93,7 +97,7 @@ def dcgan_checkpoint(
     """A generator and a discriminator, trained against each other."""
     with clear_failures():
         made = stages.make_model(palms.store(), palm_crops, config, run=in_another_process(context, pipes))
-    return materialized(context, made, pictures=["samples.png", "curves.png"])
+    return materialized(context, made, pictures=["samples.png", "curves.png", "reliability.png"])
 
 
 @dg.asset(group_name="quality", kinds={"pytorch", "scipy"})
@@ -108,9 +112,29 @@ def fid_reference(
     return materialized(context, made)
 
 
+@dg.asset(group_name="quality", kinds={"pytorch", "scipy"})
+def palm_scores(
+    context: dg.AssetExecutionContext,
+    config: ScoreForm,
+    palms: PalmStore,
+    dcgan_checkpoint: Artifact,
+    fid_reference: Artifact,
+    palm_crops: Artifact,
+) -> ArtifactResult:
+    """How far the model's palms are from real ones, beside what real people score, and the nearest photographs."""
+    with clear_failures():
+        made = stages.make_scores(palms.store(), dcgan_checkpoint, fid_reference, palm_crops, config)
+    context.log.info(made.facts["text"])
+    return materialized(context, made, pictures=["beside_real.png"])
+
+
 @dg.asset(group_name="release", kinds={"streamlit"})
 def palm_release(
-    context: dg.AssetExecutionContext, palms: PalmStore, dcgan_checkpoint: Artifact, fid_reference: Artifact
+    context: dg.AssetExecutionContext,
+    palms: PalmStore,
+    dcgan_checkpoint: Artifact,
+    fid_reference: Artifact,
+    palm_scores: Artifact,
 ) -> dg.MaterializeResult[None]:
     """The model that the page serves."""
     with clear_failures():
@@ -118,5 +142,11 @@ def palm_release(
     context.log.info(f"released model {release.model}")
     return dg.MaterializeResult(
         data_version=dg.DataVersion(f"{release.model}-{release.reference}"),
-        metadata={"model": release.model, "reference": release.reference, "released": str(release.released)},
+        metadata={
+            "model": release.model,
+            "reference": release.reference,
+            "released": str(release.released),
+            "scores": dg.MetadataValue.md(f"```\n{palm_scores.facts['text']}\n```"),
+            "samples": picture(dcgan_checkpoint.folder / "samples.png"),
+        },
     )

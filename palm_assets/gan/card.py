@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from palm_assets.gan.checkpoint import CARD_FILE
 from palm_assets.gan.config import GanConfig
+from palm_assets.quality.calibration import CalibrationReport
 from palm_assets.store import Artifact
 
 
-def write_card(folder: Path, crops: Artifact, config: GanConfig, facts: dict[str, Any]) -> None:
+def write_card(folder: Path, crops: Artifact, config: GanConfig, score: CalibrationReport) -> None:
     """Write the card beside the weights."""
     made = crops.facts
     skin = ", ".join(f"{name} {count}" for name, count in sorted(made["skin"].items()))
@@ -24,8 +24,12 @@ def write_card(folder: Path, crops: Artifact, config: GanConfig, facts: dict[str
 - **Skin of the photographs, by their metadata:** {skin}. A tone that is rare there is rare, and worse, here.
 - **Recipe:** {config.loss} loss, batch {config.batch}, {config.kimg:g} thousand photographs shown,
   augmentation: {", ".join(config.augment) or "none"}; seed {config.seed}. All of it is in `manifest.json`.
-- **Discriminator on people it never saw:** tells their palms from fresh ones with AUC {facts["auc_holdout"]:.3f}
-  (0.5 is a guess, 1 is always). Its raw output is not a probability.
+- **The score of one palm** is the probability that it is a photograph, at 50:50 odds: {score.method} fit on people
+  that training never saw, judged on {score.n_real} palms of other people and {score.n_fake} fresh ones. AUC
+  {score.auc:.3f} (0.5 knows nothing), Brier {score.brier:.3f} (always saying 0.5: 0.25), mean gap between promise
+  and truth {score.error:.3f}.
+
+![Reliability](reliability.png) ![Training curves](curves.png)
 
 ## Limits
 These palms belong to nobody. They are pictures for looking at: not for identification, palmistry as advice,

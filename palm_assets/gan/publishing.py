@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from palm_assets.crops.making import Crops
 from palm_assets.errors import TrainingStoppedError
+from palm_assets.gan.calibrating import calibrate, write_calibration
 from palm_assets.gan.card import write_card
 from palm_assets.gan.checkpoint import save_networks, write_metrics
 from palm_assets.gan.config import GanConfig
@@ -22,11 +23,13 @@ from palm_assets.gan.networks import Generator
 from palm_assets.gan.sampling import PalmModel, load_model
 from palm_assets.gan.training import Figures, train
 from palm_assets.pictures import grid
+from palm_assets.quality.calibration import CalibrationReport
 from palm_assets.store import Artifact
 
 SAMPLES = 64
 SAMPLES_FILE = "samples.png"
 CURVES_FILE = "curves.png"
+RELIABILITY_FILE = "reliability.png"
 
 
 def train_and_publish(
@@ -67,9 +70,18 @@ def train_and_publish(
     model = load_model(folder, "")  # by the door that everybody uses
     samples_grid(model, SAMPLES).save(folder / SAMPLES_FILE)
     curves_picture(trained.curves, folder / CURVES_FILE)
-    facts = {"kimg": config.kimg, "image_size": config.image_size, **_separation(model, palms)}
-    write_metrics(folder, facts, trained.curves)
-    write_card(folder, crops, config, facts)
+    calibration, report = calibrate(model, palms)
+    write_calibration(calibration, folder)
+    reliability_picture(report, folder / RELIABILITY_FILE)
+    facts = {
+        "kimg": config.kimg,
+        "image_size": config.image_size,
+        "score_auc": report.auc,
+        "score_brier": report.brier,
+        "score_error": report.error,
+    }
+    write_metrics(folder, {**facts, "score_report": report.to_json()}, trained.curves)
+    write_card(folder, crops, config, report)
     shutil.rmtree(work, ignore_errors=True)
     return facts
 
@@ -94,9 +106,18 @@ def curves_picture(curves: Sequence[Figures], path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def _separation(model: PalmModel, palms: Crops) -> dict[str, float]:
-    """How the discriminator tells people that it never saw from fresh palms: mean logits and their AUC."""
-    fakes = model.draw(model.latents(1_000_000, range(max(64, len(palms.holdout)))))
-    real, fake = model.logits(np.asarray(palms.holdout)), model.logits(fakes)
-    auc = float((real[:, None] > fake[None, :]).mean())
-    return {"logit_holdout": float(real.mean()), "logit_fake": float(fake.mean()), "auc_holdout": auc}
+def reliability_picture(verdict: CalibrationReport, path: Path) -> None:
+    """What the score promises beside what came true."""
+    figure = Figure(figsize=(3.6, 3.6), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=1)
+    axes.errorbar(
+        [row.predicted for row in verdict.bins],
+        [row.observed for row in verdict.bins],
+        [row.sd for row in verdict.bins],
+        marker="o",
+        linewidth=1,
+        capsize=2,
+    )
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="score", ylabel="share that is real", title="Reliability")
+    figure.savefig(path, dpi=110)

@@ -27,6 +27,7 @@ TINY: dict[str, dict[str, Any]] = {
         "discriminator_width": 8,
     },
     "fid_reference": {},
+    "palm_scores": {"count": 8},
 }
 
 

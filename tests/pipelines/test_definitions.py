@@ -18,7 +18,8 @@ SPECS = {
     "palm_crops": ("palms", {"hand_photos", "palm_detector"}),
     "dcgan_checkpoint": ("palms", {"palm_crops"}),
     "fid_reference": ("quality", {"palm_crops"}),
-    "palm_release": ("release", {"dcgan_checkpoint", "fid_reference"}),
+    "palm_scores": ("quality", {"dcgan_checkpoint", "fid_reference", "palm_crops"}),
+    "palm_release": ("release", {"dcgan_checkpoint", "fid_reference", "palm_scores"}),
 }
 
 
@@ -84,3 +85,11 @@ def test_a_nonsensical_config_fails_a_run_before_anything_is_made(tmp_path: Path
     )
     assert not result.success
     assert not list(tmp_path.iterdir())
+
+
+def test_every_preset_is_a_job_that_the_ui_can_launch() -> None:
+    jobs = {job.name: job for job in defs.resolve_all_job_defs()}
+    for preset in PRESETS:
+        job = jobs[preset.stem.replace("-", "_")]
+        assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == set(SPECS)
+        assert job.description

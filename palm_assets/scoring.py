@@ -1,0 +1,64 @@
+"""How good a model is: a set of its palms against the real ones, in figures and in a picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+SCORE_FILE = "score.json"
+BESIDE_FILE = "beside_real.png"
+PAIRS = 24
+SEED = 3 * 10**9  # palms that nobody chose: neither people's seeds nor those of the calibration
+
+
+class ScoreConfig(BaseModel):
+    """How many palms of a model are scored.
+
+    The Fréchet distance grows as sets shrink, so by default as many are drawn as the reference's floor was
+    measured with at most: then a model and real palms are judged at the same count.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    count: int | None = Field(None, ge=2, le=100_000)
+
+
+def score_model(
+    model_folder: Path, reference_folder: Path, train_images: np.ndarray, config: ScoreConfig, folder: Path
+) -> dict[str, Any]:
+    """Score fresh palms of a model; writes `score.json` and `beside_real.png`.
+
+    The picture shows palms, and below each its nearest photograph among those trained on: what is alike, and
+    whether anything was learnt by heart.
+
+    Returns:
+        The figures that fit in a line each, for the manifest.
+
+    Raises:
+        CheckpointError, ArtifactCorruptError: the model or the reference cannot be read.
+        ExtractorMismatchError, WeightsUnavailableError: the reference's extractor cannot be had here.
+    """
+    from palm_assets.gan.sampling import load_model
+    from palm_assets.pictures import grid
+    from palm_assets.quality.reference import score_set
+    from palm_assets.quality.reference_files import load_reference
+
+    model, reference = load_model(model_folder, ""), load_reference(reference_folder)
+    count = config.count or max([row.n for row in reference.floor], default=100)
+    images = model.draw(model.latents(SEED, range(count)))
+    score = score_set(images, reference)
+    (folder / SCORE_FILE).write_text(json.dumps(score.to_json(), indent=1) + "\n")
+
+    shown = np.linspace(0, count - 1, min(PAIRS, count)).astype(int)
+    columns = 8
+    rows = [images[shown][i : i + columns] for i in range(0, len(shown), columns)]
+    below = [train_images[score.nearest[shown]][i : i + columns] for i in range(0, len(shown), columns)]
+    pairs = [row for pair in zip(rows, below, strict=True) for row in pair]
+    grid(np.concatenate(pairs), columns=min(columns, len(shown))).save(folder / BESIDE_FILE)
+
+    lists = ("nearest", "distance", "floor")
+    return {key: value for key, value in score.to_json().items() if key not in lists} | {"text": score.describe()}
