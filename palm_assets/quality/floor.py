@@ -1,0 +1,127 @@
+"""The floor: what real palms of held-out people score against the reference at the same n.
+
+A Frechet distance is biased upwards at small n (two halves of one distribution are far from 0
+at n = 100), so a score alone says nothing; beside the floor at its n it does. The other
+figures get a floor too, because coverage grows with n just as strongly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, astuple, dataclass
+from typing import Any
+
+import numpy as np
+
+from palm_assets.quality.frechet import frechet_distance
+from palm_assets.quality.kid import kernel_distance
+from palm_assets.quality.neighbours import neighbours
+from palm_assets.quality.statistics import Doubles, FeatureStatistics, Floats
+
+
+@dataclass(frozen=True)
+class FloorRow:
+    """What real held-out palms score at one set size.
+
+    Attributes:
+        n: images in each random subset of the held-out palms.
+        frechet: mean Frechet distance over the subsets, `frechet_sd` its deviation from subset to subset.
+        kid: mean kernel distance, `kid_sd` its deviation from subset to subset.
+        density: mean density.
+        coverage: mean coverage.
+        auth_pct: mean percentage of authentic samples.
+    """
+
+    n: int
+    frechet: float
+    frechet_sd: float
+    kid: float
+    kid_sd: float
+    density: float
+    coverage: float
+    auth_pct: float
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as plain values."""
+        return asdict(self)
+
+
+FloorTable = tuple[FloorRow, ...]
+
+
+def measure_floor(
+    holdout: Floats,
+    statistics: FeatureStatistics,
+    subsample: Floats,
+    distances: Doubles,
+    *,
+    counts: tuple[int, ...],
+    repeats: int,
+    seed: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> FloorTable:
+    """Score random subsets of the held-out features as if they were generated.
+
+    Subsets are drawn without replacement, so near the size of the holdout they resemble one
+    another; their deviation is divided by sqrt(1 - n / N) to say what fresh people would show.
+    At n = N only one subset exists and the deviation of the row before stands in for it.
+
+    Args:
+        holdout: features (N, dim) of held-out people's palms.
+        statistics: of the training palms.
+        subsample: features of training palms for the kernel distance and the neighbours.
+        distances: `neighbour_distances` within the subsample.
+        counts: set sizes; those from 2 to N are used, and N itself.
+        repeats: subsets for each.
+        seed: of the draws.
+        progress: called with rows done and rows in all.
+    """
+    rng = np.random.default_rng(seed)
+    sizes = sorted(
+        {n for n in counts if 2 <= n < len(holdout)} | ({len(holdout)} if len(holdout) >= 2 else set())
+    )
+    rows: list[FloorRow] = []
+    for n in sizes:
+        figures = []
+        for _ in range(repeats if n < len(holdout) else 1):
+            some = holdout[rng.permutation(len(holdout))[:n]]
+            distance = frechet_distance(some, statistics)
+            kid = kernel_distance(
+                some,
+                kid_side(subsample),
+                extractor=statistics.extractor,
+                digest=statistics.digest,
+                subsets=20,
+            )
+            near = neighbours(some, subsample, distances)
+            figures.append((distance.value, kid.value, near.density, near.coverage, near.auth_pct))
+        mean = np.mean(figures, axis=0)
+        if n < len(holdout) and repeats > 1:
+            sd = np.std(figures, axis=0, ddof=1) / np.sqrt(1 - n / len(holdout))
+        else:
+            sd = np.array([rows[-1].frechet_sd, rows[-1].kid_sd]) if rows else np.zeros(2)
+        values = (mean[0], sd[0], mean[1], sd[1], *mean[2:])
+        rows.append(FloorRow(n, *map(float, values)))
+        if progress is not None:
+            progress(len(rows), len(sizes))
+    return tuple(rows)
+
+
+def floor_at(table: FloorTable, n: int) -> FloorRow | None:
+    """The floor at n, between two rows linear in 1/n, in which the bias is linear to first order.
+
+    Outside the table the nearest row stands in and keeps its own n, so that nobody takes it for more.
+    Source of the 1/n law: Chong and Forsyth 2020 (https://arxiv.org/abs/1911.07023).
+    """
+    if not table:
+        return None
+    if n <= table[0].n or n >= table[-1].n:
+        return table[0] if n <= table[0].n else table[-1]
+    at = [-1 / row.n for row in table]
+    columns = zip(*(astuple(row)[1:] for row in table), strict=True)
+    return FloorRow(n, *(float(np.interp(-1 / n, at, column)) for column in columns))
+
+
+def kid_side(subsample: Floats, limit: int = 2000) -> Floats:
+    """The part of the subsample that the kernel distance uses: its rows are already in random order."""
+    return subsample[:limit]

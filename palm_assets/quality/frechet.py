@@ -1,0 +1,111 @@
+"""Frechet distance between a set of features and a reference.
+
+Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash
+Equilibrium", 2017 (https://arxiv.org/abs/1706.08500), after Dowson and Landau 1982:
+
+    |m1 - m2|^2 + tr C1 + tr C2 - 2 tr (C1 C2)^(1/2)
+
+With C1 = A'A and C2 = LL' the last trace is the sum of the singular values of A L (its
+nuclear norm), whatever the ranks are. For a set of n images A is n rows: a small matrix,
+no square root of a 2048 x 2048 product. Taken from A L itself rather than from the
+eigenvalues of its Gram matrix, the singular values keep their full precision: a value
+lost under sqrt(eps) would be lost a thousand times over in the sum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from palm_assets.errors import QualityError
+from palm_assets.quality.identity import metric_label, require_same_extractor
+from palm_assets.quality.statistics import Doubles, FeatureStatistics, Floats, factorise
+
+
+@dataclass(frozen=True)
+class FrechetResult:
+    """A Frechet distance and where it comes from.
+
+    Attributes:
+        value: the distance, in squared feature units, never negative.
+        mean_term: the part of it that the means contribute, |m1 - m2|^2.
+        n: images in the set.
+        reference_n: images in the reference.
+        extractor: network that made the features.
+        digest: its weights and preprocessing.
+    """
+
+    value: float
+    mean_term: float
+    n: int
+    reference_n: int
+    extractor: str
+    digest: str
+
+    @property
+    def label(self) -> str:
+        """What to call it: "FID", or "Frechet distance" with the extractor's name."""
+        return metric_label("Fréchet distance", "FID", self.extractor, self.digest)
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as plain values."""
+        return {"label": self.label, **asdict(self)}
+
+
+def frechet_distance(sample: FeatureStatistics | Floats, reference: FeatureStatistics) -> FrechetResult:
+    """Frechet distance of a set to a reference.
+
+    Args:
+        sample: features (n, dim) of the set, made by the reference's extractor, or its statistics.
+        reference: statistics to measure against; its factor is computed once and cached.
+
+    Raises:
+        QualityError: fewer than 2 images on a side, or features that do not fit the reference.
+        ExtractorMismatchError: statistics of two different extractors.
+    """
+    if isinstance(sample, FeatureStatistics):
+        require_same_extractor(
+            (sample.extractor, sample.digest),
+            (reference.extractor, reference.digest),
+            where="Fréchet distance",
+        )
+        n, mean, dim = sample.n, sample.mean, len(sample.mean)
+    else:
+        n, dim = sample.shape
+        mean = sample.mean(axis=0, dtype=np.float64) if n else np.zeros(dim)
+    for count, side in ((n, "the set"), (reference.n, "the reference")):
+        if count < 2:
+            raise QualityError(
+                f"A Fréchet distance needs at least 2 images, {side} has {count}", hint="Give more images"
+            )
+    if dim != len(reference.mean):
+        raise QualityError(
+            f"Features have {dim} dimensions and the reference {len(reference.mean)}",
+            hint="Extract the features with the extractor that the reference names",
+        )
+    if isinstance(sample, FeatureStatistics):
+        rows, trace = sample.factor.T, float(np.trace(sample.cov))
+    elif n > 2 * dim:
+        # More rows than a factor of their covariance has: the factor is the smaller matrix.
+        cov = FeatureStatistics.from_features(sample, extractor="", digest="").cov
+        rows, trace = factorise(cov).T, float(np.trace(cov))
+    else:
+        rows = (sample.astype(np.float64) - mean) / np.sqrt(n - 1)
+        trace = float(np.vdot(rows, rows))
+    mean_term = float(np.sum((mean - reference.mean) ** 2))
+    value = mean_term + trace + float(np.trace(reference.cov)) - 2 * trace_of_root(rows, reference.factor)
+    # The distance is never negative; what is left below zero for (nearly) equal sets is rounding.
+    return FrechetResult(max(value, 0.0), mean_term, n, reference.n, reference.extractor, reference.digest)
+
+
+def trace_of_root(rows: Doubles, factor: Doubles) -> float:
+    """Trace of (C1 C2)^(1/2) for C1 = rows' rows and C2 = factor factor', as a nuclear norm.
+
+    Args:
+        rows: float64 (n, dim).
+        factor: float64 (dim, rank).
+    """
+    product = rows @ factor
+    return float(np.linalg.svd(product, compute_uv=False).sum()) if product.size else 0.0

@@ -1,0 +1,163 @@
+"""A reference on disk: `statistics.npz`, which pytorch-fid can read too, and `statistics.json`.
+
+`mu` and `sigma` are pytorch-fid's keys; the others are ours. No pickles: everything is a plain
+array, and reading allows nothing else. The JSON carries the numbers that people read and the
+SHA-256 of the npz, so damage to either is noticed at the door.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from palm_assets.errors import ArtifactCorruptError, ArtifactMissingError, DiskFullError
+from palm_assets.quality.floor import FloorRow
+from palm_assets.quality.weights import sha256_of
+
+if TYPE_CHECKING:
+    from palm_assets.quality.reference import Reference
+
+SCHEMA = 1
+ARRAYS = {
+    "mu": "mean",
+    "sigma": "cov",
+    "factor": "factor",
+    "subsample": "subsample",
+    "subsample_indices": "subsample_indices",
+    "distances": "distances",
+    "holdout": "holdout",
+    "holdout_indices": "holdout_indices",
+}
+REBUILD = "Build the reference again"
+
+
+def save_reference(reference: Reference, folder: Path) -> None:
+    """Write a reference into a folder, which is made if missing; the artifact store makes it atomic.
+
+    Raises:
+        DiskFullError: the folder cannot be written.
+    """
+    arrays = {key: getattr(reference, name) for key, name in ARRAYS.items()}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "statistics.npz").open("wb") as file:
+            np.savez(
+                file,
+                n=np.int64(reference.n),
+                extractor=reference.extractor,
+                digest=reference.digest,
+                **arrays,
+            )
+        about = {
+            "schema": SCHEMA,
+            "extractor": reference.extractor,
+            "digest": reference.digest,
+            "n": reference.n,
+            "dim": len(reference.mean),
+            "subsample": len(reference.subsample),
+            "holdout": len(reference.holdout),
+            "floor": [row.to_json() for row in reference.floor],
+            "sha256": sha256_of(folder / "statistics.npz"),
+        }
+        (folder / "statistics.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise DiskFullError(
+            f"The reference cannot be written: {error.strerror or error}",
+            where=folder,
+            hint="Free some space",
+        ) from error
+
+
+def load_reference(folder: Path) -> Reference:
+    """Read and validate a reference.
+
+    Raises:
+        ArtifactMissingError: there is none.
+        ArtifactCorruptError: a file is damaged, or the two do not belong together.
+    """
+    from palm_assets.quality.reference import Reference
+
+    npz, about_file = folder / "statistics.npz", folder / "statistics.json"
+    for path in (npz, about_file):
+        if not path.is_file():
+            raise ArtifactMissingError(
+                "There is no reference yet", where=path, hint="Build it from the crops (asset fid_reference)"
+            )
+    about = _read_about(about_file)
+    if sha256_of(npz) != about["sha256"]:
+        raise ArtifactCorruptError(
+            "The statistics are not those that the JSON describes", where=npz, hint=REBUILD
+        )
+    try:
+        floor = tuple(FloorRow(**row) for row in about["floor"])
+        with np.load(npz, allow_pickle=False) as file:
+            arrays = {name: file[key] for key, name in ARRAYS.items()}
+            reference = Reference(
+                extractor=str(file["extractor"]),
+                digest=str(file["digest"]),
+                n=int(file["n"]),
+                floor=floor,
+                **arrays,
+            )
+    except (KeyError, TypeError, ValueError, OSError, zipfile.BadZipFile) as error:
+        raise ArtifactCorruptError(
+            f"The statistics cannot be read: {error}", where=npz, hint=REBUILD
+        ) from error
+    problem = _problem(reference, about)
+    if problem:
+        raise ArtifactCorruptError(problem, where=npz, hint=REBUILD)
+    return reference
+
+
+def _read_about(path: Path) -> dict[str, Any]:
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ArtifactCorruptError(
+            f"The description cannot be read: {error}", where=path, hint=REBUILD
+        ) from error
+    if not isinstance(about, dict) or about.get("schema") != SCHEMA:
+        found = about.get("schema") if isinstance(about, dict) else None
+        raise ArtifactCorruptError(f"Expected schema {SCHEMA}, found {found}", where=path, hint=REBUILD)
+    missing = {"extractor", "digest", "n", "floor", "sha256"} - set(about)
+    if missing:
+        raise ArtifactCorruptError(f"The description lacks {sorted(missing)}", where=path, hint=REBUILD)
+    return about
+
+
+def _problem(reference: Reference, about: dict[str, Any]) -> str | None:
+    """What is wrong with the contents, if anything."""
+    dim, rows, held = len(reference.mean), len(reference.subsample), len(reference.holdout)
+    shapes = {
+        "mean": (dim,),
+        "cov": (dim, dim),
+        "subsample": (rows, dim),
+        "subsample_indices": (rows,),
+        "holdout": (held, dim),
+        "holdout_indices": (held,),
+    }
+    for name, shape in shapes.items():
+        if getattr(reference, name).shape != shape:
+            return f"{name} has shape {getattr(reference, name).shape}, expected {shape}"
+    for name, length in (("factor", dim), ("distances", rows)):
+        array = getattr(reference, name)
+        if array.ndim != 2 or len(array) != length:
+            return f"{name} has shape {array.shape}"
+    for field in fields(reference):
+        value = getattr(reference, field.name)
+        if isinstance(value, np.ndarray) and not np.isfinite(value).all():
+            return f"{field.name} is not finite"
+    if (reference.extractor, reference.digest, reference.n) != (
+        about["extractor"],
+        about["digest"],
+        about["n"],
+    ):
+        return "The extractor or n differs from the description"
+    if reference.n < 2:
+        return f"A reference of {reference.n} images says nothing"
+    return None

@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from palm_assets.errors import (
+    ArtifactCorruptError,
+    ArtifactMissingError,
+    ExtractorMismatchError,
+    QualityError,
+)
+from palm_assets.quality.features import ExtractionCancelledError, Extractor, extract
+from palm_assets.quality.floor import FloorRow, floor_at
+from palm_assets.quality.reference import (
+    Reference,
+    ReferenceConfig,
+    build_reference,
+    load_reference,
+    reference_from_features,
+    save_reference,
+    score_set,
+)
+from palm_assets.quality.score import score_features
+from palm_assets.quality.statistics import FeatureStatistics
+
+from .conftest import TinyNetwork, draw_palms
+
+CONFIG = ReferenceConfig(floor_counts=(2, 4, 8, 16, 32, 64), floor_repeats=4)
+
+
+@pytest.fixture(scope="module")
+def module_tiny() -> Extractor:
+    return Extractor("efficientnet-lite0", "0" * 12, TinyNetwork())
+
+
+@pytest.fixture(scope="module")
+def reference(module_tiny: Extractor) -> Reference:
+    return build_reference(draw_palms(120, seed=0), draw_palms(80, seed=1), CONFIG, extractor=module_tiny)
+
+
+def test_holds_the_statistics_of_the_training_crops(reference: Reference, module_tiny: Extractor) -> None:
+    features = extract(module_tiny, draw_palms(120, seed=0))
+    assert (reference.n, reference.extractor, reference.digest) == (120, "efficientnet-lite0", "0" * 12)
+    np.testing.assert_allclose(reference.mean, features.mean(0, dtype=np.float64))
+    np.testing.assert_allclose(reference.cov, np.cov(features.T.astype(np.float64)), atol=1e-12)
+    np.testing.assert_allclose(reference.factor @ reference.factor.T, reference.cov, atol=1e-12)
+    np.testing.assert_array_equal(features[reference.subsample_indices], reference.subsample)
+    assert reference.statistics.factor is reference.factor
+
+
+def test_a_subsample_keeps_the_rows_it_says(module_tiny: Extractor) -> None:
+    images = draw_palms(60, seed=0)
+    small = build_reference(
+        images, images[:0], CONFIG.model_copy(update={"subsample": 20}), extractor=module_tiny
+    )
+    assert len(set(small.subsample_indices.tolist())) == 20
+    np.testing.assert_array_equal(extract(module_tiny, images[small.subsample_indices]), small.subsample)
+    assert small.floor == ()
+
+
+def test_the_floor_falls_with_n_within_its_spread(reference: Reference) -> None:
+    assert [row.n for row in reference.floor] == [2, 4, 8, 16, 32, 64, 80]
+    for few, more in zip(reference.floor, reference.floor[1:], strict=False):
+        assert more.frechet <= few.frechet + 2 * (few.frechet_sd + more.frechet_sd)
+    assert reference.floor[0].frechet > 2 * reference.floor[-1].frechet
+    assert all(row.frechet_sd > 0 and row.kid_sd > 0 for row in reference.floor)
+
+
+def test_the_kernel_floor_is_near_zero_at_every_n(reference: Reference) -> None:
+    for row in reference.floor:
+        assert abs(row.kid) < 4 * max(row.kid_sd, reference.floor[-2].kid_sd)
+
+
+def test_the_floor_between_two_rows_is_linear_in_one_over_n() -> None:
+    table = tuple(FloorRow(n, 100 / n, 1.0, 0.0, 1.0, 1.0, 0.5, 90.0) for n in (10, 50))
+    assert floor_at(table, 20).frechet == pytest.approx(5)  # type: ignore[union-attr]
+    assert floor_at(table, 20).n == 20  # type: ignore[union-attr]
+    assert floor_at(table, 5) == table[0]
+    assert floor_at(table, 900) == table[1]
+    assert floor_at((), 20) is None
+
+
+def test_what_is_saved_is_what_is_loaded(reference: Reference, tmp_path: Path) -> None:
+    save_reference(reference, tmp_path / "new")
+    loaded = load_reference(tmp_path / "new")
+    for name, value in vars(reference).items():
+        if name != "statistics":
+            np.testing.assert_array_equal(getattr(loaded, name), value)
+    assert loaded.floor == reference.floor
+
+
+def test_the_file_reads_like_pytorch_fids_and_holds_no_pickle(reference: Reference, tmp_path: Path) -> None:
+    save_reference(reference, tmp_path)
+    with np.load(tmp_path / "statistics.npz", allow_pickle=False) as file:
+        np.testing.assert_array_equal(file["mu"], reference.mean)
+        np.testing.assert_array_equal(file["sigma"], reference.cov)
+        assert not any(file[key].dtype.hasobject for key in file.files)
+
+
+def test_two_shards_give_the_reference_that_one_pass_gives(
+    reference: Reference, module_tiny: Extractor
+) -> None:
+    images = draw_palms(120, seed=0)
+    shards = [
+        FeatureStatistics.from_features(
+            module_tiny.features(part), extractor="efficientnet-lite0", digest="0" * 12
+        )
+        for part in (images[:47], images[47:])
+    ]
+    merged = shards[0].merge(shards[1])
+    np.testing.assert_allclose(merged.mean, reference.mean, rtol=1e-9)
+    np.testing.assert_allclose(merged.cov, reference.cov, atol=1e-12)
+
+
+def test_the_same_images_and_config_give_the_same_bytes(reference: Reference, module_tiny: Extractor) -> None:
+    again = build_reference(draw_palms(120, seed=0), draw_palms(80, seed=1), CONFIG, extractor=module_tiny)
+    assert again.floor == reference.floor
+    np.testing.assert_array_equal(again.subsample, reference.subsample)
+
+
+def test_a_score_shows_the_floor_beside_it(reference: Reference, module_tiny: Extractor) -> None:
+    score = score_set(draw_palms(16, seed=2), reference, module_tiny)
+    assert score.n == 16
+    assert score.label == "Fréchet distance (efficientnet-lite0)"
+    assert score.frechet_floor == reference.floor[3].frechet
+    assert score.excess == score.frechet - score.frechet_floor
+    text = score.describe()
+    assert "16 images against 120 real ones" in text
+    assert f"real palms at n = 16: {score.frechet_floor:.4g}" in text
+    data = json.loads(json.dumps(score.to_json()))
+    assert data["frechet"] == score.frechet
+    assert len(data["nearest"]) == 16
+
+
+def test_a_score_without_a_holdout_has_no_floor(module_tiny: Extractor) -> None:
+    bare = build_reference(
+        draw_palms(30, seed=0), np.zeros((0, 3, 64, 64), np.uint8), CONFIG, extractor=module_tiny
+    )
+    score = score_set(draw_palms(4, seed=1), bare, module_tiny)
+    assert (score.floor, score.frechet_floor, score.excess) == (None, None, None)
+    assert "real palms" not in score.describe()
+
+
+def test_another_extractor_is_refused(reference: Reference) -> None:
+    other = Extractor("efficientnet-lite0", "1" * 12, TinyNetwork())
+    with pytest.raises(ExtractorMismatchError, match="000000000000"):
+        score_set(draw_palms(4, seed=1), reference, other)
+
+
+def test_one_image_is_refused(reference: Reference, module_tiny: Extractor) -> None:
+    with pytest.raises(QualityError, match="at least 2 images, got 1"):
+        score_set(draw_palms(1, seed=1), reference, module_tiny)
+
+
+def test_scoring_can_be_cancelled_and_building_reports_both_sets(
+    module_tiny: Extractor, reference: Reference
+) -> None:
+    with pytest.raises(ExtractionCancelledError):
+        score_set(draw_palms(9, seed=1), reference, module_tiny, cancelled=lambda: True)
+    seen: list[tuple[int, int]] = []
+    build_reference(
+        draw_palms(12, seed=0),
+        draw_palms(4, seed=1),
+        CONFIG,
+        extractor=module_tiny,
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert seen == [(4, 16), (8, 16), (12, 16), (16, 16)]
+
+
+def test_too_few_training_images_are_refused(module_tiny: Extractor) -> None:
+    with pytest.raises(QualityError, match="more than 5 training images"):
+        build_reference(draw_palms(5, seed=0), draw_palms(5, seed=1), CONFIG, extractor=module_tiny)
+
+
+def test_a_missing_reference_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactMissingError, match=r"no reference yet.*fid_reference"):
+        load_reference(tmp_path)
+
+
+def _flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+
+
+DAMAGE = {
+    "a flipped bit": lambda f: _flip(f / "statistics.npz"),
+    "a truncated file": lambda f: (f / "statistics.npz").write_bytes(
+        (f / "statistics.npz").read_bytes()[:5000]
+    ),
+    "an empty file": lambda f: (f / "statistics.npz").write_bytes(b""),
+    "half a description": lambda f: (f / "statistics.json").write_text('{"schema": 1,'),
+    "another schema": lambda f: (f / "statistics.json").write_text('{"schema": 99}'),
+    "a list for a description": lambda f: (f / "statistics.json").write_text("[]"),
+    "a description without its fields": lambda f: (f / "statistics.json").write_text('{"schema": 1}'),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_any_damage_is_noticed_at_the_door(kind: str, reference: Reference, tmp_path: Path) -> None:
+    save_reference(reference, tmp_path)
+    DAMAGE[kind](tmp_path)
+    with pytest.raises(ArtifactCorruptError, match="Build the reference again"):
+        load_reference(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("mu", np.full(24, np.nan), "mean is not finite"),
+        ("sigma", np.zeros((3, 3)), "cov has shape"),
+        ("factor", np.zeros(4), "factor has shape"),
+        ("digest", "f" * 12, "differs from the description"),
+        ("n", np.int64(7), "differs from the description"),
+        ("subsample_indices", np.array([{}], dtype=object), "cannot be read"),
+        ("holdout", None, "cannot be read"),
+    ],
+)
+def test_contents_that_do_not_fit_together_are_named(
+    key: str, value: object, message: str, reference: Reference, tmp_path: Path
+) -> None:
+    from palm_assets.quality.weights import sha256_of
+
+    save_reference(reference, tmp_path)
+    with np.load(tmp_path / "statistics.npz") as file:
+        arrays = {name: file[name] for name in file.files}
+    arrays |= {key: value}
+    if value is None:
+        del arrays[key]
+    np.savez(tmp_path / "statistics.npz", **arrays)
+    about = json.loads((tmp_path / "statistics.json").read_text())
+    about["sha256"] = sha256_of(tmp_path / "statistics.npz")
+    (tmp_path / "statistics.json").write_text(json.dumps(about))
+    with pytest.raises(ArtifactCorruptError, match=message):
+        load_reference(tmp_path)
+
+
+def test_a_config_with_an_unknown_key_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        ReferenceConfig(floor_count=(1, 2))  # type: ignore[call-arg]
+
+
+def test_features_at_hand_make_the_same_reference(reference: Reference, module_tiny: Extractor) -> None:
+    train, held = (extract(module_tiny, draw_palms(n, seed=s)) for n, s in ((120, 0), (80, 1)))
+    again = reference_from_features(train, held, CONFIG, extractor="efficientnet-lite0", digest="0" * 12)
+    assert again.floor == reference.floor
+    assert score_features(held[:9], again).frechet == score_features(held[:9], reference).frechet

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import torch
+
+from palm_assets.errors import WeightsUnavailableError
+from palm_assets.quality import features, weights
+from palm_assets.quality.features import load_extractor
+from palm_assets.quality.weights import WeightsFile, fetch, read_weights
+
+BODY = bytes(range(256)) * 9000  # 2.3 MB, more than one chunk
+
+
+class Server(ThreadingHTTPServer):
+    """Serves `body`; each request takes the next behaviour from the list (the last one stays)."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.body = BODY
+        self.behaviour = ["whole"]
+        self.ranges: list[str | None] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/weights.pth"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        wanted = self.headers.get("Range")
+        self.server.ranges.append(wanted)
+        todo = self.server.behaviour
+        how = todo.pop(0) if len(todo) > 1 else todo[0]
+        if how in ("404", "503"):
+            self.send_error(int(how))
+            return
+        start = int(wanted.split("=")[1].rstrip("-")) if wanted and how != "no ranges" else 0
+        self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(BODY) - 1}/{len(BODY)}")
+        part = self.server.body[start:]
+        self.send_header("Content-Length", str(len(part)))
+        self.end_headers()
+        self.wfile.write(part[: len(part) // 2] if how == "cut" else part)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as running:
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        yield running
+        running.shutdown()
+
+
+@pytest.fixture
+def file(server: Server) -> WeightsFile:
+    return WeightsFile(
+        "inception-v3", (server.url,), ("ours.pth", "theirs.pth"), hashlib.sha256(BODY).hexdigest(), len(BODY)
+    )
+
+
+def test_downloads_once_and_then_finds_it(server: Server, file: WeightsFile, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    path = fetch(file, tmp_path / "new", progress=lambda done, total: seen.append((done, total)))
+    assert path.read_bytes() == BODY
+    assert seen[-1] == (len(BODY), len(BODY))
+    assert fetch(file, tmp_path / "new") == path
+    assert len(server.ranges) == 1
+
+
+def test_a_broken_connection_goes_on_where_it_stopped(
+    server: Server, file: WeightsFile, tmp_path: Path
+) -> None:
+    server.behaviour = ["cut", "cut", "whole"]
+    assert fetch(file, tmp_path).read_bytes() == BODY
+    half = len(BODY) // 2
+    assert server.ranges == [None, f"bytes={half}-", f"bytes={half + half // 2}-"]
+
+
+def test_an_interrupted_program_goes_on_the_next_time(
+    server: Server, file: WeightsFile, tmp_path: Path
+) -> None:
+    server.behaviour = ["cut"]
+    with pytest.raises(WeightsUnavailableError, match="the connection broke at"):
+        fetch(file, tmp_path)
+    server.behaviour = ["whole"]
+    assert fetch(file, tmp_path).read_bytes() == BODY
+    assert server.ranges[-1] != "bytes=0-"
+    assert [p.name for p in tmp_path.iterdir() if p.suffix != ".lock"] == ["ours.pth"]
+
+
+def test_a_server_without_ranges_starts_over(server: Server, file: WeightsFile, tmp_path: Path) -> None:
+    server.behaviour = ["cut", "no ranges"]
+    assert fetch(file, tmp_path).read_bytes() == BODY
+
+
+def test_a_wrong_hash_is_refused_and_leaves_nothing_behind(
+    server: Server, file: WeightsFile, tmp_path: Path
+) -> None:
+    server.body = BODY[:-1] + b"x"
+    with pytest.raises(WeightsUnavailableError, match=r"another SHA-256.*by other means.*efficientnet-lite0"):
+        fetch(file, tmp_path)
+    assert [p.name for p in tmp_path.iterdir() if p.suffix != ".lock"] == []
+
+
+def test_a_leftover_longer_than_the_file_is_thrown_away(file: WeightsFile, tmp_path: Path) -> None:
+    (tmp_path / "ours.pth.part").write_bytes(BODY + b"more")
+    assert fetch(file, tmp_path).read_bytes() == BODY
+
+
+@pytest.mark.parametrize(("answer", "asked"), [("404", 1), ("503", 4)])
+def test_a_refusal_is_final_and_a_server_error_is_tried_again(
+    server: Server, file: WeightsFile, tmp_path: Path, answer: str, asked: int
+) -> None:
+    server.behaviour = [answer]
+    with pytest.raises(WeightsUnavailableError, match=answer):
+        fetch(file, tmp_path)
+    assert len(server.ranges) == asked
+
+
+def test_the_next_address_is_tried_and_the_message_names_them_all(file: WeightsFile, tmp_path: Path) -> None:
+    dead = "http://127.0.0.1:9/weights.pth"
+    assert fetch(replace(file, urls=(dead, *file.urls)), tmp_path / "a").read_bytes() == BODY
+    with pytest.raises(WeightsUnavailableError, match=r"127\.0\.0\.1:9"):
+        fetch(replace(file, urls=(dead,)), tmp_path / "b")
+
+
+def test_a_file_that_another_tool_fetched_is_found(server: Server, file: WeightsFile, tmp_path: Path) -> None:
+    (tmp_path / "theirs.pth").write_bytes(BODY)
+    assert fetch(file, tmp_path).name == "theirs.pth"
+    assert server.ranges == []
+
+
+def test_two_at_once_share_one_download(server: Server, file: WeightsFile, tmp_path: Path) -> None:
+    threads = [threading.Thread(target=fetch, args=(file, tmp_path)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(server.ranges) == 1
+
+
+def test_inception_is_downloaded_checked_and_used(
+    server: Server,
+    random_inception: tuple[Path, Callable[..., object]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server.body = random_inception[0].read_bytes()
+    sha = hashlib.sha256(server.body).hexdigest()
+    published = replace(weights.INCEPTION, urls=(server.url,), sha256=sha, size=len(server.body))
+    monkeypatch.setitem(features.DOWNLOADS, "inception-v3", published)
+    assert load_extractor("inception-v3", cache=tmp_path).dim == 2048
+    monkeypatch.setattr(weights, "INCEPTION", published)
+    assert load_extractor("auto", cache=tmp_path).name == "inception-v3"
+
+
+def test_files_that_are_no_weights_are_refused_and_their_code_is_not_run(tmp_path: Path) -> None:
+    with pytest.raises(WeightsUnavailableError, match="no file"):
+        read_weights(tmp_path / "missing.pth", "inception-v3")
+    (tmp_path / "page.pth").write_text("<html>Not found</html>")
+    with pytest.raises(WeightsUnavailableError, match="not one of weights"):
+        read_weights(tmp_path / "page.pth", "inception-v3")
+    torch.save({"a": Evil(tmp_path / "run")}, tmp_path / "evil.pth")
+    with pytest.raises(WeightsUnavailableError, match="not one of weights"):
+        read_weights(tmp_path / "evil.pth", "inception-v3")
+    assert not (tmp_path / "run").exists()
+    torch.save([torch.ones(2)], tmp_path / "list.pth")
+    with pytest.raises(WeightsUnavailableError, match="something else"):
+        read_weights(tmp_path / "list.pth", "inception-v3")
+
+
+class Evil:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return Path.touch, (self.path,)
