@@ -7,6 +7,7 @@ doors (files, network, weights, checkpoints, requests); inside, code trusts its 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 
 class PalmError(Exception):
@@ -24,6 +25,14 @@ class PalmError(Exception):
         self.hint = hint
         place = "" if self.where is None else f" ({self.where})"
         super().__init__(f"{what}{place}. {hint}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Survive the way from another process, which ordinary pickling of keyword arguments does not."""
+        return _rebuilt, (type(self), self.what, self.where, self.hint)
+
+
+def _rebuilt(kind: type[PalmError], what: str, where: str | None, hint: str) -> PalmError:
+    return kind(what, where=where, hint=hint)
 
 
 class SourceError(PalmError):

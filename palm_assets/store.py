@@ -266,7 +266,7 @@ class Store:
             return None
 
     def _draft(self, kind: Kind, version: str) -> Path:
-        """An empty folder to build in; drafts that a killed process left behind are removed (we hold the lock)."""
+        """An empty folder to build in; what a killed process left behind is removed (we hold the lock)."""
         work = self.home / "work"
         for stale in work.glob(f"draft-{kind}-{version}-*"):
             shutil.rmtree(stale, ignore_errors=True)

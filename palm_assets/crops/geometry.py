@@ -10,8 +10,8 @@ Box = tuple[float, float, float, float]
 def crop_box(palm: Box, width: int, height: int, config: CropConfig) -> Box:
     """The part of a `width` x `height` photo to cut out for a palm; corners in pixels, inside the photo.
 
-    The palm's box (left, top, right, bottom) is grown by the margin. As a square it gets the longer side, stays
-    around the palm's middle where the photo has room, and is pushed inside where it has not.
+    The palm's box (left, top, right, bottom) is grown by the margin. As a square it gets the longer side,
+    stays around the palm's middle where the photo has room, and is pushed inside where it has not.
     """
     left, top, right, bottom = palm
     unit_x, unit_y = (right - left, bottom - top) if config.margin_of == "box" else (width, height)

@@ -30,9 +30,9 @@ SHEET_TILES = 100
 class Detector(Protocol):
     """What finds the palms."""
 
-    def detect(
-        self, photos: Sequence[np.ndarray], *, min_confidence: float = 0.25
-    ) -> list[Detection | None]: ...  # noqa: D102
+    def detect(self, photos: Sequence[np.ndarray], *, min_confidence: float = 0.25) -> list[Detection | None]:
+        """The best palm of each photo, None where there is none."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,9 @@ class Crops:
 def make_crops(
     photos: PhotoIndex, detector: Detector, config: CropConfig, folder: Path, *, progress: Progress = silent
 ) -> dict[str, Any]:
-    """Cut the palm out of every photo; writes `crops.npy`, `crops.csv`, `without_palm.csv`, `contact_sheet.png`.
+    """Cut the palm out of every photo.
+
+    Writes `crops.npy`, `crops.csv`, `without_palm.csv` and `contact_sheet.png`.
 
     Returns:
         Facts for the manifest: counts of crops and people a split, the share of photos with a palm.
@@ -86,7 +88,7 @@ def make_crops(
     Raises:
         DatasetError: fewer than two people, or no palm found at all.
     """
-    held_out = people_held_out({photo.person for photo in photos.photos}, config)
+    people_held_out({photo.person for photo in photos.photos}, config)  # refuses a single person at once
     cut: list[tuple[Photo, Detection | None, Box, np.ndarray]] = []
     without: list[Photo] = []
     for batch, decoded in _decoded_ahead(photos, config.batch):
@@ -106,8 +108,14 @@ def make_crops(
             hint="Look at the detector's detections.png; train it longer or lower min_confidence.",
         )
 
+    held_out = people_held_out({photo.person for photo, _, _, _ in cut}, config)
     cut.sort(key=lambda entry: (entry[0].person in held_out, entry[0].path))
-    images = np.stack([pixels for _, _, _, pixels in cut])
+    shape = (len(cut), 3, config.image_size, config.image_size)
+    # Straight into the file: a large set would not fit into memory twice.
+    images = np.lib.format.open_memmap(folder / CROPS_FILE, "w+", np.uint8, shape)
+    for row, (_, _, _, pixels) in enumerate(cut):
+        images[row] = pixels
+    images.flush()
     index = tuple(
         Crop(
             row,
@@ -122,12 +130,15 @@ def make_crops(
         )
         for row, (photo, detection, box, _) in enumerate(cut)
     )
-    np.save(folder / CROPS_FILE, images)
     _write_rows(folder / "crops.csv", Crop, index)
     _write_rows(folder / "without_palm.csv", Photo, without)
     shown = np.linspace(0, len(images) - 1, min(SHEET_TILES, len(images))).astype(int)
     grid(images[shown]).save(folder / "contact_sheet.png")
-    return {**_counts(index), "share_with_palm": 1 - len(without) / len(photos.photos), "shape": list(images.shape)}
+    return {
+        **_counts(index),
+        "share_with_palm": 1 - len(without) / len(photos.photos),
+        "shape": list(images.shape),
+    }
 
 
 def read_crops(folder: Path) -> Crops:
@@ -137,10 +148,12 @@ def read_crops(folder: Path) -> Crops:
         ArtifactCorruptError: the array and the index do not fit.
     """
     images = np.load(folder / CROPS_FILE, mmap_mode="r")
-    with (folder / "crops.csv").open(newline="") as stream:
+    with (folder / "crops.csv").open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
         index = tuple(_crop(row) for row in csv.DictReader(stream))
     if images.dtype != np.uint8 or images.ndim != 4 or len(images) != len(index):
-        raise ArtifactCorruptError("Array and index do not fit", where=folder, hint="Materialize palm_crops again.")
+        raise ArtifactCorruptError(
+            "Array and index do not fit", where=folder, hint="Materialize palm_crops again."
+        )
     return Crops(images, index)
 
 
@@ -157,14 +170,14 @@ def people_held_out(people: set[str], config: CropConfig) -> set[str]:
         )
 
     def rank(person: str) -> str:
-        return hashlib.sha256(f"{config.seed}:{person}".encode()).hexdigest()
+        return hashlib.sha256(f"{config.seed}:{person}".encode(errors="surrogateescape")).hexdigest()
 
     count = min(max(1, round(config.holdout_share * len(people))), len(people) - 1)
     return set(sorted(people, key=rank)[:count])
 
 
 def _decoded_ahead(photos: PhotoIndex, batch: int) -> Iterator[tuple[list[Photo], list[np.ndarray]]]:
-    """Batches of photos with their pixels; while one is used, the next is being decoded, and no more than that."""
+    """Batches of photos with their pixels; while one is used the next is being decoded, and no more."""
     batches = [list(photos.photos[i : i + batch]) for i in range(0, len(photos.photos), batch)]
     with ThreadPoolExecutor() as pool:
 
@@ -179,7 +192,7 @@ def _decoded_ahead(photos: PhotoIndex, batch: int) -> Iterator[tuple[list[Photo]
 
 def _box(photo: Photo, detection: Detection | None, config: CropConfig) -> Box:
     whole = (0.0, 0.0, float(photo.width), float(photo.height))
-    return whole if detection is None else crop_box(detection.box, photo.width, photo.height, config)
+    return crop_box(whole if detection is None else detection.box, photo.width, photo.height, config)
 
 
 def _resized(pixels: np.ndarray, box: Box, size: int) -> np.ndarray:
@@ -204,7 +217,7 @@ def _crop(row: dict[str, str]) -> Crop:
 
 
 def _write_rows(path: Path, row_type: type, rows: Sequence[Any]) -> None:
-    with path.open("w", newline="") as stream:
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
         writer = csv.DictWriter(stream, [field.name for field in fields(row_type)])
         writer.writeheader()
         writer.writerows(asdict(row) for row in rows)

@@ -7,7 +7,6 @@ boxes. This module settles all that once; what follows sees one class and three 
 from __future__ import annotations
 
 import json
-import os
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -98,9 +97,8 @@ def read_export(root: Path, *, palm_class: str | None = None, seed: int = 0) -> 
     taken: set[Path] = set()
     for split in SPLITS:
         folder = _split_folder(base, description, split)
-        if (
-            folder is not None and folder.resolve() not in taken
-        ):  # some exports name one folder for two splits
+        # Some exports name one folder for two splits.
+        if folder is not None and folder.resolve() not in taken:
             taken.add(folder.resolve())
             pictures += _pictures(base, folder, split, chosen)
     pictures = _with_all_splits(pictures, seed)
@@ -147,7 +145,7 @@ def lay_out_for_ultralytics(boxes: BoxSet, folder: Path) -> Path:
         for number, picture in enumerate(boxes.of(split)):
             source = boxes.root / picture.path
             name = f"{number:06d}"
-            (folder / split / "images" / f"{name}{source.suffix.lower()}").symlink_to(os.path.abspath(source))
+            (folder / split / "images" / f"{name}{source.suffix.lower()}").symlink_to(source.absolute())
             lines = ["0 " + " ".join(f"{value:.6f}" for value in box) for box in picture.boxes]
             (folder / split / "labels" / f"{name}.txt").write_text("\n".join(lines))
     description = {
@@ -190,7 +188,7 @@ def _palm_class(names: dict[int, str], wanted: str | None, where: Path) -> int:
 
 
 def _split_folder(base: Path, description: dict[str, Any], split: Split) -> Path | None:
-    """The images folder of a split: where data.yaml says, or where exports keep it when that leads nowhere."""
+    """The images folder of a split: where data.yaml says, or where exports keep it if that leads nowhere."""
     said = [description.get(name) for name in SPLIT_NAMES[split]]
     candidates = [base / text for text in said if isinstance(text, str)]
     # Roboflow writes '../train/images' relative to a folder that is not there once unpacked.

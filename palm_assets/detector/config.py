@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 class DetectorConfig(BaseModel):
     """How the palm detector is trained.
 
-    `start` decides the starting weights, and nothing else does: a name that ends in `.yaml` starts from scratch,
-    one that ends in `.pt` starts from those weights (a path, or a name that Ultralytics publishes, which it
-    downloads). If they cannot be had, training fails; it never starts from something else.
+    `start` decides the starting weights, and nothing else does: a name that ends in `.yaml` starts from
+    scratch, one that ends in `.pt` starts from those weights (a path, or a name that Ultralytics publishes,
+    which it downloads). If they cannot be had, training fails; it never starts from something else.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

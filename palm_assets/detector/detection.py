@@ -83,7 +83,7 @@ def load_detector(folder: Path) -> PalmDetector:
 def _letterbox(photo: np.ndarray, size: int) -> tuple[np.ndarray, tuple[float, float, int, int]]:
     """The photo scaled to fit a `size` square and padded with grey as in training, and its place there.
 
-    The place is (scale across, scale down, left, top); sides are whole pixels, so the two scales differ a little.
+    The place is (scale across, scale down, left, top); sides are whole pixels, so the scales differ a little.
     """
     height, width = photo.shape[:2]
     scale = size / max(height, width)

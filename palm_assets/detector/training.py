@@ -31,10 +31,10 @@ def train_detector(
     *,
     on_epoch: Callable[[int, dict[str, float]], None] = lambda epoch, figures: None,
 ) -> dict[str, Any]:
-    """Train on the training split, keep the epoch that is best on the validation split, measure on the test split.
+    """Train on the training split, keep the epoch that is best on the validation split, measure on the test.
 
-    Writes `detector.safetensors`, `curves.csv` and `detections.png` into `folder`. Ultralytics' own files go to
-    `work` and are removed.
+    Writes `detector.safetensors`, `curves.csv` and `detections.png` into `folder`. Ultralytics' own files go
+    to `work` and are removed.
 
     Returns:
         Facts for the manifest: `ap50` and `ap50_95` on the test split, in [0, 1], and the epochs trained.
@@ -120,7 +120,7 @@ def _starting_point(config: DetectorConfig) -> Any:
 
 @contextlib.contextmanager
 def _failures_explained(boxes: BoxSet) -> Iterator[None]:
-    """Ultralytics says what is wrong with a set in many classes of errors; the operating system's pass through."""
+    """Ultralytics reports a bad set by many classes of errors; the operating system's own pass through."""
     try:
         yield
     except Exception as error:
@@ -140,7 +140,7 @@ def _channels_last() -> Any:
 
 
 def _curves(source: Path, target: Path) -> int:
-    """Copy Ultralytics' table of losses and validation figures without its padding; return the number of epochs."""
+    """Copy Ultralytics' table of losses and figures without its padding; return the number of epochs."""
     with source.open(newline="") as stream:
         rows = [[cell.strip() for cell in row] for row in csv.reader(stream)]
     with target.open("w", newline="") as stream:

@@ -1,7 +1,7 @@
 """Differentiable augmentation (Zhao et al. 2020, arXiv:2006.10738), made cheap.
 
-The discriminator only ever sees augmented images, photographs and generated ones alike, so it cannot learn the
-few photographs by heart. All colour changes are one affine map an image, and all is done on whole batches.
+The discriminator only ever sees augmented images, photographs and generated ones alike, so it cannot learn
+the few photographs by heart. All colour changes are one affine map an image; all is done on whole batches.
 """
 
 from __future__ import annotations

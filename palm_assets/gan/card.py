@@ -24,10 +24,10 @@ def write_card(folder: Path, crops: Artifact, config: GanConfig, score: Calibrat
 - **Skin of the photographs, by their metadata:** {skin}. A tone that is rare there is rare, and worse, here.
 - **Recipe:** {config.loss} loss, batch {config.batch}, {config.kimg:g} thousand photographs shown,
   augmentation: {", ".join(config.augment) or "none"}; seed {config.seed}. All of it is in `manifest.json`.
-- **The score of one palm** is the probability that it is a photograph, at 50:50 odds: {score.method} fit on people
-  that training never saw, judged on {score.n_real} palms of other people and {score.n_fake} fresh ones. AUC
-  {score.auc:.3f} (0.5 knows nothing), Brier {score.brier:.3f} (always saying 0.5: 0.25), mean gap between promise
-  and truth {score.error:.3f}.
+- **The score of one palm** is the probability that it is a photograph, at 50:50 odds: {score.method} fit on
+  people that training never saw, judged on {score.n_real} palms of other people and {score.n_fake} fresh
+  ones. AUC {score.auc:.3f} (0.5 knows nothing), Brier {score.brier:.3f} (always saying 0.5: 0.25), mean gap
+  between promise and truth {score.error:.3f}.
 
 ![Reliability](reliability.png) ![Training curves](curves.png)
 

@@ -41,7 +41,8 @@ def load_networks(folder: Path) -> tuple[Generator, Discriminator, NetworkConfig
     """Read what `save_networks` wrote, both networks in evaluation mode.
 
     Raises:
-        CheckpointError: a file is missing, damaged, of another architecture, or holds weights that are not finite.
+        CheckpointError: a file is missing, damaged, of another architecture, or holds weights that are not
+            finite.
     """
     try:
         networks = NetworkConfig.model_validate_json((folder / CONFIG_FILE).read_text())

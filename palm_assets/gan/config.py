@@ -14,8 +14,8 @@ class NetworkConfig(BaseModel):
     """The shape of both networks (Radford et al. 2015, arXiv:1511.06434).
 
     The generator starts at 4x4 and doubles its side until `image_size`; the discriminator halves it down to
-    `discriminator_bottom`. The layer next to the picture has `*_width` channels, and each step away from it has
-    twice as many, up to `max_width`.
+    `discriminator_bottom`. The layer next to the picture has `*_width` channels, and each step away from it
+    has twice as many, up to `max_width`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

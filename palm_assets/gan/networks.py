@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -27,7 +28,7 @@ class Generator(nn.Module):
             nn.BatchNorm2d(widths[0]),
             nn.ReLU(True),
         ]
-        for inner, outer in zip(widths, widths[1:], strict=False):
+        for inner, outer in pairwise(widths):
             layers += [_up(inner, outer), nn.BatchNorm2d(outer), nn.ReLU(True)]
         layers += [_up(widths[-1], 3), nn.Tanh()]
         self.latent = config.latent
@@ -48,10 +49,10 @@ class Discriminator(nn.Module):
         halvings = int(math.log2(config.image_size // config.discriminator_bottom))
         widths = [min(config.discriminator_width * 2**i, config.max_width) for i in range(halvings)]
         norm = config.discriminator_norm
-        # The first layer pads with black (see forward) and has a bias: so the range of the pixels is a matter of
-        # the weights alone, and weights made for another range can be converted exactly.
+        # The first layer pads with black (see forward) and has a bias: so the range of the pixels is a matter
+        # of the weights alone, and weights made for another range can be converted exactly.
         layers: list[nn.Module] = [_down(3, widths[0], norm, padding=0, bias=True), nn.LeakyReLU(0.2, True)]
-        for inner, outer in zip(widths, widths[1:], strict=False):
+        for inner, outer in pairwise(widths):
             layers.append(_down(inner, outer, norm, bias=norm != "batch"))
             if norm == "batch":
                 layers.append(nn.BatchNorm2d(outer))
@@ -74,7 +75,7 @@ class Discriminator(nn.Module):
         return logits.squeeze(1)
 
     def _variety_map(self, features: Tensor) -> Tensor:
-        """The batch's variety in training, its running mean in use: there an image's logit is its own affair."""
+        """The batch's variety in training; in use its running mean, so that a logit is the image's alone."""
         usual: Tensor = self.get_buffer("usual_variety")
         if not self.training:
             return usual.expand(len(features), 1, *features.shape[2:])
@@ -94,7 +95,7 @@ def _down(inner: int, outer: int, norm: str, *, padding: int = 1, bias: bool) ->
 
 
 def _variety(features: Tensor, group: int = 4) -> Tensor:
-    """One map (N, 1, h, w): the spread over groups of up to four images, averaged (Karras et al. 2017, section 3)."""
+    """One map (N, 1, h, w): the spread over groups of up to four images (Karras et al. 2017, section 3)."""
     count, _, height, width = features.shape
     size = next(s for s in range(min(group, count), 0, -1) if count % s == 0)
     grouped = features.reshape(size, count // size, *features.shape[1:])

@@ -1,7 +1,7 @@
 """The student project's published weights, turned into a model of ours by exact algebra.
 
-Its generator ends in a sigmoid and draws BGR in [0, 1]; its discriminator reads that and has two logits, of which
-a softmax takes the second as "real". Ours ends in tanh, speaks RGB in [-1, 1] and has one logit:
+Its generator ends in a sigmoid and draws BGR in [0, 1]; its discriminator reads that and has two logits, of
+which a softmax takes the second as "real". Ours ends in tanh, speaks RGB in [-1, 1] and has one logit:
 
 - sigmoid(x) = (1 + tanh(x / 2)) / 2: halve the last layer, and reverse its output channels;
 - softmax(l)[1] = sigmoid(l1 - l0): subtract the rows of the last layer;
@@ -12,6 +12,7 @@ a softmax takes the second as "real". Ours ends in tanh, speaks RGB in [-1, 1] a
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -20,6 +21,7 @@ from palm_assets.errors import CheckpointError
 from palm_assets.gan.config import PUBLISHED_NETWORKS
 from palm_assets.gan.networks import Discriminator, Generator
 
+Network = TypeVar("Network", Generator, Discriminator)
 LAST_GENERATOR_LAYER = "main.18.weight"
 FIRST_DISCRIMINATOR_LAYER = "main.0.weight"
 
@@ -28,16 +30,14 @@ def import_published(generator_path: Path, discriminator_path: Path) -> tuple[Ge
     """Read `generator.pt` and `discriminator.pt`, plain state dicts, as networks of `PUBLISHED_NETWORKS`.
 
     Raises:
-        CheckpointError: a file is missing, is not a dict of plain tensors (it is not run to find out), or is of
-            another architecture.
+        CheckpointError: a file is missing, is not a dict of plain, finite tensors (it is not run to find
+            out), or is of another architecture.
     """
-    generator, discriminator = Generator(PUBLISHED_NETWORKS), Discriminator(PUBLISHED_NETWORKS)
-    _fill(generator, _converted_generator(_plain_tensors(generator_path), generator_path), generator_path)
-    _fill(
-        discriminator,
-        _converted_discriminator(_plain_tensors(discriminator_path), discriminator_path),
-        discriminator_path,
-    )
+    # Files first, networks later: a generator of 256 pixels takes seconds to set up.
+    for_generator = _converted_generator(_plain_tensors(generator_path), generator_path)
+    for_discriminator = _converted_discriminator(_plain_tensors(discriminator_path), discriminator_path)
+    discriminator = _filled(Discriminator(PUBLISHED_NETWORKS), for_discriminator, discriminator_path)
+    generator = _filled(Generator(PUBLISHED_NETWORKS), for_generator, generator_path)
     return generator.eval(), discriminator.eval()
 
 
@@ -86,7 +86,7 @@ def _entry(weights: dict[str, Tensor], name: str, dimensions: int, path: Path) -
     return weights[name]
 
 
-def _fill(network: torch.nn.Module, weights: dict[str, Tensor], path: Path) -> None:
+def _filled(network: Network, weights: dict[str, Tensor], path: Path) -> Network:
     if not all(bool(value.isfinite().all()) for value in weights.values()):
         raise CheckpointError(
             "The file holds values that are not finite", where=path, hint="Download it again."
@@ -99,3 +99,4 @@ def _fill(network: torch.nn.Module, weights: dict[str, Tensor], path: Path) -> N
             where=path,
             hint=str(error).splitlines()[1].strip(),
         ) from error
+    return network

@@ -56,7 +56,11 @@ def train_and_publish(
     def snapshot(generator: Generator, seen: int) -> None:
         generator = generator.cpu()
         model = PalmModel(
-            generator, discriminator=None, networks=config.networks(), version="", folder=folder
+            generator,
+            discriminator=None,  # type: ignore[arg-type]  # nothing is judged here
+            networks=config.networks(),
+            version="",
+            folder=folder,
         )
         samples_grid(model, 36).save(grids / f"{seen // 1000:06d}-kimg.png")
 
@@ -70,18 +74,18 @@ def train_and_publish(
     model = load_model(folder, "")  # by the door that everybody uses
     samples_grid(model, SAMPLES).save(folder / SAMPLES_FILE)
     curves_picture(trained.curves, folder / CURVES_FILE)
-    calibration, report = calibrate(model, palms)
+    calibration, verdict = calibrate(model, palms)
     write_calibration(calibration, folder)
-    reliability_picture(report, folder / RELIABILITY_FILE)
+    reliability_picture(verdict, folder / RELIABILITY_FILE)
     facts = {
         "kimg": config.kimg,
         "image_size": config.image_size,
-        "score_auc": report.auc,
-        "score_brier": report.brier,
-        "score_error": report.error,
+        "score_auc": verdict.auc,
+        "score_brier": verdict.brier,
+        "score_error": verdict.error,
     }
-    write_metrics(folder, {**facts, "score_report": report.to_json()}, trained.curves)
-    write_card(folder, crops, config, report)
+    write_metrics(folder, {**facts, "score_report": verdict.to_json()}, trained.curves)
+    write_card(folder, crops, config, verdict)
     shutil.rmtree(work, ignore_errors=True)
     return facts
 

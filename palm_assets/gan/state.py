@@ -16,7 +16,7 @@ from palm_assets.store import write_atomically
 
 
 def save_state(path: Path, parts: dict[str, Any], notes: dict[str, Any]) -> None:
-    """Write networks, optimizers and random generators so that a kill at any moment leaves the old file or the new.
+    """Write networks, optimizers and random generators; a kill at any moment leaves the old file or the new.
 
     Args:
         path: the file.

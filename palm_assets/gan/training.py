@@ -69,7 +69,7 @@ class Game:
         self.seen = 0
 
     def step(self) -> dict[str, Tensor]:
-        """Show both players one batch: first the discriminator learns, then the generator, on the same fakes."""
+        """Show both players a batch: the discriminator learns, then the generator, on the same fakes."""
         config = self.config
         penalised = (config.r1 > 0 or config.r2 > 0) and (
             self.seen // config.batch
@@ -254,9 +254,10 @@ def _device(wanted: str) -> str:
 
 
 def _check(images: np.ndarray, config: GanConfig) -> None:
-    if images.shape[1:] != (3, config.image_size, config.image_size):
+    wanted = (3, config.image_size, config.image_size)
+    if images.shape[1:] != wanted:
         raise DatasetError(
-            f"The crops are {images.shape[1:]}, the networks want (3, {config.image_size}, {config.image_size})",
+            f"The crops are {images.shape[1:]}, the networks want {wanted}",
             hint="Give palm_crops and dcgan_checkpoint the same image_size.",
         )
     if len(images) < config.batch:

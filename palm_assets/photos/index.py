@@ -25,7 +25,7 @@ HAND_INFO_COLUMNS = ("id", "skinColor", "aspectOfHand", "imageName")
 
 @dataclass(frozen=True)
 class Photo:
-    """One usable photograph; `path` is relative to the set's root, sizes are in pixels as a viewer shows it."""
+    """One usable photograph; `path` is relative to the set's root, sizes are those that a viewer shows."""
 
     path: str
     width: int

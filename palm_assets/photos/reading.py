@@ -37,7 +37,8 @@ def read_photo(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> np.ndar
         uint8 RGB, (H, W, 3).
 
     Raises:
-        PhotoError: gone, empty, truncated, not an image, animated, or larger than `max_megapixels` million pixels.
+        PhotoError: gone, empty, truncated, not an image, animated, or larger than `max_megapixels` million
+            pixels.
     """
 
     def refuse(why: str) -> PhotoError:
@@ -68,7 +69,8 @@ def read_photo(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> np.ndar
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Turned as EXIF says; unlike Pillow's own function it does not stumble over damage in other EXIF fields."""
+    """Turned as EXIF says; Pillow's own function stumbles over damage in other EXIF fields."""
+    image.load()  # turns a TIFF by itself
     turn = UPRIGHT.get(image.getexif().get(ORIENTATION, 1))
     return image if turn is None else image.transpose(turn)
 

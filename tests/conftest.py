@@ -1,0 +1,38 @@
+"""Small real things that several rooms' tests share."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from palm_assets.gan.sampling import PalmModel, load_model
+from palm_assets.store import Artifact, Store
+from tests import models
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty store."""
+    return Store(tmp_path / "home")
+
+
+@pytest.fixture
+def publish_model(store: Store) -> Callable[..., Artifact]:
+    """See `tests.models.publish_model`."""
+    return functools.partial(models.publish_model, store)
+
+
+@pytest.fixture
+def release(store: Store) -> Callable[[Artifact], None]:
+    """See `tests.models.release`."""
+    return functools.partial(models.release, store)
+
+
+@pytest.fixture
+def model(publish_model: Callable[..., Artifact]) -> PalmModel:
+    """A small model of random weights, ready to draw."""
+    artifact = publish_model()
+    return load_model(artifact.folder, artifact.version)

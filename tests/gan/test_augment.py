@@ -1,0 +1,127 @@
+"""Differentiable augmentation: what each kind does to a picture, and that gradients pass."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import pytest
+import torch
+from torch import Tensor
+
+from palm_assets.gan.augment import augmented
+
+KINDS = ("colour", "translation", "cutout")
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def batch(count: int = 64, side: int = 32) -> Tensor:
+    images = torch.rand(count, 3, side, side, generator=seeded(99)) * 1.6 - 0.8
+    return torch.where(images.abs() < 0.01, 0.5, images)  # no value that looks like grey put in
+
+
+@pytest.mark.parametrize("kinds", [c for n in (1, 2, 3) for c in itertools.combinations(KINDS, n)], ids=str)
+def test_the_generator_alone_decides_what_is_drawn(kinds: Sequence[str]) -> None:
+    images = batch()
+    torch.manual_seed(1)
+    first = augmented(images, kinds, seeded())
+    torch.manual_seed(2)
+    assert torch.equal(augmented(images, kinds, seeded()), first)
+    assert not torch.equal(augmented(images, kinds, seeded(1)), first)
+    assert first.shape == images.shape
+    assert first.dtype == images.dtype
+
+
+def test_no_kinds_change_nothing_and_draw_nothing() -> None:
+    images, generator = batch(), seeded()
+    before = generator.get_state()
+    assert torch.equal(augmented(images, [], generator), images)
+    assert torch.equal(generator.get_state(), before)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_input_is_left_alone_and_each_image_gets_a_draw_of_its_own(kind: str) -> None:
+    images = batch(1).expand(64, -1, -1, -1).contiguous()
+    before = images.clone()
+    changed = augmented(images, [kind], seeded())
+    assert torch.equal(images, before)
+    assert len({tuple(image.flatten().tolist()) for image in changed}) > 30
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_flow_as_finite_differences_say(kind: str) -> None:
+    images = batch(2, 8).double().requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: augmented(x, [kind], seeded(3)), images)
+
+
+def test_gradients_reach_every_image_through_all_kinds() -> None:
+    images = batch().requires_grad_()
+    augmented(images, KINDS, seeded()).square().sum().backward()
+    assert images.grad is not None
+    assert (images.grad.flatten(1).abs().sum(1) > 0).all()
+
+
+def test_translation_moves_by_up_to_an_eighth_of_the_side_and_grey_comes_in() -> None:
+    images = batch(256)
+    moved = augmented(images, ["translation"], seeded())
+    shifts = set()
+    for image, result in zip(images, moved, strict=True):
+        shift = next(
+            (dy, dx)
+            for dy in range(-4, 5)
+            for dx in range(-4, 5)
+            if torch.equal(_shifted(image, dy, dx), result)
+        )
+        shifts.add(shift)
+    assert {dy for dy, _ in shifts} == {dx for _, dx in shifts} == set(range(-4, 5))
+
+
+def _shifted(image: Tensor, dy: int, dx: int) -> Tensor:
+    side = image.shape[1]
+    result = torch.zeros_like(image)
+    result[:, max(dy, 0) : side + min(dy, 0), max(dx, 0) : side + min(dx, 0)] = image[
+        :, max(-dy, 0) : side + min(-dy, 0), max(-dx, 0) : side + min(-dx, 0)
+    ]
+    return result
+
+
+def test_cutout_greys_one_square_of_half_the_side_that_may_overhang_and_nothing_else() -> None:
+    images = batch(256)
+    cut = augmented(images, ["cutout"], seeded())
+    sizes = set()
+    for image, result in zip(images, cut, strict=True):
+        grey = (result == 0).all(0)
+        rows, columns = grey.any(1).nonzero().flatten(), grey.any(0).nonzero().flatten()
+        assert grey.sum() == len(rows) * len(columns)
+        assert rows[-1] - rows[0] + 1 == len(rows) <= 16
+        assert columns[-1] - columns[0] + 1 == len(columns) <= 16
+        assert torch.equal(result[:, ~grey], image[:, ~grey])
+        sizes |= {(len(rows), len(columns))}
+    assert (16, 16) in sizes
+    assert min(size for pair in sizes for size in pair) == 8
+
+
+def test_colour_is_brightness_then_saturation_then_contrast() -> None:
+    images = batch()
+    draws = torch.rand(len(images), 3, generator=seeded())
+    brightness, saturation, contrast = (draws[:, i, None, None, None] for i in range(3))
+    expected = images + (brightness - 0.5)
+    grey = expected.mean(1, keepdim=True)
+    expected = (expected - grey) * (saturation * 2) + grey
+    middle = expected.mean((1, 2, 3), keepdim=True)
+    expected = (expected - middle) * (contrast + 0.5) + middle
+    assert torch.allclose(augmented(images, ["colour"], seeded()), expected, atol=1e-5)
+
+
+def test_colour_moves_an_images_mean_by_at_most_a_quarter_of_the_range_and_keeps_grey_grey() -> None:
+    images = batch(256)
+    changed = augmented(images, ["colour"], seeded())
+    moved = changed.mean((1, 2, 3)) - images.mean((1, 2, 3))
+    assert moved.abs().max() <= 0.5 + 1e-5
+    assert moved.abs().max() > 0.4
+    grey = images.mean(1, keepdim=True).expand(-1, 3, -1, -1)
+    still = augmented(grey, ["colour"], seeded())
+    assert torch.allclose(still, still.mean(1, keepdim=True).expand_as(still), atol=1e-5)

@@ -1,0 +1,134 @@
+"""The shape of both networks, and the configs that describe it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import nn
+
+from palm_assets.gan.config import GanConfig, NetworkConfig
+from palm_assets.gan.networks import Discriminator, Generator
+
+
+def small(**knobs: object) -> NetworkConfig:
+    return NetworkConfig(
+        **{"latent": 5, "generator_width": 4, "discriminator_width": 4, "max_width": 32, **knobs}
+    )
+
+
+@pytest.mark.parametrize("bottom", [4, 8])
+@pytest.mark.parametrize("norm", ["batch", "spectral", "none"])
+@pytest.mark.parametrize("size", [16, 32, 64, 128, 256])
+def test_images_and_logits_have_the_configured_shape(size: int, norm: str, bottom: int) -> None:
+    config = small(image_size=size, discriminator_norm=norm, discriminator_bottom=bottom)
+    images = Generator(config)(torch.randn(2, 5))
+    assert images.shape == (2, 3, size, size)
+    assert images.abs().max() <= 1
+    assert Discriminator(config)(images).shape == (2,)
+
+
+def test_channels_double_away_from_the_picture_up_to_the_limit() -> None:
+    config = small(image_size=128, generator_width=8, discriminator_width=4, max_width=30)
+    up = [m.out_channels for m in Generator(config).main if isinstance(m, nn.ConvTranspose2d)]
+    down = [m.out_channels for m in Discriminator(config).main if isinstance(m, nn.Conv2d)]
+    assert up == [30, 30, 30, 16, 8, 3]
+    assert down == [4, 8, 16, 30, 30]
+
+
+def test_only_convolutions_norms_and_pointwise_functions_are_in_it() -> None:
+    """Honestly a DCGAN: no attention, no skips, no upsampling layers."""
+    config = small(image_size=64)
+    allowed = (nn.ConvTranspose2d, nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.LeakyReLU, nn.Tanh)
+    for network in (Generator(config), Discriminator(config)):
+        assert all(isinstance(layer, allowed) for layer in network.main)
+
+
+def test_an_image_padded_with_black_is_what_the_discriminator_sees() -> None:
+    discriminator = Discriminator(small(image_size=16)).eval()
+    first = discriminator.main[0]
+    black = torch.full((1, 3, 16, 16), -1.0)
+    features = first(nn.functional.pad(black, (1, 1, 1, 1), value=-1.0))
+    assert torch.allclose(features, features[:, :, :1, :1].expand_as(features), atol=1e-6), (
+        "no border on black"
+    )
+    expected = discriminator.head(discriminator.main[1:](features).flatten(1)).squeeze(1)
+    assert torch.allclose(discriminator(black), expected)
+
+
+def test_spectral_normalisation_holds_every_layer_at_one() -> None:
+    discriminator = Discriminator(small(image_size=32, discriminator_norm="spectral"))
+    for _ in range(30):  # one power iteration a step
+        discriminator(torch.randn(2, 3, 32, 32))
+    layers = [m for m in discriminator.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+    assert len(layers) == 4
+    for layer in layers:
+        assert torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item() == pytest.approx(1, rel=0.02)
+
+
+def test_minibatch_stddev_tells_a_batch_of_copies_from_a_varied_one_in_training() -> None:
+    torch.manual_seed(0)
+    discriminator = Discriminator(small(image_size=16, minibatch_stddev=True, discriminator_norm="none"))
+    with torch.no_grad():
+        discriminator.head.weight[:, -16:] = 100  # all on the variety map
+    one, varied = torch.randn(1, 3, 16, 16), torch.randn(4, 3, 16, 16)
+    copies = one.expand(4, -1, -1, -1)
+    assert discriminator(varied).mean() > discriminator(copies).mean() + 1
+
+
+def test_in_use_a_logit_is_the_images_own_affair_even_with_minibatch_stddev() -> None:
+    torch.manual_seed(0)
+    discriminator = Discriminator(small(image_size=16, minibatch_stddev=True))
+    images = torch.randn(8, 3, 16, 16)
+    for _ in range(20):
+        discriminator(images)
+    assert discriminator.usual_variety > 0
+    discriminator.eval()
+    together = discriminator(images)
+    alone = torch.cat([discriminator(image[None]) for image in images])
+    assert torch.allclose(together, alone, atol=1e-5)
+    other_company = discriminator(torch.cat([images[:1], torch.zeros(7, 3, 16, 16)]))[0]
+    assert torch.allclose(together[0], other_company, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {"image_size": 48},
+        {"image_size": 8},
+        {"image_size": 1024},
+        {"latent": 0},
+        {"generator_width": 0},
+        {"discriminator_bottom": 5},
+        {"discriminator_norm": "layer"},
+        {"colour": "red"},
+        {"kimg": 0},
+        {"kimg": float("inf")},
+        {"kimg": float("nan")},
+        {"r1": -1},
+        {"r1": float("inf")},
+        {"batch": 1},
+        {"loss": "wasserstein"},
+        {"augment": ["flip"]},
+        {"generator_lr": 0},
+        {"discriminator_lr": 2},
+        {"beta1": 1},
+        {"ema_kimg": 0},
+        {"penalty_every": 0},
+        {"save_minutes": 0},
+        {"device": "tpu"},
+        {"seed": -1},
+    ],
+    ids=str,
+)
+def test_the_config_refuses_nonsense_and_names_the_knob(nonsense: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(nonsense))):
+        GanConfig(**nonsense)  # type: ignore[arg-type]
+
+
+def test_a_config_cannot_be_changed_and_knows_the_networks_part_of_itself() -> None:
+    config = GanConfig(image_size=32, latent=7, r1=3)
+    with pytest.raises(ValidationError):
+        config.image_size = 64  # type: ignore[misc]
+    assert config.networks() == NetworkConfig(image_size=32, latent=7)
+    assert type(config.networks()) is NetworkConfig

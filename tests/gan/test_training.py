@@ -1,0 +1,292 @@
+"""The trainer: repeatable to the bit, resumable to the bit, and loud when the game breaks down."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import itertools
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from palm_assets.errors import CheckpointError, DatasetError, TrainingDivergedError
+from palm_assets.gan.config import GanConfig
+from palm_assets.gan.networks import Generator
+from palm_assets.gan.state import load_state
+from palm_assets.gan.training import STATE_FILE, Figures, Game, Trained, ready_for_sampling, train
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (40, 3, 16, 16), dtype=np.uint8)
+RECIPES: dict[str, dict[str, object]] = {
+    "first recipe": {},
+    "hinge, spectral": {"loss": "hinge", "discriminator_norm": "spectral", "augment": []},
+    "relativistic, penalised": {
+        "loss": "relativistic",
+        "discriminator_norm": "none",
+        "r1": 1.0,
+        "r2": 0.5,
+        "penalty_every": 3,
+        "minibatch_stddev": True,
+    },
+}
+
+
+def tiny(**knobs: object) -> GanConfig:
+    """Twelve steps."""
+    basics: dict[str, object] = {
+        "image_size": 16,
+        "latent": 8,
+        "generator_width": 8,
+        "discriminator_width": 8,
+        "batch": 8,
+        "kimg": 0.096,
+        "device": "cpu",
+    }
+    return GanConfig(**{**basics, **knobs})  # type: ignore[arg-type]
+
+
+def weights(trained: Trained | None) -> dict[str, Tensor]:
+    assert trained is not None
+    both = {"generator": trained.generator, "discriminator": trained.discriminator}
+    return {f"{name}.{key}": value for name, net in both.items() for key, value in net.state_dict().items()}
+
+
+def differing(one: dict[str, Tensor], other: dict[str, Tensor]) -> list[str]:
+    assert one.keys() == other.keys()
+    return [name for name in one if not torch.equal(one[name], other[name])]
+
+
+# To the bit
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_same_seed_gives_the_same_weights_to_the_bit_and_another_does_not(
+    tmp_path: Path, recipe: str
+) -> None:
+    config = tiny(**RECIPES[recipe])
+    torch.manual_seed(1)
+    first = weights(train(IMAGES, config, tmp_path / "1"))
+    torch.manual_seed(2)
+    assert differing(first, weights(train(IMAGES, config, tmp_path / "2"))) == []
+    other = weights(train(IMAGES, config.model_copy(update={"seed": 1}), tmp_path / "3"))
+    assert len(differing(first, other)) > 10
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_run_stopped_at_any_steps_and_taken_up_again_ends_in_the_same_weights_to_the_bit(
+    tmp_path: Path, recipe: str
+) -> None:
+    config = tiny(**RECIPES[recipe])
+    straight = train(IMAGES, config, tmp_path / "straight")
+    for attempt in range(2):
+        stops = sorted(random.Random(f"{recipe}{attempt}").sample(range(1, 12), 3))
+        seen = 0
+        for stop in stops:
+            steps = itertools.count(seen + 1)
+            torch.manual_seed(stop)  # whatever else the process drew
+            assert train(IMAGES, config, tmp_path / f"{attempt}", stopped=lambda: next(steps) == stop) is None  # noqa: B023
+            seen = stop
+        resumed = train(IMAGES, config, tmp_path / f"{attempt}")
+        assert differing(weights(straight), weights(resumed)) == [], f"stopped after {stops} steps"
+        assert resumed is not None
+        assert resumed.curves[-1].seen == 96
+
+
+RUN = """
+import numpy as np, sys, time
+from pathlib import Path
+from palm_assets.gan.training import train
+from tests.gan.test_training import IMAGES, tiny
+def stopped():
+    time.sleep(0.02)
+    return False
+print("training", flush=True)
+train(IMAGES, tiny(kimg=8, save_minutes=1e-5), Path(sys.argv[1]), stopped=stopped)
+"""
+
+
+def test_a_run_killed_without_warning_is_taken_up_where_it_last_saved(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", RUN, str(tmp_path)], cwd=Path(__file__).parents[2])
+    deadline = time.monotonic() + 60
+    while not (tmp_path / STATE_FILE).exists():
+        assert process.poll() is None, "the run ended early"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(0.3)
+    process.kill()
+    process.wait()
+    notes = load_state(tmp_path / STATE_FILE, Game(IMAGES, tiny()).parts())
+    assert notes is not None
+    assert notes["seen"] >= 8
+    first: list[int] = []
+    config = tiny(kimg=(notes["seen"] + 16) / 1000)
+    resumed = train(IMAGES, config, tmp_path, report=lambda figures: first.append(figures.seen))
+    straight = train(IMAGES, config, tmp_path / "straight")
+    assert differing(weights(straight), weights(resumed)) == []
+    assert first == [notes["seen"] + 16]
+
+
+def test_a_finished_run_is_not_played_again(tmp_path: Path) -> None:
+    first = weights(train(IMAGES, tiny(), tmp_path))
+    reports: list[Figures] = []
+    again = train(IMAGES, tiny(), tmp_path, report=reports.append)
+    assert reports == []
+    assert differing(first, weights(again)) == []
+
+
+def test_an_interrupted_save_leaves_the_last_whole_state(tmp_path: Path) -> None:
+    train(IMAGES, tiny(), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [STATE_FILE]
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "other networks"])
+def test_a_state_that_cannot_be_used_is_a_typed_error_that_says_what_to_do(
+    tmp_path: Path, damage: str
+) -> None:
+    train(IMAGES, tiny(latent=9 if damage == "other networks" else 8), tmp_path)
+    path = tmp_path / STATE_FILE
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:-100])
+    if damage == "text":
+        path.write_text("not a state")
+    with pytest.raises(CheckpointError, match="Delete it to start afresh") as refused:
+        train(IMAGES, tiny(), tmp_path)
+    assert str(path) in str(refused.value)
+
+
+# What it tells
+
+
+def test_reports_and_snapshots_say_where_training_stands(tmp_path: Path) -> None:
+    reports: list[Figures] = []
+    snapshots: list[int] = []
+
+    def snapshot(generator: Generator, seen: int) -> None:
+        assert not generator.training
+        assert generator(torch.zeros(2, 8)).shape == (2, 3, 16, 16)
+        snapshots.append(seen)
+
+    trained = train(IMAGES, tiny(snapshot_kimg=0.04), tmp_path, report=reports.append, snapshot=snapshot)
+    assert trained is not None
+    assert trained.curves == tuple(reports)
+    assert (reports[-1].seen, reports[-1].total) == (96, 96)
+    assert all(np.isfinite(list(dataclasses.astuple(row))).all() for row in reports)
+    assert all(row.images_per_second > 0 for row in reports)
+    assert snapshots == [40, 80]
+
+
+def test_looking_at_snapshots_changes_nothing(tmp_path: Path) -> None:
+    quiet = weights(train(IMAGES, tiny(), tmp_path / "quiet"))
+    looked = train(
+        IMAGES,
+        tiny(snapshot_kimg=0.04),
+        tmp_path / "looked",
+        snapshot=lambda generator, seen: torch.nn.init.zeros_(generator.main[0].weight),  # type: ignore[arg-type]
+    )
+    assert differing(quiet, weights(looked)) == []
+
+
+def test_training_learns_the_colour_of_its_photographs(tmp_path: Path) -> None:
+    """Not a picture's quality, but that both players do learn: flat photographs of one colour."""
+    flat = np.broadcast_to(np.array([220, 120, 60], np.uint8)[None, :, None, None], (64, 3, 16, 16))
+    trained = train(
+        flat, tiny(kimg=0.6, augment=[], generator_lr=4e-3, discriminator_lr=2e-3, ema_kimg=0.1), tmp_path
+    )
+    assert trained is not None
+    colours = (trained.generator(torch.randn(64, 8)).mean((0, 2, 3)) + 1) * 127.5
+    red, green, blue = colours.tolist()
+    assert red - 40 > green > blue + 15
+
+
+# When it breaks down
+
+
+def test_a_game_that_breaks_down_is_an_error_and_leaves_no_broken_state(tmp_path: Path) -> None:
+    with pytest.raises(TrainingDivergedError, match=r"not finite after \d+ images"):
+        train(IMAGES, tiny(r1=1e38, penalty_every=1, save_minutes=1e-9), tmp_path)
+    assert not (tmp_path / STATE_FILE).exists()
+
+
+def test_broken_weights_are_not_saved_when_training_is_stopped_either(tmp_path: Path) -> None:
+    with pytest.raises(TrainingDivergedError):
+        train(IMAGES, tiny(r1=1e38, penalty_every=1), tmp_path, stopped=lambda: True)
+    assert not (tmp_path / STATE_FILE).exists()
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.zeros((40, 3, 32, 32), np.uint8), "32.*networks want.*16"),
+        (np.zeros((40, 1, 16, 16), np.uint8), "networks want"),
+        (np.zeros((40, 3, 16, 32), np.uint8), "networks want"),
+        (np.zeros((40,), np.uint8), "networks want"),
+        (np.zeros((7, 3, 16, 16), np.uint8), "7 crops do not fill a batch of 8"),
+        (np.zeros((0, 3, 16, 16), np.uint8), "0 crops"),
+    ],
+)
+def test_crops_that_do_not_fit_the_recipe_are_a_typed_error(
+    tmp_path: Path, images: np.ndarray, message: str
+) -> None:
+    with pytest.raises(DatasetError, match=message):
+        train(images, tiny(), tmp_path)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
+def test_a_device_that_is_not_there_is_a_typed_error(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="No CUDA device"):
+        train(IMAGES, tiny(device="cuda"), tmp_path)
+
+
+# The averaged generator
+
+
+def test_getting_ready_for_sampling_leaves_the_averaged_net_untouched_and_draws_from_no_global_numbers() -> (
+    None
+):
+    config = tiny()
+    game = Game(IMAGES, config)
+    game.step()
+    before = copy.deepcopy(game.average.state_dict())
+    numbers = torch.get_rng_state()
+    training = game.average.training
+    first, second = ready_for_sampling(game.average, config), ready_for_sampling(game.average, config)
+    assert differing(before, game.average.state_dict()) == []
+    assert game.average.training == training
+    assert torch.equal(torch.get_rng_state(), numbers)
+    assert differing(first.state_dict(), second.state_dict()) == []
+    assert not first.training
+
+
+def test_ready_for_sampling_the_statistics_are_those_of_the_averaged_weights() -> None:
+    config = tiny()
+    game = Game(IMAGES, config)
+    for _ in range(10):
+        game.step()
+    ready = ready_for_sampling(game.average, config)
+    latents = torch.randn(4096, 8, generator=torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        first = ready.main[0](latents[:, :, None, None])
+        normed = ready.main[1](first)
+    assert normed.mean((0, 2, 3)).numpy() == pytest.approx(ready.main[1].bias.detach().numpy(), abs=0.1)
+    assert normed.std((0, 2, 3)).numpy() == pytest.approx(
+        ready.main[1].weight.detach().abs().numpy(), rel=0.1
+    )
+
+
+def test_the_average_follows_the_generator_with_its_half_life() -> None:
+    config = tiny(ema_kimg=0.016, ema_rampup=1e9)
+    game = Game(IMAGES, config)
+    before = [p.clone() for p in game.average.parameters()]
+    game.step()
+    # 8 of 16 images are half a half-life.
+    expected = [
+        a + (g - a) * (1 - 0.5**0.5) for a, g in zip(before, game.generator.parameters(), strict=True)
+    ]
+    for want, got in zip(expected, game.average.parameters(), strict=True):
+        assert torch.allclose(want, got, atol=1e-7)

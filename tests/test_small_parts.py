@@ -1,0 +1,85 @@
+"""Errors, progress, pictures and the processor: the small parts that every room uses."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from palm_assets.cpu import usable_cores, use_all_cores
+from palm_assets.errors import CheckpointError, PalmError
+from palm_assets.pictures import GAP, grid
+from palm_assets.progress import shown
+
+
+def test_an_error_says_what_was_wrong_where_and_what_to_do() -> None:
+    error = CheckpointError("The file is empty", where="/tmp/x", hint="Download it again.")
+    assert str(error) == "The file is empty (/tmp/x). Download it again."
+    assert str(CheckpointError("No", hint="Yes.")) == "No. Yes."
+    assert isinstance(error, PalmError)
+    assert (error.what, error.where, error.hint) == ("The file is empty", "/tmp/x", "Download it again.")
+
+
+def test_an_error_survives_the_way_from_another_process() -> None:
+    error = pickle.loads(pickle.dumps(CheckpointError("The file is empty", where="/tmp/x", hint="Again.")))
+    assert type(error) is CheckpointError
+    assert str(error) == "The file is empty (/tmp/x). Again."
+    assert error.hint == "Again."
+
+
+@pytest.mark.parametrize(
+    ("count", "columns", "shape"),
+    [(1, None, (1, 1)), (5, None, (2, 3)), (9, None, (3, 3)), (5, 5, (1, 5)), (5, 2, (3, 2))],
+)
+def test_a_grid_shows_every_image_once_in_reading_order(
+    count: int, columns: int | None, shape: tuple[int, int]
+) -> None:
+    images = np.random.default_rng(0).integers(0, 200, (count, 3, 6, 4), dtype=np.uint8)
+    sheet = np.asarray(grid(images, columns=columns))
+    assert sheet.shape == (shape[0] * (6 + GAP) + GAP, shape[1] * (4 + GAP) + GAP, 3)
+    for number, image in enumerate(images):
+        top, left = GAP + number // shape[1] * (6 + GAP), GAP + number % shape[1] * (4 + GAP)
+        assert (sheet[top : top + 6, left : left + 4] == image.transpose(1, 2, 0)).all()
+        sheet = sheet.copy()
+        sheet[top : top + 6, left : left + 4] = 255
+    assert (sheet == 255).all()
+
+
+def test_a_bar_shows_rate_and_label_and_stays_away_from_short_work(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with shown("reading", "photo") as update:
+        update(1, 10)
+    assert "reading" not in capsys.readouterr().err
+    with shown("reading", "photo") as update:
+        update(1, 10)
+        time.sleep(0.6)
+        update(7, 10)
+        time.sleep(0.35)
+        update(10, 10)
+    told = capsys.readouterr()
+    assert "reading" in told.err
+    assert "10/10" in told.err
+    assert "photo/s" in told.err
+    assert told.out == ""
+
+
+def test_only_the_cores_that_this_process_may_use_are_used() -> None:
+    code = "from palm_assets.cpu import usable_cores; print(usable_cores())"
+    run = subprocess.run(
+        [sys.executable, "-c", f"import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))]); {code}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.strip() == "1"
+    assert usable_cores() == len(os.sched_getaffinity(0))
+    torch.set_num_threads(1)
+    use_all_cores()
+    assert torch.get_num_threads() == usable_cores()
