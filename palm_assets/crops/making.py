@@ -27,6 +27,9 @@ CROPS_FILE = "crops.npy"
 SHEET_TILES = 100
 
 
+Cut = tuple[Photo, Detection | None, Box, np.ndarray]
+
+
 class Detector(Protocol):
     """What finds the palms."""
 
@@ -89,7 +92,7 @@ def make_crops(
         DatasetError: fewer than two people, or no palm found at all.
     """
     people_held_out({photo.person for photo in photos.photos}, config)  # refuses a single person at once
-    cut: list[tuple[Photo, Detection | None, Box, np.ndarray]] = []
+    cut: list[Cut] = []
     without: list[Photo] = []
     for batch, decoded in _decoded_ahead(photos, config.batch):
         found = detector.detect(decoded, min_confidence=config.min_confidence)
@@ -108,36 +111,12 @@ def make_crops(
             hint="Look at the detector's detections.png; train it longer or lower min_confidence.",
         )
 
-    held_out = people_held_out({photo.person for photo, _, _, _ in cut}, config)
-    cut.sort(key=lambda entry: (entry[0].person in held_out, entry[0].path))
-    shape = (len(cut), 3, config.image_size, config.image_size)
-    # Straight into the file: a large set would not fit into memory twice.
-    images = np.lib.format.open_memmap(folder / CROPS_FILE, "w+", np.uint8, shape)
-    for row, (_, _, _, pixels) in enumerate(cut):
-        images[row] = pixels
-    images.flush()
-    index = tuple(
-        Crop(
-            row,
-            photo.path,
-            photo.person,
-            photo.aspect,
-            photo.side,
-            photo.skin,
-            "holdout" if photo.person in held_out else "train",
-            0.0 if detection is None else round(detection.confidence, 4),
-            *(round(value, 1) for value in box),
-        )
-        for row, (photo, detection, box, _) in enumerate(cut)
-    )
-    _write_rows(folder / "crops.csv", Crop, index)
+    index = _pack(cut, config, folder)
     _write_rows(folder / "without_palm.csv", Photo, without)
-    shown = np.linspace(0, len(images) - 1, min(SHEET_TILES, len(images))).astype(int)
-    grid(images[shown]).save(folder / "contact_sheet.png")
     return {
         **_counts(index),
         "share_with_palm": 1 - len(without) / len(photos.photos),
-        "shape": list(images.shape),
+        "image_size": config.image_size,
     }
 
 
@@ -174,6 +153,36 @@ def people_held_out(people: set[str], config: CropConfig) -> set[str]:
 
     count = min(max(1, round(config.holdout_share * len(people))), len(people) - 1)
     return set(sorted(people, key=rank)[:count])
+
+
+def _pack(cut: list[Cut], config: CropConfig, folder: Path) -> tuple[Crop, ...]:
+    """Write the array, people in training first, with its index and a sheet of it."""
+    held_out = people_held_out({photo.person for photo, _, _, _ in cut}, config)
+    cut.sort(key=lambda entry: (entry[0].person in held_out, entry[0].path))
+    shape = (len(cut), 3, config.image_size, config.image_size)
+    # Straight into the file: a large set would not fit into memory twice.
+    images = np.lib.format.open_memmap(folder / CROPS_FILE, "w+", np.uint8, shape)
+    for row, (_, _, _, pixels) in enumerate(cut):
+        images[row] = pixels
+    images.flush()
+    index = tuple(
+        Crop(
+            row,
+            photo.path,
+            photo.person,
+            photo.aspect,
+            photo.side,
+            photo.skin,
+            "holdout" if photo.person in held_out else "train",
+            0.0 if detection is None else round(detection.confidence, 4),
+            *(round(value, 1) for value in box),
+        )
+        for row, (photo, detection, box, _) in enumerate(cut)
+    )
+    _write_rows(folder / "crops.csv", Crop, index)
+    shown = np.linspace(0, len(images) - 1, min(SHEET_TILES, len(images))).astype(int)
+    grid(images[shown]).save(folder / "contact_sheet.png")
+    return index
 
 
 def _decoded_ahead(photos: PhotoIndex, batch: int) -> Iterator[tuple[list[Photo], list[np.ndarray]]]:

@@ -136,14 +136,17 @@ def test_photos_without_a_palm_are_set_aside_and_listed(tmp_path: Path) -> None:
     assert not {"person000/0.png", "person002/1.png"} & {crop.path for crop in crops.index}
 
 
-def test_photos_without_a_palm_are_kept_whole_when_asked_and_still_listed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("shape", "box"), [("stretch", (0, 0, 48, 40)), ("square", (4, 0, 44, 40))])
+def test_photos_without_a_palm_are_kept_as_large_as_the_shape_allows_and_still_listed(
+    shape: str, box: tuple[int, ...], tmp_path: Path
+) -> None:
     photos = photos_of(tmp_path / "photos", people=4, without=[(0, 0), (2, 1)])
-    crops, facts = made(photos, tmp_path / "crops", no_palm="whole_photo")
+    crops, facts = made(photos, tmp_path / "crops", no_palm="whole_photo", shape=shape)
     assert len(crops.images) == 8
     assert facts["share_with_palm"] == 0.75
     whole = {crop.path: crop for crop in crops.index if crop.confidence == 0}
     assert sorted(whole) == ["person000/0.png", "person002/1.png"]
-    assert {(c.left, c.top, c.right, c.bottom) for c in whole.values()} == {(0, 0, 48, 40)}
+    assert {(c.left, c.top, c.right, c.bottom) for c in whole.values()} == {box}
     assert (tmp_path / "crops" / "without_palm.csv").read_text().count("\n") == 3
 
 
@@ -159,7 +162,7 @@ def test_no_palm_on_any_photo_is_an_error(tmp_path: Path) -> None:
 def test_each_row_is_the_crop_of_the_photo_that_the_index_names(tmp_path: Path) -> None:
     photos = photos_of(tmp_path / "photos", people=5)
     crops, facts = made(photos, tmp_path / "crops", margin=0, batch=3)
-    assert facts["shape"] == [10, 3, 16, 16]
+    assert facts["image_size"] == 16
     assert crops.images.dtype == np.uint8
     assert [crop.row for crop in crops.index] == list(range(10))
     for image, crop in zip(crops.images, crops.index, strict=True):
