@@ -2,24 +2,25 @@
 
     python benchmarks/cropping.py [FOLDER]
 
-The alternative is what the Ultralytics documentation shows first: one call a file at its default 640 px. Both use
-the same detector, the same photographs (drawn ones unless a folder is given) and the same process.
+The alternative is what the Ultralytics documentation shows first: one call a file at its default 640 px. Both
+use the same detector, the same photographs (drawn ones unless a folder is given) and the same process.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from palm_assets.cpu import use_all_cores
 from palm_assets.crops.config import CropConfig
 from palm_assets.crops.making import make_crops
 from palm_assets.detector.detection import DETECTOR_FILE, load_detector
-from palm_assets.detector.ultralytics_quietly import yolo_from_scratch
+from palm_assets.detector.ultralytics_quietly import YOLO, DetectionModel
 from palm_assets.drawing import draw_kaggle_hands
 from palm_assets.photos.index import index_photos
 
@@ -36,10 +37,11 @@ def main() -> None:
         photos = index_photos(root, aspects=("palmar", "dorsal", "unknown"))
 
         # Speed does not depend on what a detector has learnt, so a fresh one serves.
-        yolo = yolo_from_scratch("yolo11n.yaml", ["palm"])
-        about = {"architecture": "yolo11n.yaml", "image_size": "224"}
-        save_file({k: v.contiguous() for k, v in yolo.model.state_dict().items()}, work / DETECTOR_FILE, about)
-        yolo.model.load_state_dict(load_file(work / DETECTOR_FILE))
+        yolo = YOLO("yolo11n.yaml", task="detect")
+        yolo.model = DetectionModel("yolo11n.yaml", nc=1, verbose=False)
+        weights = {name: value.contiguous() for name, value in yolo.model.state_dict().items()}
+        about = {"architecture": json.dumps(yolo.model.yaml), "image_size": "224"}
+        save_file(weights, work / DETECTOR_FILE, about)
 
         use_all_cores()
         start = time.perf_counter()
@@ -55,7 +57,9 @@ def main() -> None:
         ours = len(photos.photos) / (time.perf_counter() - start)
 
     print(f"{'one predict() a file, 640 px':42} {naive:7.1f} photos/s  (n = {NAIVE_PHOTOS})")
-    print(f"{'ours: decode, detect at 224 px, cut, pack':42} {ours:7.1f} photos/s  (n = {len(photos.photos)})")
+    print(
+        f"{'ours: decode, detect at 224 px, cut, pack':42} {ours:7.1f} photos/s  (n = {len(photos.photos)})"
+    )
     print(f"{'ratio':42} {ours / naive:7.1f}")
 
 

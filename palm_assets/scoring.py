@@ -61,4 +61,6 @@ def score_model(
     grid(np.concatenate(pairs), columns=min(columns, len(shown))).save(folder / BESIDE_FILE)
 
     lists = ("nearest", "distance", "floor")
-    return {key: value for key, value in score.to_json().items() if key not in lists} | {"text": score.describe()}
+    return {key: value for key, value in score.to_json().items() if key not in lists} | {
+        "text": score.describe()
+    }

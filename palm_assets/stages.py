@@ -27,7 +27,15 @@ from palm_assets.store import Artifact, Release, Store, version_of
 if TYPE_CHECKING:
     from palm_assets.crops.making import Crops
 
-CODE_VERSIONS = {"photos": "1", "boxes": "1", "detector": "1", "crops": "1", "models": "1", "reference": "1", "scores": "1"}
+CODE_VERSIONS = {
+    "photos": "1",
+    "boxes": "1",
+    "detector": "1",
+    "crops": "1",
+    "models": "1",
+    "reference": "1",
+    "scores": "1",
+}
 """Raised by hand when a stage would make something else from the same inputs and config."""
 
 DRAWN = "drawn"
@@ -100,7 +108,9 @@ def make_boxes(store: Store, config: BoxesConfig, *, progress: Progress = silent
     return store.make("boxes", build, inputs=inputs, config=config, code_version=CODE_VERSIONS["boxes"])
 
 
-def make_detector(store: Store, boxes: Artifact, config: DetectorConfig, *, run: Runner = run_here) -> Artifact:
+def make_detector(
+    store: Store, boxes: Artifact, config: DetectorConfig, *, run: Runner = run_here
+) -> Artifact:
     """The palm detector, trained and measured on its test split."""
     return _train(store, "detector", {"boxes": boxes.version}, config, run)
 
@@ -129,7 +139,6 @@ def make_reference(
     store: Store, crops: Artifact, config: ReferenceConfig, *, progress: Progress = silent
 ) -> Artifact:
     """Statistics of the real palms, against which sets of generated ones are scored."""
-
     # Which extractor `auto` is depends on the machine; the one chosen is part of what made the statistics.
     config = config.model_copy(update={"extractor": _chosen_extractor(config.extractor)})
 
@@ -143,7 +152,9 @@ def make_reference(
         return {"extractor": reference.extractor, "digest": reference.digest, "n": reference.n}
 
     inputs = {"crops": crops.version}
-    return store.make("reference", build, inputs=inputs, config=config, code_version=CODE_VERSIONS["reference"])
+    return store.make(
+        "reference", build, inputs=inputs, config=config, code_version=CODE_VERSIONS["reference"]
+    )
 
 
 def make_scores(
@@ -206,7 +217,9 @@ def _chosen_extractor(wanted: str) -> str:
         return wanted
     from palm_assets.quality import weights
 
-    return "inception-v3" if weights.find(weights.INCEPTION, weights.default_cache()) else "efficientnet-lite0"
+    return (
+        "inception-v3" if weights.find(weights.INCEPTION, weights.default_cache()) else "efficientnet-lite0"
+    )
 
 
 def _root(artifact: Artifact) -> Path:
@@ -214,9 +227,7 @@ def _root(artifact: Artifact) -> Path:
     return artifact.folder / DRAWN if said == DRAWN else Path(said)
 
 
-def _train(
-    store: Store, kind: Any, inputs: dict[str, str], config: BaseModel, run: Runner
-) -> Artifact:
+def _train(store: Store, kind: Any, inputs: dict[str, str], config: BaseModel, run: Runner) -> Artifact:
     """Make an artifact by a training job, which keeps its resumable state in the store's work folder."""
     code_version = CODE_VERSIONS[kind]
     work = version_of(kind, inputs, config, code_version)

@@ -1,7 +1,7 @@
 """The process in which networks are trained: `python -m palm_assets.worker`.
 
-It is started through Dagster Pipes, which hands over the job and streams what it says back; `perform` does the
-same in this process. A crash here takes nothing else down.
+It is started through Dagster Pipes, which hands over the job and streams what it says back; `perform` does
+the same in this process. A crash here takes nothing else down.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def _detector(job: Job, say: Say, stopped: Callable[[], bool]) -> dict[str, Any]
 
     def on_epoch(epoch: int, figures: dict[str, float]) -> None:
         ap50 = figures.get("metrics/mAP50(B)", 0.0)
-        say(f"epoch {epoch}/{config.epochs}, {_eta(started, epoch, config.epochs)}, AP50 on validation {ap50:.3f}")
+        eta = _eta(started, epoch, config.epochs)
+        say(f"epoch {epoch}/{config.epochs}, {eta}, AP50 on validation {ap50:.3f}")
         if stopped():
             raise TrainingStoppedError("Training was stopped", hint="Materialize it again to start over.")
 
@@ -73,13 +74,19 @@ def _model(job: Job, say: Say, stopped: Callable[[], bool]) -> dict[str, Any]:
         told = time.monotonic()
         eta = _eta(started, figures.seen - first.seen, figures.total - first.seen)
         say(
-            f"{figures.seen / 1000:.1f}/{figures.total / 1000:.0f} kimg, {eta}, {figures.images_per_second:.0f} "
-            f"images/s, loss D {figures.loss_d:.2f} G {figures.loss_g:.2f}"
+            f"{figures.seen / 1000:.1f}/{figures.total / 1000:.0f} kimg, {eta}, "
+            f"{figures.images_per_second:.0f} images/s, loss D {figures.loss_d:.2f} G {figures.loss_g:.2f}"
         )
 
     say(f"training a {config.image_size} px DCGAN on {crops.facts['crops']['train']} palms")
     return train_and_publish(
-        open_crops(crops), crops, config, Path(job["folder"]), Path(job["work"]), report=report, stopped=stopped
+        open_crops(crops),
+        crops,
+        config,
+        Path(job["folder"]),
+        Path(job["work"]),
+        report=report,
+        stopped=stopped,
     )
 
 

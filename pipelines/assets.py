@@ -16,26 +16,33 @@ from pipelines.resources import PalmStore, clear_failures, in_another_process
 ArtifactResult = dg.MaterializeResult[Artifact]
 
 
-# Each launchpad form is the library's own config type: one definition for launchpad, presets, tests and notebooks.
-class PhotosForm(PhotosConfig, dg.Config): ...
+# A launchpad form is the library's own config type: launchpad, presets, tests and notebooks share one.
+class PhotosForm(PhotosConfig, dg.Config):
+    """Which photographs palms are cut from."""
 
 
-class BoxesForm(BoxesConfig, dg.Config): ...
+class BoxesForm(BoxesConfig, dg.Config):
+    """Which labelled palms the detector learns from."""
 
 
-class DetectorForm(DetectorConfig, dg.Config): ...
+class DetectorForm(DetectorConfig, dg.Config):
+    """How the palm detector is trained."""
 
 
-class CropForm(CropConfig, dg.Config): ...
+class CropForm(CropConfig, dg.Config):
+    """How palms are cut out, and who is held out."""
 
 
-class GanForm(GanConfig, dg.Config): ...
+class GanForm(GanConfig, dg.Config):
+    """The networks and the recipe."""
 
 
-class ReferenceForm(ReferenceConfig, dg.Config): ...
+class ReferenceForm(ReferenceConfig, dg.Config):
+    """How the reference statistics are made."""
 
 
-class ScoreForm(ScoreConfig, dg.Config): ...
+class ScoreForm(ScoreConfig, dg.Config):
+    """How many palms are scored."""
 
 
 @dg.asset(group_name="photographs", kinds={"kaggle", "jpeg"})
@@ -64,9 +71,7 @@ def palm_detector(
 ) -> ArtifactResult:
     """A YOLO11 that finds the palm on a photograph."""
     with clear_failures():
-        made = stages.make_detector(
-            palms.store(), palm_boxes, config, run=in_another_process(context, pipes)
-        )
+        made = stages.make_detector(palms.store(), palm_boxes, config, run=in_another_process(context, pipes))
     return materialized(context, made, pictures=["detections.png"])
 
 
@@ -78,7 +83,7 @@ def palm_crops(
     hand_photos: Artifact,
     palm_detector: Artifact,
 ) -> ArtifactResult:
-    """Palms cut out of the photographs and packed, so that the network learns palm lines and not background."""
+    """Palms cut out of the photographs, so that the network learns palm lines and not background."""
     with clear_failures():
         made = stages.make_crops(
             palms.store(), hand_photos, palm_detector, config, progress=logged(context, "photographs cut")
@@ -121,7 +126,7 @@ def palm_scores(
     fid_reference: Artifact,
     palm_crops: Artifact,
 ) -> ArtifactResult:
-    """How far the model's palms are from real ones, beside what real people score, and the nearest photographs."""
+    """How far the model's palms are from real ones, beside what real people score."""
     with clear_failures():
         made = stages.make_scores(palms.store(), dcgan_checkpoint, fid_reference, palm_crops, config)
     context.log.info(made.facts["text"])

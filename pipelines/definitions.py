@@ -11,7 +11,6 @@ import yaml
 from pipelines import assets
 from pipelines.resources import ArtifactIOManager, PalmStore
 
-
 PRESETS = Path(__file__).parent / "presets"
 
 
@@ -20,7 +19,10 @@ def preset_job(path: Path) -> dg.UnresolvedAssetJobDefinition:
     text = path.read_text()
     comments = [line[1:].strip() for line in text.splitlines() if line.startswith("#")]
     return dg.define_asset_job(
-        path.stem.replace("-", "_"), selection="*", config=yaml.safe_load(text), description=" ".join(comments)
+        path.stem.replace("-", "_"),
+        selection="*",
+        config=yaml.safe_load(text),
+        description=" ".join(comments),
     )
 
 

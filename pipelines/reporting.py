@@ -20,7 +20,7 @@ PICTURE_BYTES = 3_000_000
 def materialized(
     context: dg.AssetExecutionContext, artifact: Artifact, *, pictures: Sequence[str] = ()
 ) -> dg.MaterializeResult[Artifact]:
-    """The result of an asset: the artifact, its version as data version, its pictures and facts as metadata."""
+    """The result of an asset: its version is the data version, its pictures and facts the metadata."""
     context.log.info(f"{artifact.kind} {artifact.version}: {'reused' if artifact.reused else 'made'}")
     metadata: dict[str, Any] = {
         "version": artifact.version,

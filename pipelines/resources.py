@@ -27,7 +27,7 @@ class PalmStore(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 class ArtifactIOManager(dg.ConfigurableIOManager):
-    """Hands artifacts from asset to asset by a pointer in the store, so any asset can be materialized alone."""
+    """Hands artifacts on by a pointer in the store, so that any asset can be materialized alone."""
 
     palms: dg.ResourceDependency[PalmStore]
 
@@ -43,7 +43,7 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
 
 @contextmanager
 def clear_failures() -> Iterator[None]:
-    """Let a run fail with the one line that says what to do, and without a retry: it would fail the same way."""
+    """Let a run fail with the one line that says what to do; a retry would fail the same way."""
     try:
         yield
     except PalmError as error:

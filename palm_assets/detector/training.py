@@ -67,6 +67,7 @@ def train_detector(
             epochs=config.epochs,
             imgsz=config.image_size,
             batch=config.batch,
+            nbs=config.batch,  # an update a batch; by default it waits for 64 pictures, too few in short runs
             seed=config.seed,
             project=str(work),
             name="run",

@@ -57,7 +57,9 @@ class BoxesConfig(SourceConfig):
     """The labelled pictures that the palm detector learns from: a YOLO export."""
 
     kaggle_set: str = "korff16/hands-and-palms-yolo-dataset"
-    palm_class: str | None = Field(None, description="name of the class; not needed if only one speaks of palms")
+    palm_class: str | None = Field(
+        None, description="name of the class; not needed if only one speaks of palms"
+    )
     drawn_train: int = Field(600, ge=10, le=100_000)
     drawn_valid: int = Field(100, ge=5, le=10_000)
     drawn_test: int = Field(100, ge=5, le=10_000)

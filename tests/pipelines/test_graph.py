@@ -49,7 +49,10 @@ def test_a_changed_hyperparameter_remakes_the_checkpoint_and_what_follows_it_onl
     before, released = made.versions(), made.store.released()
     result = made.materialize(dcgan_checkpoint={"generator_lr": 1e-4})
     assert result.success, failures(result)
-    assert [name for name, reused in reuse(result).items() if not reused] == ["dcgan_checkpoint", "palm_scores"]
+    assert [name for name, reused in reuse(result).items() if not reused] == [
+        "dcgan_checkpoint",
+        "palm_scores",
+    ]
     after = made.store.released()
     assert released is not None
     assert after is not None
@@ -58,7 +61,9 @@ def test_a_changed_hyperparameter_remakes_the_checkpoint_and_what_follows_it_onl
     assert made.store.released() != after
 
 
-@pytest.mark.parametrize("asset", ["hand_photos", "palm_boxes", "palm_detector", "palm_crops", "dcgan_checkpoint"])
+@pytest.mark.parametrize(
+    "asset", ["hand_photos", "palm_boxes", "palm_detector", "palm_crops", "dcgan_checkpoint"]
+)
 def test_each_asset_can_be_materialized_alone(made: Graph, asset: str) -> None:
     assert reuse(made.materialize(asset)) == {asset: True}
 
