@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from pathlib import Path
 
@@ -10,8 +11,11 @@ from PIL import Image, UnidentifiedImageError
 
 from palm_assets.errors import PhotoError
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif"})
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
+)
 MAX_MEGAPIXELS = 64.0
+HINT = "Replace the file or leave it out."
 SIXTEEN_BIT_MODES = frozenset({"I;16", "I;16B", "I;16L", "I;16N"})
 WIDE_MODES = frozenset({"I", "F"})
 ANIMATED_FORMATS = frozenset({"GIF", "PNG", "WEBP", "AVIF"})  # not MPO: phones store a second view in a JPEG
@@ -28,29 +32,48 @@ UPRIGHT = {
 
 
 def read_photo(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> np.ndarray:
-    """Decode a photograph as a viewer would show it.
+    """Decode a photograph as a viewer would show it; see `decode_photo`.
+
+    Raises:
+        PhotoError: gone, or what `decode_photo` refuses.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise PhotoError("the file is gone", where=path, hint=HINT) from None
+    except OSError as error:
+        raise PhotoError(f"the file cannot be read: {error.strerror}", where=path, hint=HINT) from error
+    return decode_photo(data, path, max_megapixels=max_megapixels)
+
+
+def decode_photo(data: bytes, where: Path | str, *, max_megapixels: float = MAX_MEGAPIXELS) -> np.ndarray:
+    """Decode the bytes of an image file as a viewer would show it.
 
     EXIF rotation is applied, CMYK, palette and grey images become RGB, 16-bit ones are scaled to 8 bits, and
     transparency is laid over white. Of a file with several views or pages the first is read.
+
+    Args:
+        data: the file's content.
+        where: its path or name, for messages.
+        max_megapixels: larger pictures are refused.
 
     Returns:
         uint8 RGB, (H, W, 3).
 
     Raises:
-        PhotoError: gone, empty, truncated, not an image, animated, or larger than `max_megapixels` million
-            pixels.
+        PhotoError: empty, truncated, not an image, animated, or larger than `max_megapixels` million pixels.
     """
 
     def refuse(why: str) -> PhotoError:
-        return PhotoError(why, where=path, hint="Replace the file or leave it out.")
+        return PhotoError(why, where=where, hint=HINT)
 
+    if not data:
+        raise refuse("empty file")
     try:
-        if path.stat().st_size == 0:
-            raise refuse("empty file")
         with warnings.catch_warnings():
             # Pillow warns about large pictures before we can say so in our words.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            with Image.open(io.BytesIO(data)) as image:
                 if image.width * image.height > max_megapixels * 1e6:
                     raise refuse(f"too large: {image.width}x{image.height} pixels")
                 if image.format in ANIMATED_FORMATS and getattr(image, "is_animated", False):
@@ -62,8 +85,6 @@ def read_photo(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> np.ndar
         raise refuse("not an image") from None
     except Image.DecompressionBombError:
         raise refuse("too large to be a photograph") from None
-    except FileNotFoundError:
-        raise refuse("the file is gone") from None
     except Exception as error:  # Pillow reports damage by nearly any exception, depending on the format
         raise refuse(f"damaged: {error}") from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,11 +9,9 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from palm_assets.errors import PhotoError, QualityError
-
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
+from palm_assets.photos.reading import IMAGE_SUFFIXES, decode_photo, read_photo
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ class ImageSet:
         """
         if self.path.is_dir():
             for name in self.names:
-                yield decode(_read(self.path / name), self.path / name)
+                yield _planes(read_photo(self.path / name))
             return
         with zipfile.ZipFile(self.path) as archive:
             for name in self.names:
@@ -54,7 +51,7 @@ class ImageSet:
                     raise PhotoError(
                         f"The image cannot be unpacked: {error}", where=where, hint="Pack the images again"
                     ) from error
-                yield decode(data, where)
+                yield _planes(decode_photo(data, where))
 
 
 def open_images(path: Path) -> ImageSet:
@@ -82,43 +79,16 @@ def open_images(path: Path) -> ImageSet:
     names = sorted(name for name in found if _is_image(PurePosixPath(name)))
     if not names:
         raise QualityError(
-            "There is no image in it", where=path, hint=f"Known endings: {', '.join(sorted(SUFFIXES))}"
+            "There is no image in it", where=path, hint=f"Known endings: {', '.join(sorted(IMAGE_SUFFIXES))}"
         )
     return ImageSet(path, tuple(names))
 
 
-def decode(data: bytes, where: Path | str) -> NDArray[np.uint8]:
-    """Bytes of an image file to uint8 RGB (3, H, W): upright, transparency on white, 16-bit scaled down.
-
-    Raises:
-        PhotoError: not an image, truncated, or absurdly large.
-    """
-    try:
-        with Image.open(io.BytesIO(data)) as opened:
-            image = ImageOps.exif_transpose(opened)
-            if image.mode.startswith("I"):  # 16-bit grey: PIL's own conversion would clip it at 255
-                image = Image.fromarray((np.asarray(image, np.uint32) >> 8).astype(np.uint8))
-            if image.has_transparency_data:
-                image = image.convert("RGBA")
-                white = Image.new("RGBA", image.size, "white")
-                image = Image.alpha_composite(white, image)
-            pixels = np.asarray(image.convert("RGB"))
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise PhotoError(
-            f"The image cannot be read: {error}", where=where, hint="Repair it or leave it out of the set"
-        ) from error
+def _planes(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W, 3) to (3, H, W)."""
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise PhotoError(
-            f"The image cannot be read: {error.strerror}", where=path, hint="Leave it out of the set"
-        ) from error
 
 
 def _is_image(name: PurePosixPath) -> bool:
     hidden = any(part.startswith((".", "__MACOSX")) for part in name.parts)
-    return name.suffix.lower() in SUFFIXES and not hidden
+    return name.suffix.lower() in IMAGE_SUFFIXES and not hidden

@@ -80,7 +80,7 @@ def test_goes_straight_into_the_extractor(folder: Path, tiny: Extractor) -> None
 @pytest.mark.parametrize("damage", [b"", b"<html>", b"\x89PNG\r\n\x1a\n"])
 def test_an_unreadable_image_is_named(folder: Path, damage: bytes) -> None:
     (folder / "broken.png").write_bytes(damage)
-    with pytest.raises(PhotoError, match=r"cannot be read.*broken\.png"):
+    with pytest.raises(PhotoError, match=r"(empty file|not an image|damaged).*broken\.png"):
         list(open_images(folder))
 
 
@@ -94,13 +94,13 @@ def test_a_truncated_image_is_named(folder: Path) -> None:
 def test_an_image_that_vanished_is_named(folder: Path) -> None:
     images = open_images(folder)
     (folder / "h.jpg").unlink()
-    with pytest.raises(PhotoError, match=r"No such file.*h\.jpg"):
+    with pytest.raises(PhotoError, match=r"gone.*h\.jpg"):
         list(images)
 
 
 def test_an_image_of_absurd_size_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
-    with pytest.raises(PhotoError, match="exceeds limit"):
+    with pytest.raises(PhotoError, match="too large"):
         list(open_images(folder))
 
 

@@ -1,0 +1,49 @@
+"""Small models of random weights, published into a store: quick to make and to draw from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+
+from palm_assets.gan.checkpoint import save_networks
+from palm_assets.gan.config import NetworkConfig
+from palm_assets.gan.networks import Discriminator, Generator
+from palm_assets.gan.sampling import load_model
+from palm_assets.pictures import grid
+from palm_assets.store import Artifact, Store
+
+SMALL = NetworkConfig(image_size=16, latent=8, generator_width=8, discriminator_width=8, max_width=16)
+
+
+def publish_model(
+    store: Store,
+    seed: int = 0,
+    networks: NetworkConfig = SMALL,
+    calibration: dict[str, object] | None = None,
+    **facts: object,
+) -> Artifact:
+    """A model whose palms differ visibly; another seed makes another one."""
+
+    def build(folder: Path) -> dict[str, object]:
+        torch.manual_seed(seed)
+        generator, discriminator = Generator(networks).eval(), Discriminator(networks).eval()
+        for weights in [*generator.parameters(), *discriminator.parameters()]:
+            weights.data.mul_(4)  # fresh weights draw grey and score 0.5
+        save_networks(generator, discriminator, networks, folder)
+        if calibration is not None:
+            (folder / "calibration.json").write_text(json.dumps(calibration))
+        model = load_model(folder, "draft")
+        grid(model.draw(model.latents(0, range(4)))).save(folder / "samples.png")
+        return {"image_size": networks.image_size, **facts}
+
+    return store.make(
+        "models", build, inputs={"seed": str(seed)}, config=networks, code_version=str(calibration)
+    )
+
+
+def release(store: Store, model: Artifact) -> None:
+    """Let it be served, beside an empty reference."""
+    reference = store.make("reference", lambda folder: {}, inputs={}, config=SMALL, code_version="1")
+    store.release(model, reference)

@@ -1,0 +1,129 @@
+"""`palms evaluate` and `palms fid`, run on small real models and images."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from palm_assets.cli import main
+from palm_assets.quality.config import ReferenceConfig
+from palm_assets.quality.reference import build_reference
+from palm_assets.quality.reference_files import save_reference
+from palm_assets.store import Artifact, Store
+
+Publish = Callable[..., Artifact]
+
+
+@pytest.fixture
+def palms(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    monkeypatch.setenv("PALM_HOME", str(store.home))
+    return lambda *arguments: CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def judged(store: Store, publish_model: Publish) -> Artifact:
+    """A released model, and the statistics of noise that it was judged by."""
+    model = publish_model()
+    noise = np.random.default_rng(0).integers(0, 256, (48, 3, 16, 16), np.uint8)
+
+    def build(folder: Path) -> dict[str, object]:
+        config = ReferenceConfig(extractor="efficientnet-lite0", floor_counts=[4, 8], floor_repeats=2)
+        save_reference(build_reference(noise[:32], noise[32:], config), folder)
+        return {}
+
+    reference = store.make("reference", build, inputs={}, config=ReferenceConfig(), code_version="1")
+    store.release(model, reference)
+    return model
+
+
+def test_evaluate_tells_the_score_beside_the_real_floor(
+    palms: Callable[..., Result], judged: Artifact
+) -> None:
+    result = palms("evaluate")
+    assert result.exit_code == 0, result.output
+    assert f"model {judged.version}" in result.output
+    assert "Fréchet distance (efficientnet-lite0)" in result.output
+    assert "real palms at n = 16" in result.output
+    assert "FID" not in result.output
+
+
+def test_evaluate_answers_scripts_in_json(palms: Callable[..., Result], judged: Artifact) -> None:
+    figures = json.loads(palms("evaluate", "--count", 8, "--json").stdout)
+    assert figures["model"] == judged.version
+    assert figures["n"] == 8
+    assert figures["frechet"] > figures["frechet_floor"] > 0
+
+
+def test_evaluate_without_statistics_says_how_to_get_them(
+    palms: Callable[..., Result], publish_model: Publish
+) -> None:
+    result = palms("evaluate", "--model", publish_model().version)
+    assert result.exit_code == 1
+    assert "make pipeline" in result.stderr
+
+
+def test_fid_scores_a_folder_and_the_zip_that_generate_makes(
+    palms: Callable[..., Result], judged: Artifact, tmp_path: Path
+) -> None:
+    for out in (tmp_path / "palms.zip", tmp_path / "palms"):
+        assert palms("generate", "--count", 6, "--seed", 1, "--out", out).exit_code == 0
+    scores = [json.loads(palms("fid", tmp_path / name, "--json").stdout) for name in ("palms.zip", "palms")]
+    assert scores[0] == scores[1]
+    assert scores[0]["n"] == 6
+
+
+def test_fid_against_itself_is_zero_and_against_others_is_not(
+    palms: Callable[..., Result], tmp_path: Path
+) -> None:
+    for name, low, high in (("dark", 0, 100), ("light", 150, 256)):
+        (tmp_path / name).mkdir()
+        for i in range(6):
+            pixels = np.random.default_rng(i).integers(low, high, (20 + i, 24, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{i}.png")
+    same, other = (
+        json.loads(palms("fid", tmp_path / "dark", "--against", tmp_path / name, "--json").stdout)
+        for name in ("dark", "light")
+    )
+    assert same["frechet"]["value"] == pytest.approx(0, abs=1e-6)
+    assert other["frechet"]["value"] > 1
+
+
+def test_fid_of_one_image_is_refused(palms: Callable[..., Result], judged: Artifact, tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    Image.new("RGB", (16, 16)).save(tmp_path / "one" / "a.png")
+    result = palms("fid", tmp_path / "one")
+    assert result.exit_code == 1
+    assert "at least 2 images" in result.stderr
+
+
+def test_fid_names_the_image_that_cannot_be_read(
+    palms: Callable[..., Result], judged: Artifact, tmp_path: Path
+) -> None:
+    (tmp_path / "set").mkdir()
+    Image.new("RGB", (16, 16)).save(tmp_path / "set" / "a.png")
+    (tmp_path / "set" / "b.png").write_bytes(b"not an image")
+    result = palms("fid", tmp_path / "set")
+    assert result.exit_code == 1
+    assert "b.png" in result.stderr
+
+
+def test_fid_refuses_damaged_statistics(palms: Callable[..., Result], judged: Artifact, store: Store) -> None:
+    release = store.released()
+    assert release is not None
+    path = store.home / "reference" / release.reference / "statistics.npz"
+    path.write_bytes(path.read_bytes()[:-10])
+    result = palms("evaluate")
+    assert result.exit_code == 1
+    assert "statistics.npz" in result.stderr
+
+
+def test_fid_takes_one_kind_of_reference_only(palms: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    result = palms("fid", tmp_path / "a", "--against", tmp_path / "a", "--reference", "x")
+    assert result.exit_code == 2

@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from palm_assets import generating
+from palm_assets.errors import ArtifactCorruptError, CheckpointError, DiskFullError, RequestError
+from palm_assets.gan.config import NetworkConfig
+from palm_assets.gan.sampling import CHUNK, PalmModel, load_model
+from palm_assets.generating import Palm, Request, Tally, generate, png_bytes, write_folder, write_zip
+from palm_assets.store import Artifact
+
+
+def drawn(model: PalmModel, count: int, seed: int = 7, **more: float) -> list[Palm]:
+    return list(generate(model, Request(count, seed, **more)))
+
+
+def test_the_same_seed_gives_identical_zip_bytes(model: PalmModel, tmp_path: Path) -> None:
+    write_zip(tmp_path / "a.zip", generate(model, Request(20, 7)), model)
+    write_zip(tmp_path / "b.zip", generate(model, Request(20, 7)), model)
+    write_zip(tmp_path / "c.zip", generate(model, Request(20, 8)), model)
+    a, b, c = ((tmp_path / f"{name}.zip").read_bytes() for name in "abc")
+    assert a == b
+    assert a != c
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+def test_image_5_of_10_equals_image_5_of_1000_to_the_byte(model: PalmModel) -> None:
+    few, many = drawn(model, 10)[5], drawn(model, 1000)[5]
+    assert png_bytes(few, model) == png_bytes(many, model)
+    assert few.score == many.score
+
+
+def test_image_i_depends_on_seed_plus_i_alone(model: PalmModel) -> None:
+    np.testing.assert_array_equal(drawn(model, 20, seed=7)[17].image, drawn(model, 1, seed=24)[0].image)
+
+
+def test_the_chunk_size_does_not_change_a_pixel(model: PalmModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = drawn(model, 37)
+    monkeypatch.setattr(generating, "CHUNK", 5)  # how many are asked for at once; the networks' own stays
+    for one, other in zip(expected, drawn(model, 37), strict=True):
+        np.testing.assert_array_equal(one.image, other.image)
+        assert one.score == pytest.approx(other.score, abs=1e-6)
+
+
+def test_a_score_does_not_depend_on_the_set_even_if_the_discriminator_looks_at_variety(
+    publish_model: Callable[..., Artifact],
+) -> None:
+    networks = NetworkConfig(
+        image_size=16, latent=8, generator_width=8, discriminator_width=8, minibatch_stddev=True
+    )
+    artifact = publish_model(networks=networks)
+    model = load_model(artifact.folder, artifact.version)
+    assert [palm.score for palm in drawn(model, 3)] == [palm.score for palm in drawn(model, 40)[:3]]
+
+
+def test_different_indices_give_different_palms(model: PalmModel) -> None:
+    images = {palm.image.tobytes() for palm in drawn(model, 50)}
+    assert len(images) == 50
+
+
+def test_less_truncation_makes_palms_more_alike(model: PalmModel) -> None:
+    usual = np.stack([palm.image for palm in drawn(model, 32, truncation=0.2)]).astype(float)
+    varied = np.stack([palm.image for palm in drawn(model, 32)]).astype(float)
+    assert usual.std(0).mean() < varied.std(0).mean()
+
+
+def test_zip_and_folder_hold_the_same_files(model: PalmModel, tmp_path: Path) -> None:
+    palms = drawn(model, 18)
+    write_zip(tmp_path / "p.zip", palms, model)
+    write_folder(tmp_path / "p", palms, model)
+    with zipfile.ZipFile(tmp_path / "p.zip") as archive:
+        zipped = {name: archive.read(name) for name in archive.namelist()}
+    assert zipped == {path.name: path.read_bytes() for path in (tmp_path / "p").iterdir()}
+    assert len(zipped) == 19
+
+
+def test_the_manifest_tells_where_every_palm_comes_from(model: PalmModel, tmp_path: Path) -> None:
+    palms = drawn(model, 3)
+    write_folder(tmp_path / "p", palms, model)
+    rows = list(csv.DictReader((tmp_path / "p" / "manifest.csv").open()))
+    assert [(row["file"], row["index"], row["seed"], row["model"]) for row in rows] == [
+        (f"palm_00000{i + 1}.png", str(i), "7", model.version) for i in range(3)
+    ]
+    assert [float(row["score"]) for row in rows] == pytest.approx([palm.score for palm in palms], abs=1e-4)
+
+
+def test_a_png_holds_the_pixels_and_says_where_it_comes_from(model: PalmModel) -> None:
+    palm = drawn(model, 3)[2]
+    with Image.open(io.BytesIO(png_bytes(palm, model))) as picture:
+        pixels, text = np.asarray(picture), dict(picture.text)
+    np.testing.assert_array_equal(pixels, palm.image.transpose(1, 2, 0))
+    assert text == {
+        "Software": "palms 0.1.0",
+        "palms:seed": "7",
+        "palms:index": "2",
+        "palms:model": model.version,
+        "palms:score": f"{palm.score:.4f}",
+        "palms:truncation": "1",
+    }
+
+
+def test_a_minimum_score_leaves_out_exactly_the_palms_below_it(model: PalmModel) -> None:
+    everything = drawn(model, 200)
+    bar = float(np.median([palm.score for palm in everything]))
+    tally = Tally()
+    kept = list(generate(model, Request(50, 7, min_score=bar), tally=tally))
+    expected = [palm.index for palm in everything if palm.score >= bar][:50]
+    assert [palm.index for palm in kept] == expected
+    assert (tally.kept, tally.tried, tally.ended) == (50, expected[-1] + 1, "complete")
+    assert tally.rejected == expected[-1] + 1 - 50
+
+
+def test_an_unreachable_minimum_score_is_given_up_after_twenty_attempts_a_palm(model: PalmModel) -> None:
+    tally = Tally()
+    assert list(generate(model, Request(3, 7, min_score=1.0), tally=tally)) == []
+    assert (tally.tried, tally.ended) == (60, "given up")
+
+
+def test_cancelling_keeps_what_is_done(model: PalmModel) -> None:
+    tally = Tally()
+    palms = list(generate(model, Request(1000, 7), cancelled=lambda: tally.kept >= 40, tally=tally))
+    assert len(palms) == 48  # whole chunks
+    assert tally.ended == "cancelled"
+    np.testing.assert_array_equal(palms[5].image, drawn(model, 6)[5].image)
+
+
+def test_progress_grows_to_the_number_asked_for(model: PalmModel) -> None:
+    seen: list[tuple[int, int]] = []
+    list(generate(model, Request(40, 7), progress=lambda done, total: seen.append((done, total))))
+    assert seen == [(0, 40), (16, 40), (32, 40), (40, 40)]
+
+
+def test_a_set_streams_without_drawing_what_nobody_has_taken(model: PalmModel) -> None:
+    tally = Tally()
+    palms = generate(model, Request(100_000, 7), tally=tally)
+    next(palms)
+    assert tally.tried == CHUNK
+
+
+@pytest.mark.parametrize(
+    "absurd",
+    [
+        {"count": 0},
+        {"count": 100_001},
+        {"seed": -1},
+        {"seed": 2**53 + 1},
+        {"truncation": 0.0},
+        {"truncation": 1.5},
+        {"truncation": float("nan")},
+        {"min_score": -0.1},
+        {"min_score": 1.1},
+        {"min_score": float("nan")},
+    ],
+)
+def test_an_absurd_request_is_refused_by_name(absurd: dict[str, float]) -> None:
+    with pytest.raises(RequestError) as refusal:
+        Request(**{"count": 1, "seed": 0, **absurd})
+    assert refusal.value.hint
+
+
+def test_a_failed_write_leaves_the_old_zip_and_no_litter(model: PalmModel, tmp_path: Path) -> None:
+    path = tmp_path / "p.zip"
+    path.write_bytes(b"old")
+
+    def fails() -> object:
+        yield drawn(model, 1)[0]
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(DiskFullError):
+        write_zip(path, fails(), model)
+    assert [entry.name for entry in tmp_path.iterdir() if entry.name != "home"] == ["p.zip"]
+    assert path.read_bytes() == b"old"
+
+
+def test_a_folder_of_palms_is_replaced_whole(model: PalmModel, tmp_path: Path) -> None:
+    write_folder(tmp_path / "p", drawn(model, 5), model)
+    write_folder(tmp_path / "p", drawn(model, 2), model)
+    assert sorted(path.name for path in (tmp_path / "p").iterdir()) == [
+        "manifest.csv",
+        "palm_000001.png",
+        "palm_000002.png",
+    ]
+
+
+def test_a_folder_with_anything_else_in_it_is_left_alone(model: PalmModel, tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "thesis.doc").write_text("precious")
+    with pytest.raises(RequestError, match=r"thesis\.doc"):
+        write_folder(tmp_path / "p", drawn(model, 1), model)
+    assert [path.name for path in (tmp_path / "p").iterdir()] == ["thesis.doc"]
+
+
+def test_without_a_calibration_the_score_is_the_sigmoid_of_the_logit(model: PalmModel) -> None:
+    images = model.draw(model.latents(1, range(5)))
+    np.testing.assert_allclose(model.scores(images), 1 / (1 + np.exp(-model.logits(images))), rtol=1e-5)
+    assert model.scores(images).dtype == np.float32
+    assert model.scoring == "raw"
+
+
+def test_with_a_calibration_the_score_is_the_calibrated_probability(
+    publish_model: Callable[..., Artifact],
+) -> None:
+    artifact = publish_model(
+        calibration={"method": "platt", "x": [2.0, -1.0], "y": [], "n_real": 9999, "n_fake": 9999}
+    )
+    model = load_model(artifact.folder, artifact.version)
+    images = model.draw(model.latents(1, range(5)))
+    np.testing.assert_allclose(
+        model.scores(images), 1 / (1 + np.exp(1 - 2 * model.logits(images))), atol=1e-3
+    )
+    assert model.scoring == "calibrated"
+
+
+@pytest.mark.parametrize(
+    ("text", "error"), [("{", CheckpointError), ('{"method": "magic"}', ArtifactCorruptError)]
+)
+def test_a_calibration_that_makes_no_sense_is_refused(
+    model: PalmModel, tmp_path: Path, text: str, error: type[Exception]
+) -> None:
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    for path in model.folder.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    (folder / "calibration.json").write_text(text)
+    with pytest.raises(error):
+        load_model(folder, "x")
+
+
+def test_a_palm_is_immutable(model: PalmModel) -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        drawn(model, 1)[0].index = 3  # type: ignore[misc]
