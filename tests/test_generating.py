@@ -12,10 +12,11 @@ import pytest
 from PIL import Image
 
 from palm_assets import generating
+from palm_assets.archives import png_bytes, write_folder, write_zip
 from palm_assets.errors import ArtifactCorruptError, CheckpointError, DiskFullError, RequestError
 from palm_assets.gan.config import NetworkConfig
 from palm_assets.gan.sampling import CHUNK, PalmModel, load_model
-from palm_assets.generating import Palm, Request, Tally, generate, png_bytes, write_folder, write_zip
+from palm_assets.generating import Palm, Request, Tally, generate
 from palm_assets.store import Artifact
 
 

@@ -22,7 +22,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.sources.kaggle_server import Faults, KaggleServer, the_port
 from PIL import Image
 
 from palm_assets.errors import (
@@ -37,6 +36,7 @@ from palm_assets.errors import (
     UnsafeArchiveError,
 )
 from palm_assets.sources.kaggle import KaggleSet, fetch_dataset, newest_version
+from tests.sources.kaggle_server import Faults, KaggleServer, the_port
 
 HANDS = "shyambhu/hands-and-palm-images-dataset"
 BOXES = "korff16/hands-and-palms-yolo-dataset"

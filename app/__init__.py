@@ -1,0 +1,1 @@
+"""The page: a person asks for palms and gets them."""

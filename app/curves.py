@@ -1,0 +1,48 @@
+"""A line chart as SVG: a few lines of ours instead of a charting library that speaks English only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+
+WIDTH, HEIGHT = 800, 250
+LEFT, RIGHT, TOP, BOTTOM = 40, 792, 8, 205
+STROKES = (("#c8683a", "none"), ("#4f8a8b", "6 4"))  # told apart without colours too
+
+Line = Sequence[tuple[float, float]]
+
+
+def line_chart(lines: Mapping[str, Line], x_label: str, description: str) -> str:
+    """An SVG of at most two named lines of points (x, y), both from 0; what is not finite is left out.
+
+    Args:
+        lines: name to points, x ascending.
+        x_label: what x counts.
+        description: what a screen reader says instead.
+    """
+    sound = {name: [(x, y) for x, y in line if math.isfinite(y)] for name, line in lines.items()}
+    points = [point for line in sound.values() for point in line]
+    most_x = max((x for x, _ in points), default=0) or 1
+    most_y = 1.05 * max((y for _, y in points), default=0) or 1
+
+    def down(y: float) -> float:
+        return BOTTOM - (BOTTOM - TOP) * max(y, 0) / most_y
+
+    parts = []
+    for share in (0, 0.25, 0.5, 0.75, 1):
+        y = down(share * most_y)
+        parts.append(f'<path d="M{LEFT} {y:.1f}H{RIGHT}" stroke="#8884"/>')
+        parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{share * most_y:.1f}</text>')
+    for number, (name, line) in enumerate(sound.items()):
+        colour, dash = STROKES[number]
+        stroke = f'fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"'
+        path = " ".join(f"{LEFT + (RIGHT - LEFT) * x / most_x:.1f},{down(y):.1f}" for x, y in line)
+        parts.append(f'<polyline points="{path}" {stroke}/>')
+        at = LEFT + 170 * number
+        parts.append(f'<path d="M{at} {HEIGHT - 10}h24" {stroke}/>')
+        parts.append(f'<text x="{at + 30}" y="{HEIGHT - 6}">{escape(name)}</text>')
+    total = f"{most_x:,.0f}".replace(",", "\u202f")
+    parts.append(f'<text x="{RIGHT}" y="{BOTTOM + 18}" text-anchor="end">{escape(x_label)}: {total}</text>')
+    head = f'class="palm-curves" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(description)}"'
+    return f"<svg {head}>{''.join(parts)}</svg>"

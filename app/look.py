@@ -1,0 +1,183 @@
+"""What Streamlit has no words for: the gallery, one large picture, and a few rules of style."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+import streamlit as st
+
+STYLE = """<style>
+/* Streamlit's own words are English in every language. */
+[data-testid="InputInstructions"], [data-testid="stStatusWidget"] { display: none; }
+[data-testid="stMainBlockContainer"] { max-width: 76rem; padding-top: 1.5rem; padding-bottom: 2rem; }
+[data-testid="stHeader"] { display: none; }  /* empty: our own navigation is part of the page */
+[data-variant="segmented_control"][data-selected] p { color: var(--palm-text); }
+:root { --palm-text: #2a211c; }
+@media (prefers-color-scheme: dark) { :root { --palm-text: #f4ebe1; } }
+[data-testid="stCaptionContainer"] { color: var(--palm-text); opacity: .8; }
+[data-testid="stSliderThumbValue"] p { color: var(--palm-text); }
+h2 { font-size: 1.5rem !important; }
+h1 { font-size: clamp(1.9rem, 6vw, 2.75rem) !important; padding-top: .25rem !important; }
+.palm-lead { max-width: 44rem; opacity: .85; margin: -.5rem 0 .5rem; font-size: 1.05rem; }
+.palm-empty { text-align: center; padding: 3.5rem 1rem; border: 2px dashed #8886;
+  border-radius: 1rem; }
+.palm-empty strong { display: block; font-size: 1.2rem; margin-bottom: .3rem; }
+.palm-moving { display: block; max-width: 100%; border-radius: .8rem; }
+.palm-samples { display: block; width: 100%; border-radius: .5rem; }
+.palm-curves { display: block; width: 100%; max-width: 56rem; font-size: 12px; fill: currentColor; }
+.palm-strip { display: flex; gap: .4rem; overflow: hidden; height: 5rem; }
+.palm-large.pixels { image-rendering: pixelated; }
+.palm-strip img { height: 5rem; width: 5rem; border-radius: .4rem; }
+.palm-large { display: block; width: min(100%, 27rem); aspect-ratio: 1; margin: 0 auto;
+  border-radius: .8rem; }
+.st-key-footer { border-top: 1px solid #8886; margin-top: 2rem; padding-top: .5rem; }
+.palm-foot { font-size: .9rem; opacity: .9; }
+</style>"""
+
+_GALLERY_CSS = """
+ul { list-style: none; margin: 0; padding: .25rem; display: grid; gap: .9rem;
+  grid-template-columns: repeat(auto-fill, minmax(min(9.5rem, 29%), 1fr)); }
+button { all: unset; box-sizing: border-box; display: block; width: 100%; cursor: pointer;
+  border-radius: .7rem; color: var(--st-text-color); font-family: var(--st-font);
+  transition: transform .12s; }
+button:hover { transform: translateY(-2px); }
+button:focus-visible { outline: 3px solid var(--st-primary-color); outline-offset: 3px; }
+img { display: block; width: 100%; aspect-ratio: 1; border-radius: .7rem;
+  background: var(--st-secondary-background-color); outline: 1px solid #8883; outline-offset: -1px; }
+span { display: flex; flex-wrap: wrap; justify-content: space-between; padding: .3rem .2rem 0;
+  font-size: .9rem; font-variant-numeric: tabular-nums; }
+@media (prefers-reduced-motion: reduce) { button { transition: none; } }
+"""
+
+# Cards are made with textContent and properties only: nothing in the data can become markup.
+_GALLERY_JS = """
+export default function (component) {
+  const { data, parentElement, setTriggerValue } = component;
+  const list = parentElement.querySelector("ul");
+  list.replaceChildren(...data.cards.map((card) => {
+    const item = document.createElement("li");
+    const button = document.createElement("button");
+    const image = document.createElement("img");
+    const caption = document.createElement("span");
+    button.type = "button";
+    button.setAttribute("aria-label", card.open);
+    image.src = card.src;
+    image.alt = card.alt;
+    for (const text of [card.name, card.score]) {
+      const part = document.createElement("b");
+      part.style.fontWeight = text === card.score ? 600 : 400;
+      part.textContent = text;
+      caption.append(part);
+    }
+    button.append(image, caption);
+    button.onclick = () => setTriggerValue("opened", card.index);
+    item.append(button);
+    return item;
+  }));
+}
+"""
+
+# Streamlit labels some buttons in English only. What a label was is kept, for the next change of language.
+_SPEAK_JS = """
+document.documentElement.lang = %s;
+window.palmLabels = %s;
+window.palmRelabel ??= () => {
+  for (const button of document.querySelectorAll("button[aria-label]")) {
+    const label = button.dataset.said ??= button.getAttribute("aria-label");
+    for (const [theirs, ours] of Object.entries(window.palmLabels)) {
+      const isStart = theirs.endsWith(" ") && label.startsWith(theirs);
+      const wanted = label === theirs ? ours : isStart ? ours + label.slice(theirs.length) : null;
+      if (wanted !== null && wanted !== button.getAttribute("aria-label")) {
+        button.setAttribute("aria-label", wanted);
+      }
+    }
+  }
+  const skip = document.querySelector('a[href="#stMain"]');
+  if (skip && skip.textContent !== window.palmSkip) skip.textContent = window.palmSkip;
+};
+window.palmSkip = %s;
+window.palmObserver ??= new MutationObserver(window.palmRelabel);
+window.palmObserver.observe(document.body, { childList: true, subtree: true });
+window.palmRelabel();
+"""
+
+_gallery = st.components.v2.component("palm_gallery", html="<ul></ul>", css=_GALLERY_CSS, js=_GALLERY_JS)
+
+
+@dataclass(frozen=True)
+class Card:
+    """One palm in the gallery: what is seen under it, what a screen reader says, and its PNG."""
+
+    index: int
+    name: str
+    score: str
+    alt: str
+    open: str
+    png: bytes
+
+
+def gallery(cards: Sequence[Card], key: str) -> int | None:
+    """Show the cards; the index of the one that was just clicked."""
+    data = [
+        {
+            "index": c.index,
+            "name": c.name,
+            "score": c.score,
+            "alt": c.alt,
+            "open": c.open,
+            "src": data_address(c.png),
+        }
+        for c in cards
+    ]
+    result = _gallery(data={"cards": data}, key=key, on_opened_change=lambda: None)
+    return result.opened
+
+
+def large(png: bytes, alt: str, *, pixels: bool) -> None:
+    """One picture, large; smooth, as photographs look best, or with its pixels to be seen."""
+    st.html(
+        f'<img class="palm-large {"pixels" if pixels else ""}" src="{data_address(png)}" alt="{escape(alt)}">'
+    )
+
+
+def samples(png: bytes, alt: str) -> None:
+    """A grid of palms, as wide as there is room."""
+    st.html(f'<img class="palm-samples" src="{data_address(png)}" alt="{escape(alt)}">')
+
+
+def drawing(svg: str) -> None:
+    """A drawing of our own making; nothing that a visitor typed is in it."""
+    st.html(svg)
+
+
+def strip(pngs: Sequence[bytes]) -> None:
+    """A few small pictures in a row; decoration, so a screen reader skips them."""
+    images = "".join(f'<img src="{data_address(png)}" alt="">' for png in pngs)
+    st.html(f'<div class="palm-strip" aria-hidden="true">{images}</div>')
+
+
+def moving(webp: bytes, alt: str) -> None:
+    """An animated picture, at its own size."""
+    address = "data:image/webp;base64," + base64.b64encode(webp).decode()
+    st.html(f'<img class="palm-moving" src="{address}" alt="{escape(alt)}">')
+
+
+def data_address(png: bytes) -> str:
+    """The picture as an address of its own."""
+    return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+def speak(language: str, labels: Mapping[str, str], skip: str) -> None:
+    """Tell the browser and screen readers which language this is, down to the labels of buttons.
+
+    Args:
+        language: "ru" or "en".
+        labels: Streamlit's English labels and ours; one that ends in a space is the beginning of a label.
+        skip: text of the link to the main content that a keyboard meets first.
+    """
+    script = _SPEAK_JS % (json.dumps(language), json.dumps(labels), json.dumps(skip))
+    st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)

@@ -1,0 +1,190 @@
+"""The main page: ask for palms, watch them being drawn, look at them, keep them."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+
+import streamlit as st
+
+from app.asking import LEAST_TRUNCATION, MOST, AskingError, link_parameters, read_link, read_request
+from app.exploring import explore
+from app.jobs import Job, TooBusyError
+from app.look import strip
+from app.recognising import recognise
+from app.seeing import see
+from app.sets import PalmSet, Preview, making
+from app.shared import queue, shelf, watcher
+from app.texts import Words, harmless
+from palm_assets.errors import ArtifactMissingError
+from palm_assets.generating import Request
+from palm_assets.serving import Served
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.4
+WATCH_SECONDS = 2
+state = st.session_state
+
+
+def show(words: Words) -> None:
+    """The page, top to bottom."""
+    st.html(f'<p class="palm-lead">{words("lead")}</p>')
+    notes = st.container()
+    remember_visit()
+    asked = ask(words)
+    with st.spinner(words("loading"), show_time=False):
+        served = watcher().look()
+    with notes:
+        tell_about_model(words, served)
+        follow_releases(served)
+    if asked or state.pop("link_waits", False):
+        start(words, served)
+    if state.error is not None:
+        typed = harmless(state.error.values.get("typed", ""))
+        st.error(words(state.error.key, **{**state.error.values, "typed": typed}))
+    if state.job is not None:
+        watch(words)
+    elif state.palms is not None:
+        see(words, state.palms, served)
+        explore(words, state.palms, served)
+    elif served.model is not None and state.error is None:
+        st.html(f'<div class="palm-empty"><strong>{words("empty_title")}</strong>{words("empty")}</div>')
+    recognise(words, served)
+
+
+def remember_visit() -> None:
+    """What a visitor's session holds, filled in from the link at first."""
+    if "visitor" not in state:
+        link = read_link(st.query_params)
+        state.visitor = uuid.uuid4().hex
+        state.job = state.palms = state.error = state.walk = state.walk_job = None
+        state.preview = Preview()
+        state.sorting = "number"
+        state.count, state.seed = link.count or "24", link.seed
+        state.truncation, state.min_score = 1.0, link.min_score
+        try:
+            request = read_request(link.count or "1", link.seed, link.truncation, link.min_score)
+            state.truncation = request.truncation
+            state.link_waits = link.is_complete
+        except AskingError as error:
+            state.error = error
+    again: Request | None = state.pop("again", None)
+    if again is not None:
+        state.count, state.seed, state.min_score = str(again.count), str(again.seed), ""
+        state.truncation = max(again.truncation, LEAST_TRUNCATION)
+        state.link_waits = True
+
+
+def ask(words: Words) -> bool:
+    """The form; whether it was just sent."""
+    with st.form("ask", border=False):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            st.text_input(
+                words("count"), key="count", help=words("count_help", most=MOST), max_chars=40, width=155
+            )
+            st.text_input(
+                words("seed"),
+                key="seed",
+                help=words("seed_help"),
+                placeholder=words("seed_placeholder"),
+                max_chars=40,
+                width=155,
+            )
+            sent = st.form_submit_button(words("make"), type="primary")
+        with st.expander(words("more")), st.container(horizontal=True, gap="large"):
+            st.slider(
+                words("truncation"),
+                LEAST_TRUNCATION,
+                1.0,
+                step=0.05,
+                key="truncation",
+                help=words("truncation_help"),
+                width=320,
+            )
+            st.text_input(
+                words("min_score"),
+                key="min_score",
+                help=words("min_score_help"),
+                placeholder=words("min_score_placeholder"),
+                max_chars=40,
+                width=220,
+            )
+    return sent
+
+
+def tell_about_model(words: Words, served: Served) -> None:
+    """In words, if there is no model, or if the newest cannot be used."""
+    if served.trouble is None:
+        return
+    if served.model is not None:
+        st.warning(words("broken_new_model"))
+    elif isinstance(served.trouble, ArtifactMissingError):
+        st.info(words("no_model"))
+    else:
+        st.error(words("broken_model"))
+
+
+@st.fragment(run_every=WATCH_SECONDS)
+def follow_releases(shown: Served) -> None:
+    """Draw the page anew when another model is released, or trouble comes or goes."""
+    now = watcher().look()
+    if state.get("job") is not None:
+        state.job.look()
+    if (now.model is not shown.model) or (now.trouble is None) != (shown.trouble is None):
+        st.rerun(scope="app")
+
+
+def start(words: Words, served: Served) -> None:
+    """Send what the visitor asks for to the worker; an error is remembered until the next time."""
+    state.error = None
+    try:
+        request = read_request(state.count, state.seed, f"{state.truncation:g}", state.min_score)
+    except AskingError as error:
+        state.error = error
+        return
+    if served.model is None:
+        state.link_waits = True  # it is made as soon as there is a model
+        return
+    preview = Preview()
+    try:
+        job = queue().submit(state.visitor, making(served.model, request, shelf(), preview))
+    except TooBusyError:
+        state.error = AskingError("too_busy")
+        return
+    state.job, state.preview, state.palms, state.page = job, preview, None, 1
+    state.walk = state.walk_job = None
+    st.query_params.from_dict(link_parameters(request, words.language))
+    log.info("asked for %d palms, seed %d", request.count, request.seed)
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def watch(words: Words) -> None:
+    """How far the job is, with a way to stop it."""
+    job: Job[PalmSet] = state.job
+    if job is None:
+        return
+    job.look()
+    if job.over:
+        state.job, state.palms = None, job.result
+        if job.state == "failed":
+            state.error = AskingError("failed")
+        elif job.result is None:
+            state.error = AskingError("was_cancelled_empty")
+        st.rerun(scope="app")
+    ahead = queue().ahead(job)
+    if job.cancelled:
+        told = words("cancelling")
+    elif job.state == "waiting" and ahead:
+        told = words.counted("waiting", ahead)
+    elif job.done == 0:
+        told = words("starting")
+    else:
+        told = words("drawing", done=job.done, total=job.total)
+        if job.seconds_left is not None:
+            told += " · " + words("left", time=words.duration(job.seconds_left))
+    st.progress(job.done / job.total if job.total else 0.0, told)
+    strip(state.preview.pngs)
+    if st.button(words("cancel"), disabled=job.cancelled):
+        queue().cancel(job)
+        st.rerun(scope="fragment")

@@ -1,0 +1,121 @@
+"""A finished set on the page: the gallery, one palm opened large, and what there is to keep."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.asking import link_to
+from app.look import Card, gallery, large
+from app.sets import Entry, PalmSet, Sorting, arranged, page_count, page_of
+from app.texts import Words
+from palm_assets.generating import Request
+from palm_assets.serving import Served
+
+PAGE_SIZE = 24
+state = st.session_state
+
+
+def see(words: Words, palms: PalmSet, served: Served) -> None:
+    """The gallery, a page of it at a time, and the ZIP."""
+    st.header(words.counted("palms", len(palms.entries)), anchor=False)
+    tell_how_it_came_out(words, palms, served)
+    archive = palms.archive
+    if archive is None:
+        st.info(words("let_go"))
+        return
+    if not palms.entries:
+        return
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        sorting = choose_order(words) if len(palms.entries) > 1 else "number"
+        name = f"palms-{palms.request.seed}.zip"
+        label = words("download_zip", size=words.decimal(max(len(archive) / 1e6, 0.1), 1))
+        st.download_button(label, archive, name, "application/zip", on_click="ignore", type="primary")
+    entries = page_of(arranged(palms.entries, sorting), state.page, PAGE_SIZE)
+    cards = []
+    for entry in entries:
+        score = words.decimal(entry.score)
+        cards.append(
+            Card(
+                entry.index,
+                words("card", n=entry.number),
+                score,
+                words("card_alt", n=entry.number, score=score),
+                words("card_open", n=entry.number, score=score),
+                palms.png(entry),
+            )
+        )
+    opened = gallery(cards, key="gallery")
+    turn_pages(words, page_count(len(palms.entries), PAGE_SIZE))
+    with st.expander(words("score_what")):
+        st.write(words("score_help_calibrated" if palms.calibrated else "score_help_raw"))
+    with st.expander(words("link")):
+        st.code(link_to(st.context.url or "", palms.request, words.language), language=None, wrap_lines=True)
+    if opened is not None:
+        entry = next(entry for entry in palms.entries if entry.index == opened)
+        st.dialog(words("palm_title", n=entry.number), width="medium")(open_card)(words, palms, entry)
+
+
+def tell_how_it_came_out(words: Words, palms: PalmSet, served: Served) -> None:
+    """What to know about a set, before looking at it."""
+    tally, total = palms.tally, palms.request.count
+    told = [words("set_line", seed=palms.request.seed, time=words.duration(palms.seconds))]
+    if tally.rejected:
+        told.append(words("rejected", n=tally.rejected))
+    st.caption(" · ".join(told))
+    if tally.ended == "cancelled":
+        st.info(words("was_cancelled", done=tally.kept, total=total))
+    elif tally.ended == "given up":
+        bar = words.decimal(palms.request.min_score or 0)
+        st.warning(words("gave_up", done=tally.kept, total=total, bar=bar, tried=tally.tried))
+    if served.model is not None and palms.model_version != served.model.version:
+        st.info(words("old_model"))
+
+
+def choose_order(words: Words) -> Sorting:
+    """By number or by score; from the first page again."""
+
+    def begin_again() -> None:
+        state.page = 1
+
+    return st.segmented_control(
+        words("sort"),
+        ["number", "score"],
+        format_func=lambda by: words(f"sort_{by}"),
+        key="sorting",
+        required=True,
+        on_change=begin_again,
+        label_visibility="collapsed",
+    )
+
+
+def turn_pages(words: Words, pages: int) -> None:
+    """Back and forth through the gallery."""
+
+    def turn(by: int) -> None:
+        state.page = min(max(state.page + by, 1), pages)
+
+    if pages == 1:
+        return
+    with st.container(horizontal=True, horizontal_alignment="center", vertical_alignment="center"):
+        st.button(words("previous"), on_click=turn, args=(-1,), disabled=state.page == 1)
+        st.write(words("page_x_of_y", page=state.page, pages=pages))
+        st.button(words("next"), on_click=turn, args=(1,), disabled=state.page == pages)
+
+
+def open_card(words: Words, palms: PalmSet, entry: Entry) -> None:
+    """One palm, large, with all that is known about it."""
+    if palms.archive is None:
+        st.info(words("let_go"))
+        return
+    png, own_seed = palms.png(entry), palms.request.seed + entry.index
+    alt = words("card_alt", n=entry.number, score=words.decimal(entry.score))
+    large(png, alt, pixels=state.get("pixels", False))
+    st.toggle(words("show_pixels"), key="pixels")
+    facts = {"score": words.decimal(entry.score, 3), "own_seed": str(own_seed), "model": palms.model_version}
+    st.markdown("  \n".join(f"{words(key)}: **{value}**" for key, value in facts.items()))
+    st.caption(words("own_link"))
+    own = Request(1, own_seed, palms.request.truncation)
+    st.code(link_to(st.context.url or "", own, words.language), language=None, wrap_lines=True)
+    st.download_button(
+        words("download_png"), png, entry.file_name, "image/png", on_click="ignore", type="primary"
+    )

@@ -1,0 +1,31 @@
+"""What all visitors of one server share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import streamlit as st
+
+from app.jobs import JobQueue
+from app.sets import Shelf
+from palm_assets.serving import ModelWatcher
+from palm_assets.store import Store
+
+
+@st.cache_resource(show_spinner=False)
+def watcher() -> ModelWatcher:
+    """Follows the release in PALM_HOME."""
+    return ModelWatcher(Store(Path(os.environ.get("PALM_HOME", "palm_home"))))
+
+
+@st.cache_resource(show_spinner=False)
+def queue() -> JobQueue:
+    """The one line that everybody waits in."""
+    return JobQueue()
+
+
+@st.cache_resource(show_spinner=False)
+def shelf() -> Shelf:
+    """Bounds what all sets together hold."""
+    return Shelf()

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from app import jobs
+from app.jobs import Job, JobQueue, Steps, TooBusyError
+from palm_assets.errors import RequestError
+
+
+def counting(total: int, log: list[str] | None = None, name: str = "") -> Callable[[Job[int]], Steps[int]]:
+    """Work of `total` steps that counts how far it came; it stops when cancelled."""
+
+    def work(job: Job[int]) -> Steps[int]:
+        done = 0
+        while done < total and not job.cancelled:
+            done += 1
+            if log is not None:
+                log.append(name)
+            yield done, total
+        return done
+
+    return work
+
+
+class Gate:
+    """Work that keeps the worker busy until it is opened."""
+
+    def __init__(self) -> None:
+        self.opened = threading.Event()
+        self.reached = threading.Event()
+
+    def __call__(self, job: Job[int]) -> Steps[int]:
+        self.reached.set()
+        self.opened.wait(10)
+        yield 1, 1
+        return 1
+
+
+def finished(job: Job[int], seconds: float = 10) -> Job[int]:
+    until = time.monotonic() + seconds
+    while not job.over:
+        assert time.monotonic() < until, "the job does not end"
+        time.sleep(0.001)
+    return job
+
+
+@pytest.fixture
+def queue() -> JobQueue:
+    return JobQueue(slice_seconds=0)  # a turn is no step at all, but see `one_step_a_turn`
+
+
+@pytest.fixture
+def one_step_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    def take_turn(self: Job[int], seconds: float, whole: Callable[..., None] = Job._take_turn) -> None:
+        ticks = iter([0.0, 0.0, 0.0])  # the start, one step, then time is up
+        clock, self._clock = self._clock, lambda: next(ticks, 1.0)
+        self._started = self._started or 1e-9
+        try:
+            whole(self, 0.5)
+        finally:
+            self._clock = clock
+
+    monkeypatch.setattr(Job, "_take_turn", take_turn)
+
+
+def test_a_job_runs_in_the_background_and_keeps_its_result() -> None:
+    job = finished(JobQueue().submit("a", counting(5)))
+    assert (job.state, job.result, job.done, job.total) == ("finished", 5, 5, 5)
+
+
+def test_visitors_take_turns_so_a_small_wish_overtakes_a_large_one(
+    queue: JobQueue, one_step_a_turn: None
+) -> None:
+    gate, log = Gate(), []
+    queue.submit("gate", gate)
+    gate.reached.wait(10)
+    large = queue.submit("large", counting(1000, log, "L"))
+    small = queue.submit("small", counting(3, log, "s"))
+    gate.opened.set()
+    finished(small)
+    finished(large)
+    last_small = max(i for i, name in enumerate(log) if name == "s")
+    assert last_small < 20
+    assert log.count("L") == 1000
+
+
+def test_the_position_in_the_line_counts_those_before() -> None:
+    queue, gate = JobQueue(), Gate()
+    first = queue.submit("gate", gate)
+    gate.reached.wait(10)
+    waiting = [queue.submit(name, counting(1)) for name in "abc"]
+    assert [queue.ahead(job) for job in (first, *waiting)] == [0, 1, 2, 3]
+    gate.opened.set()
+    finished(waiting[2])
+    assert queue.ahead(waiting[2]) == 0
+
+
+def test_a_cancelled_job_that_has_not_begun_leaves_the_line_at_once() -> None:
+    queue, gate = JobQueue(), Gate()
+    queue.submit("gate", gate)
+    gate.reached.wait(10)
+    job = queue.submit("a", counting(1))
+    queue.cancel(job)
+    assert (job.state, job.result) == ("cancelled", None)
+    gate.opened.set()
+
+
+def test_a_cancelled_job_that_has_begun_keeps_what_is_done() -> None:
+    queue = JobQueue(slice_seconds=0.01)
+    job = queue.submit("a", counting(10**9))
+    while job.done < 10:
+        time.sleep(0.001)
+    queue.cancel(job)
+    finished(job)
+    assert job.state == "cancelled"
+    assert job.result is not None
+    assert job.result >= 10
+
+
+def test_a_new_wish_of_the_same_visitor_replaces_the_old_one() -> None:
+    queue = JobQueue(slice_seconds=0.01)
+    old = queue.submit("a", counting(10**9))
+    other = queue.submit("b", counting(10**9))
+    new = queue.submit("a", counting(1))
+    assert finished(old).state == "cancelled"
+    assert finished(new).state == "finished"
+    assert not other.over
+    queue.cancel(other)
+
+
+def test_a_full_line_refuses_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "MOST_JOBS", 3)
+    queue, gate = JobQueue(), Gate()
+    queue.submit("gate", gate)
+    gate.reached.wait(10)
+    for name in "ab":
+        queue.submit(name, counting(1))
+    with pytest.raises(TooBusyError):
+        queue.submit("c", counting(1))
+    queue.submit("a", counting(1))  # who is in the line already may change the wish
+    gate.opened.set()
+
+
+def test_a_job_nobody_looks_at_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "FORGOTTEN_SECONDS", 0.05)
+    queue = JobQueue(slice_seconds=0.01)
+    left = queue.submit("gone", counting(10**9))
+    stayed = queue.submit("here", counting(10**9))
+    until = time.monotonic() + 10
+    while not left.over and time.monotonic() < until:
+        stayed.look()
+        time.sleep(0.005)
+    assert left.state == "cancelled"
+    assert not stayed.over
+    queue.cancel(stayed)
+
+
+def test_an_error_ends_its_job_and_not_the_worker() -> None:
+    def breaks(job: Job[int]) -> Steps[int]:
+        yield 1, 2
+        raise ValueError("inside")
+
+    def refuses(job: Job[int]) -> Steps[int]:
+        yield 1, 2
+        raise RequestError("No", hint="Do not.")
+
+    queue = JobQueue()
+    broken, refused, fine = (
+        queue.submit(n, w) for n, w in (("a", breaks), ("b", refuses), ("c", counting(3)))
+    )
+    assert finished(broken).state == "failed"
+    assert broken.error is None
+    assert isinstance(finished(refused).error, RequestError)
+    assert finished(fine).state == "finished"
+
+
+def test_the_time_left_follows_from_the_speed_so_far() -> None:
+    now = [100.0]
+    job = Job("a", counting(1), lambda: now[0])
+    assert job.seconds_left is None
+    job._started, job.done, job.total = 100.0, 25, 100
+    now[0] = 110.0
+    assert job.seconds_left == pytest.approx(30.0)
+
+
+def test_a_finished_job_is_not_kept_in_memory_by_the_worker() -> None:
+    import gc
+    import weakref
+
+    class Result:
+        pass
+
+    def work(job: Job[Result]) -> Steps[Result]:
+        yield 1, 1
+        return Result()
+
+    job = finished(JobQueue().submit("a", work))
+    held = weakref.ref(job.result)
+    until = time.monotonic() + 5
+    del job
+    while held() is not None and time.monotonic() < until:
+        gc.collect()
+        time.sleep(0.01)
+    assert held() is None

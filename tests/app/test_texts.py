@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from app import texts
+from app.texts import LANGUAGES, Words, harmless, plural, preferred
+
+PLACES = re.compile(r"\{(\w+)\}")
+
+
+def test_both_languages_have_the_same_texts() -> None:
+    assert LANGUAGES["ru"].keys() == LANGUAGES["en"].keys()
+
+
+@pytest.mark.parametrize("key", LANGUAGES["en"])
+def test_both_languages_fill_in_the_same_places(key: str) -> None:
+    assert set(PLACES.findall(LANGUAGES["ru"][key])) == set(PLACES.findall(LANGUAGES["en"][key]))
+
+
+@pytest.mark.parametrize("key", LANGUAGES["ru"])
+def test_russian_texts_are_in_russian(key: str) -> None:
+    allowed = {"zip", "png", "make", "pipeline"}
+    latin = re.findall(r"[A-Za-z]{2,}", PLACES.sub("", LANGUAGES["ru"][key]))
+    assert {word.lower() for word in latin} <= allowed
+
+
+def test_a_palm_is_of_a_hand_and_not_a_tree() -> None:
+    assert not [text for text in LANGUAGES["ru"].values() if "пальм" in text.lower()]
+
+
+def test_every_text_is_used_and_every_used_text_is_there() -> None:
+    code = "".join(
+        path.read_text() for path in Path(texts.__file__).parent.glob("*.py") if "texts_" not in path.name
+    )
+    code += " ".join(f'"{key}"' for key in DERIVED)
+    unused = [key for key in LANGUAGES["en"] if f'"{key}"' not in code]
+    assert unused == []
+    named = set(re.findall(r'words\("(\w+)"', code))
+    assert named <= LANGUAGES["en"].keys()
+
+
+# Made of a part and an ending, so that the code never spells them out.
+DERIVED = [
+    *(f"{name}_{form}" for name in ("palms", "waiting") for form in ("one", "few", "many")),
+    *("sort_number", "sort_score", "about_generator", "about_discriminator"),
+    *("about_scores_calibrated", "about_scores_raw"),
+]
+
+
+@pytest.mark.parametrize(
+    ("n", "text"),
+    [
+        (1, "1 ладонь"),
+        (2, "2 ладони"),
+        (5, "5 ладоней"),
+        (11, "11 ладоней"),
+        (14, "14 ладоней"),
+        (21, "21 ладонь"),
+        (104, "104 ладони"),
+        (111, "111 ладоней"),
+        (1000, "1000 ладоней"),
+    ],
+)
+def test_russian_numbers_decline(n: int, text: str) -> None:
+    assert Words("ru").counted("palms", n) == text
+
+
+def test_english_has_one_and_many() -> None:
+    assert [plural("en", n) for n in (0, 1, 2, 21)] == ["many", "one", "many", "many"]
+
+
+def test_numbers_have_the_decimal_mark_of_the_language() -> None:
+    assert (Words("ru").decimal(0.5), Words("en").decimal(0.5)) == ("0,50", "0.50")
+
+
+def test_durations_read_naturally() -> None:
+    assert [Words("en").duration(s) for s in (0, 2.34, 59.4, 61, 600)] == [
+        "0.1 s",
+        "2.3 s",
+        "59 s",
+        "1 min 1 s",
+        "10 min 0 s",
+    ]
+
+
+def test_the_browser_chooses_the_language() -> None:
+    assert [preferred(locale) for locale in ("ru-RU", "RU", "en-GB", "de", "", None)] == [
+        "ru",
+        "ru",
+        "en",
+        "en",
+        "en",
+        "en",
+    ]
+
+
+@pytest.mark.parametrize(
+    "evil",
+    [
+        "<script>alert(1)</script>",
+        "[x](javascript:y)",
+        "**b**",
+        ":red[x]",
+        "![i](http://h/i.png)",
+        "$x$",
+        "`c`",
+    ],
+)
+def test_what_is_typed_cannot_act_in_markdown(evil: str) -> None:
+    shown = harmless(evil, most=99)
+    assert re.sub(r"\\(.)", r"\1", shown) == evil  # it still reads the same
+    assert not re.search(r"(?<!\\)[<>\[\]()*`$:!_]", shown)
+
+
+def test_what_is_typed_stays_short_and_on_one_line() -> None:
+    assert harmless("1\n2\u202e3") == "1 2 3"
+    assert len(harmless("9" * 500)) == 24
