@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 import streamlit as st
 
 from app.look import STYLE, speak
 from app.source import source_zip
 from app.texts import NAMES, Words, preferred
 
-# Before torch is loaded: its waiting threads sleep, instead of taking the cores from the page itself.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 KEPT = ("language", "count", "seed", "truncation", "min_score", "sorting")
 # What Streamlit calls its own buttons, and our words for that.
 LABELS = {"Help for ": "help_for", "Copy to clipboard": "copy", "Close": "close", "Open": "open"}

@@ -8,7 +8,6 @@ so that `--help` answers at once.
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,11 +21,6 @@ from palm_assets.errors import PalmError
 
 if TYPE_CHECKING:
     from palm_assets.gan.sampling import PalmModel
-
-
-# Before torch is loaded: its threads would otherwise spin while they wait for each other, which takes three
-# times as long as sleeping when anything else runs on the machine.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 class _Palms(click.Group):
