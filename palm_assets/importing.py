@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from palm_assets.durable import sha256_of
 from palm_assets.errors import SourceNotFoundError
 from palm_assets.gan.checkpoint import CARD_FILE, save_networks
 from palm_assets.gan.config import PUBLISHED_NETWORKS
 from palm_assets.gan.published import import_published
 from palm_assets.gan.sampling import load_model
 from palm_assets.pictures import grid
-from palm_assets.store import Artifact, Store, sha256_of
+from palm_assets.store import Artifact, Store
 
 CODE_VERSION = "import-published-1"
 CARD = """# Imported model

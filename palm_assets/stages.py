@@ -6,26 +6,24 @@ so that finding something made takes no time.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel
 
 from palm_assets.crops.config import CropConfig
-from palm_assets.detector.boxes import BoxSet, read_box_set, read_export, write_box_set
+from palm_assets.detector.boxes import read_export, write_box_set
 from palm_assets.detector.config import DetectorConfig
 from palm_assets.gan.config import GanConfig
-from palm_assets.photos.index import PhotoIndex, folder_fingerprint, index_photos, read_index, write_index
+from palm_assets.opening import DRAWN, open_crops, open_photos
+from palm_assets.photos.index import folder_fingerprint, index_photos, write_index
 from palm_assets.progress import Progress, silent
 from palm_assets.quality.config import ReferenceConfig
 from palm_assets.scoring import ScoreConfig, score_model
 from palm_assets.sources.config import BoxesConfig, PhotosConfig, SourceConfig
 from palm_assets.store import Artifact, Release, Store, version_of
-
-if TYPE_CHECKING:
-    from palm_assets.crops.making import Crops
+from palm_assets.training_jobs import Job, run_here
 
 CODE_VERSIONS = {
     "photos": "1",
@@ -38,18 +36,8 @@ CODE_VERSIONS = {
 }
 """Raised by hand when a stage would make something else from the same inputs and config."""
 
-DRAWN = "drawn"
-
-Job = dict[str, Any]
 Runner = Callable[[Job], dict[str, Any]]
-"""Runs a training job (see `palm_assets.worker`) and returns its facts; it may use another process."""
-
-
-def run_here(job: Job) -> dict[str, Any]:
-    """Run a training job in this process, with progress on the terminal."""
-    from palm_assets.worker import perform
-
-    return perform(job, say=lambda line: print(line, file=sys.stderr))
+"""Runs a training job and returns its facts; it may use another process."""
 
 
 def make_photos(store: Store, config: PhotosConfig, *, progress: Progress = silent) -> Artifact:
@@ -181,23 +169,6 @@ def release(store: Store, model: Artifact, reference: Artifact) -> Release:
     return store.release(model, reference)
 
 
-def open_photos(artifact: Artifact) -> PhotoIndex:
-    """The photo index of a `photos` artifact."""
-    return read_index(artifact.folder, _root(artifact))
-
-
-def open_boxes(artifact: Artifact) -> BoxSet:
-    """The labelled pictures of a `boxes` artifact."""
-    return read_box_set(artifact.folder, _root(artifact))
-
-
-def open_crops(artifact: Artifact) -> Crops:
-    """The packed palms of a `crops` artifact."""
-    from palm_assets.crops.making import read_crops
-
-    return read_crops(artifact.folder)
-
-
 def _located(config: SourceConfig) -> tuple[Path | None, dict[str, str]]:
     """The folder of a source and what identifies its content; no folder yet if it has to be drawn."""
     if config.source == "drawn":
@@ -220,11 +191,6 @@ def _chosen_extractor(wanted: str) -> str:
     return (
         "inception-v3" if weights.find(weights.INCEPTION, weights.default_cache()) else "efficientnet-lite0"
     )
-
-
-def _root(artifact: Artifact) -> Path:
-    said = artifact.facts["root"]
-    return artifact.folder / DRAWN if said == DRAWN else Path(said)
 
 
 def _train(store: Store, kind: Any, inputs: dict[str, str], config: BaseModel, run: Runner) -> Artifact:

@@ -8,12 +8,10 @@ Publishing is atomic: a reader sees a whole artifact or none, whatever is killed
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import json
 import logging
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -24,20 +22,14 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from palm_assets.errors import (
-    ArtifactCorruptError,
-    ArtifactError,
-    ArtifactMissingError,
-    DiskFullError,
-    PalmError,
-)
+from palm_assets.durable import sha256_of, sync, write_atomically, writing_under
+from palm_assets.errors import ArtifactCorruptError, ArtifactMissingError
 
 log = logging.getLogger(__name__)
 
 Kind = Literal["photos", "boxes", "detector", "crops", "models", "reference", "scores"]
 SCHEMA = 1
 MANIFEST = "manifest.json"
-NO_ROOM = 4096  # bytes left on a full disk
 
 
 class FileRecord(BaseModel):
@@ -163,13 +155,13 @@ class Store:
             if found is not None:
                 return found
         folder = self.home / kind / version
-        with _writing(self.home), self._lock(f"{kind}-{version}"):
+        with writing_under(self.home), self._lock(f"{kind}-{version}"):
             found = self._find_or_discard(kind, version)  # another process may have made it meanwhile
             if found is not None:
                 return found
             draft = self._draft(kind, version)
             try:
-                with _writing(self.home):  # asks how full the disk is while the draft still fills it
+                with writing_under(self.home):  # asks how full the disk is while the draft still fills it
                     facts = dict(build(draft))
                     manifest = Manifest(
                         schema_version=SCHEMA,
@@ -190,7 +182,7 @@ class Store:
     def work(self, kind: Kind, version: str) -> Path:
         """A private folder for resumable state of the making of one artifact; the maker removes it."""
         folder = self.home / "work" / f"{kind}-{version}"
-        with _writing(self.home):
+        with writing_under(self.home):
             folder.mkdir(parents=True, exist_ok=True)
         return folder
 
@@ -224,7 +216,7 @@ class Store:
         content = json.dumps({"kind": artifact.kind, "version": artifact.version}).encode() + b"\n"
         path = self.home / "current" / f"{asset}.json"
         if not (path.is_file() and path.read_bytes() == content):
-            with _writing(self.home):
+            with writing_under(self.home):
                 write_atomically(path, content)
 
     def released(self) -> Release | None:
@@ -251,7 +243,7 @@ class Store:
         if now is not None and (now.model, now.reference) == (model.version, reference.version):
             return now
         release = Release(model=model.version, reference=reference.version, released=datetime.now(UTC))
-        with _writing(self.home):
+        with writing_under(self.home):
             write_atomically(self.home / "released.json", release.model_dump_json(indent=2).encode() + b"\n")
         return release
 
@@ -260,7 +252,7 @@ class Store:
             return self.find(kind, version)
         except ArtifactCorruptError as error:
             log.warning("%s It is moved aside and made again.", error)
-            with _writing(self.home):
+            with writing_under(self.home):
                 aside = tempfile.mkdtemp(prefix=f"damaged-{kind}-{version}-", dir=self.home / "work")
                 (self.home / kind / version).rename(Path(aside) / version)
             return None
@@ -288,28 +280,6 @@ def version_of(kind: Kind, inputs: Mapping[str, str], config: BaseModel, code_ve
     """Twelve hex digits that change whenever anything that makes the artifact changes."""
     made_of = [kind, sorted(inputs.items()), config.model_dump(mode="json"), code_version]
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def sha256_of(path: Path) -> str:
-    """Hex SHA-256 of a file's content."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part, even after a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(beside).chmod(0o644)
-        Path(beside).replace(path)
-        _sync(path.parent)
-    finally:
-        Path(beside).unlink(missing_ok=True)
 
 
 def _read_manifest(folder: Path, kind: Kind, version: str) -> Manifest:
@@ -342,52 +312,8 @@ def _records(folder: Path) -> dict[str, FileRecord]:
 def _publish(draft: Path, target: Path, manifest: Manifest) -> None:
     (draft / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n")
     for path in draft.rglob("*"):
-        _sync(path)
-    _sync(draft)
+        sync(path)
+    sync(draft)
     target.parent.mkdir(parents=True, exist_ok=True)
     draft.rename(target)
-    _sync(target.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-@contextlib.contextmanager
-def _writing(home: Path) -> Iterator[None]:
-    """Turn the operating system's refusals into errors that say what to do."""
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        yield
-    except PalmError:
-        raise
-    except Exception as error:
-        if _means_full_disk(error, home):
-            raise DiskFullError(
-                "The disk is full",
-                where=home,
-                hint="Free some space or move PALM_HOME; nothing was published.",
-            ) from error
-        if isinstance(error, OSError) and _means_not_writable(error, home):
-            raise ArtifactError(
-                "The artifact store cannot be written", where=home, hint="Make it writable or set PALM_HOME."
-            ) from error
-        raise
-
-
-def _means_full_disk(error: Exception, home: Path) -> bool:
-    """Whether the disk is full: NumPy, safetensors and torch report it without the system's error number."""
-    if isinstance(error, OSError) and error.errno is not None:
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return "No space left" in str(error) or shutil.disk_usage(home).free < NO_ROOM
-
-
-def _means_not_writable(error: OSError, home: Path) -> bool:
-    place = str(error.filename or home)
-    if error.errno in (errno.EEXIST, errno.ENOTDIR):
-        return not home.is_dir()
-    return place.startswith(str(home)) and error.errno in (errno.EROFS, errno.EACCES, errno.EPERM)
+    sync(target.parent)

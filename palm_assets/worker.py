@@ -1,7 +1,7 @@
 """The process in which networks are trained: `python -m palm_assets.worker`.
 
-It is started through Dagster Pipes, which hands over the job and streams what it says back; `perform` does
-the same in this process. A crash here takes nothing else down.
+It is started through Dagster Pipes, which hands over the job and streams what it says back. A crash here
+takes nothing else down.
 """
 
 from __future__ import annotations
@@ -11,90 +11,13 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from palm_assets.errors import PalmError, TrainingStoppedError
-from palm_assets.stages import Job, open_boxes, open_crops
-from palm_assets.store import Store
+from palm_assets.errors import PalmError
+from palm_assets.training_jobs import Job, perform
 
-Say = Callable[[str], None]
-SAY_SECONDS = 10.0
 EXIT_REFUSED = 3
-
-
-def perform(job: Job, *, say: Say, stopped: Callable[[], bool] = lambda: False) -> dict[str, Any]:
-    """Run a job of `palm_assets.stages` into its folder and return its facts.
-
-    Raises:
-        TrainingStoppedError: `stopped()` became true; the state is saved.
-        PalmError: whatever the stage refuses.
-    """
-    tasks = {"detector": _detector, "models": _model}
-    return tasks[job["task"]](job, say, stopped)
-
-
-def _detector(job: Job, say: Say, stopped: Callable[[], bool]) -> dict[str, Any]:
-    from palm_assets.detector.config import DetectorConfig
-    from palm_assets.detector.training import train_detector
-
-    config = DetectorConfig(**job["config"])
-    boxes = open_boxes(Store(Path(job["home"])).open("boxes", job["inputs"]["boxes"]))
-    started = time.monotonic()
-
-    def on_epoch(epoch: int, figures: dict[str, float]) -> None:
-        ap50 = figures.get("metrics/mAP50(B)", 0.0)
-        eta = _eta(started, epoch, config.epochs)
-        say(f"epoch {epoch}/{config.epochs}, {eta}, AP50 on validation {ap50:.3f}")
-        if stopped():
-            raise TrainingStoppedError("Training was stopped", hint="Materialize it again to start over.")
-
-    say(f"training the palm detector from {config.start}: {boxes.facts()}")
-    return train_detector(boxes, config, Path(job["folder"]), Path(job["work"]), on_epoch=on_epoch)
-
-
-def _model(job: Job, say: Say, stopped: Callable[[], bool]) -> dict[str, Any]:
-    from palm_assets.gan.config import GanConfig
-    from palm_assets.gan.publishing import train_and_publish
-    from palm_assets.gan.training import Figures
-
-    config = GanConfig(**job["config"])
-    crops = Store(Path(job["home"])).open("crops", job["inputs"]["crops"])
-    told = 0.0
-    first: Figures | None = None
-    started = time.monotonic()
-
-    def report(figures: Figures) -> None:
-        nonlocal told, first
-        first = first or figures
-        if time.monotonic() - told < SAY_SECONDS and figures.seen < figures.total:
-            return
-        told = time.monotonic()
-        eta = _eta(started, figures.seen - first.seen, figures.total - first.seen)
-        say(
-            f"{figures.seen / 1000:.1f}/{figures.total / 1000:.0f} kimg, {eta}, "
-            f"{figures.images_per_second:.0f} images/s, loss D {figures.loss_d:.2f} G {figures.loss_g:.2f}"
-        )
-
-    say(f"training a {config.image_size} px DCGAN on {crops.facts['crops']['train']} palms")
-    return train_and_publish(
-        open_crops(crops),
-        crops,
-        config,
-        Path(job["folder"]),
-        Path(job["work"]),
-        report=report,
-        stopped=stopped,
-    )
-
-
-def _eta(started: float, done: int, total: int) -> str:
-    if done <= 0:
-        return "ETA unknown yet"
-    seconds = (time.monotonic() - started) / done * (total - done)
-    return f"ETA {int(seconds // 60)}:{int(seconds % 60):02d}"
 
 
 def _watch_for_the_end() -> Callable[[], bool]:

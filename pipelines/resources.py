@@ -12,8 +12,9 @@ import dagster as dg
 
 import palm_assets.errors
 from palm_assets.errors import PalmError
-from palm_assets.stages import Job, Runner
+from palm_assets.stages import Runner
 from palm_assets.store import Artifact, Store
+from palm_assets.training_jobs import Job
 
 
 class PalmStore(dg.ConfigurableResource):  # type: ignore[type-arg]

@@ -18,6 +18,7 @@ from PIL import Image
 from pydantic import BaseModel
 from safetensors.torch import save_file
 
+from palm_assets.durable import write_atomically
 from palm_assets.errors import (
     ArtifactCorruptError,
     ArtifactError,
@@ -25,7 +26,7 @@ from palm_assets.errors import (
     DatasetError,
     DiskFullError,
 )
-from palm_assets.store import MANIFEST, Artifact, Store, version_of, write_atomically
+from palm_assets.store import MANIFEST, Artifact, Store, version_of
 from tests.helpers import below, mounted_tmpfs, remount
 
 

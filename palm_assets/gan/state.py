@@ -11,8 +11,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from palm_assets.durable import write_atomically
 from palm_assets.errors import CheckpointError
-from palm_assets.store import write_atomically
 
 
 def save_state(path: Path, parts: dict[str, Any], notes: dict[str, Any]) -> None:
