@@ -43,8 +43,11 @@ lint: setup ## Ruff and strict type checking
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: setup ## Measure each claim beside its alternative
+bench: setup ## Measure each claim beside its alternative (one alone: make bench-cropping, -drawing, -quality)
 	for file in benchmarks/[a-z]*.py; do $(BIN)/python $$file || exit 1; done
+
+bench-%: setup
+	$(BIN)/python benchmarks/$*.py
 
 clean: ## Remove the environment and caches; what the pipeline made stays in palm_home
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
