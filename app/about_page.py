@@ -6,10 +6,11 @@ from typing import Any
 
 import streamlit as st
 
-from app.curves import line_chart
-from app.look import drawing, samples
+from app.curves import line_chart, reliability_chart
+from app.look import bars, drawing, figures, samples
 from app.palms_page import follow_releases, tell_about_model
-from app.shared import watcher
+from app.provenance import photographs_of, verdict_on, verdict_table
+from app.shared import store, watcher
 from app.texts import Words
 from palm_assets.errors import CheckpointError
 from palm_assets.gan.checkpoint import CARD_FILE, read_metrics
@@ -36,6 +37,9 @@ def show(words: Words) -> None:
         st.header(words("about_samples"), anchor=False)
         show_samples(words, served.artifact)
     metrics = metrics_of(served.artifact)
+    show_photographs(words, served.artifact)
+    show_verdict(words, served.artifact)
+    show_reliability(words, metrics)
     show_curves(words, metrics.get("curves", []))
     st.header(words("about_limits"), anchor=False)
     st.markdown(words("about_limits_text"))
@@ -72,6 +76,54 @@ def metrics_of(artifact: Artifact) -> dict[str, Any]:
         return read_metrics(artifact.folder)
     except CheckpointError:
         return {}
+
+
+def show_photographs(words: Words, artifact: Artifact) -> None:
+    """How many photographs of how many people, and of which skin."""
+    photographs = photographs_of(store(), artifact)
+    if photographs is None:
+        return
+    st.header(words("about_photographs"), anchor=False)
+    told = words(
+        "about_trained_on",
+        n=photographs.train,
+        people=photographs.train_people,
+        held=photographs.holdout,
+        held_people=photographs.holdout_people,
+    )
+    st.write(told + (" " + words("about_drawn") if photographs.drawn else ""))
+    st.write(words("about_skin") + ":")
+    bars([(words(f"tone_{tone.replace(' ', '_')}"), count) for tone, count in photographs.skin])
+
+
+def show_verdict(words: Words, artifact: Artifact) -> None:
+    """The newest scores, beside those of real palms, and what both look like."""
+    verdict = verdict_on(store(), artifact)
+    if verdict is None:
+        return
+    st.header(words("about_judged"), anchor=False)
+    head = ("", words("about_this_model"), words("judge_real"))
+    figures(head, verdict_table(words, verdict), words("about_judged"))
+    told = [words("about_judged_note")]
+    if verdict.floor and verdict.floor["n"] != verdict.figures["n"]:
+        told.append(words("about_other_count"))
+    if verdict.figures["label"] != "FID":
+        told.append(words("judge_not_fid"))
+    st.caption(" ".join(told), width=760)
+    if verdict.picture:
+        samples(verdict.picture, words("about_beside_alt"))
+        st.caption(words("about_beside"))
+
+
+def show_reliability(words: Words, metrics: dict[str, Any]) -> None:
+    """What the score promises, and what came true."""
+    bins = metrics.get("score_report", {}).get("bins", [])
+    if not bins:
+        return
+    st.header(words("about_reliability"), anchor=False)
+    labels = words("about_promised"), words("about_came_true")
+    drawing(reliability_chart(bins, *labels, words("about_reliability_note")))
+    st.caption(words("about_reliability_note"), width=760)
 
 
 def show_curves(words: Words, rows: list[dict[str, float]]) -> None:

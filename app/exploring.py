@@ -28,8 +28,9 @@ def explore(words: Words, palms: PalmSet, served: Served) -> None:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             start = st.selectbox(words("walk_from"), numbers, index=0, filter_mode=None, width=155)
             end = st.selectbox(words("walk_to"), numbers, index=1, filter_mode=None, width=155)
-            if st.button(words("walk_go"), disabled=state.walk_job is not None):
-                set_off(palms, model, start - 1, end - 1)
+            busy = state.walk_job is not None or state.judge_job is not None
+            ends = (palms, model, start - 1, end - 1)
+            st.button(words("walk_go"), disabled=busy, on_click=set_off, args=ends)
         if state.walk_job is not None:
             follow(words)
         elif state.walk is not None:

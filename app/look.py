@@ -21,6 +21,7 @@ STYLE = """<style>
 [data-testid="stCaptionContainer"] { color: var(--palm-text); opacity: .8; }
 [data-testid="stSliderThumbValue"] p { color: var(--palm-text); }
 h2 { font-size: 1.5rem !important; }
+h3 { font-size: 1.25rem !important; }
 h1 { font-size: clamp(1.9rem, 6vw, 2.75rem) !important; padding-top: .25rem !important; }
 .palm-lead { max-width: 44rem; opacity: .85; margin: -.5rem 0 .5rem; font-size: 1.05rem; }
 .palm-empty { text-align: center; padding: 3.5rem 1rem; border: 2px dashed #8886;
@@ -34,6 +35,19 @@ h1 { font-size: clamp(1.9rem, 6vw, 2.75rem) !important; padding-top: .25rem !imp
 .palm-strip img { height: 5rem; width: 5rem; border-radius: .4rem; }
 .palm-large { display: block; width: min(100%, 27rem); aspect-ratio: 1; margin: 0 auto;
   border-radius: .8rem; }
+.palm-bars { display: grid; grid-template-columns: max-content minmax(4rem, 22rem) max-content;
+  gap: .35rem .9rem; align-items: center; font-variant-numeric: tabular-nums; margin: 0; }
+.palm-bars i { display: block; height: .8rem; min-width: 2px; border-radius: .4rem; background: #c8683a; }
+.palm-bars dt, .palm-bars dd { margin: 0; }
+.palm-reliability { display: block; width: 100%; max-width: 20rem; font-size: 12px; fill: currentColor; }
+.palm-pair { display: grid; grid-template-columns: 1fr 1fr; gap: .9rem; margin: 0; }
+.palm-pair figure { margin: 0; }
+.palm-pair figcaption { text-align: center; padding-top: .35rem; font-size: .95rem; }
+.palm-figures { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .2rem 0 .4rem; }
+.palm-figures th, .palm-figures td { padding: .4rem clamp(.6rem, 2.5vw, 1.6rem) .4rem 0;
+  border-bottom: 1px solid #8884; text-align: left; font-weight: 400; vertical-align: top; }
+.palm-figures thead th { font-size: .9rem; opacity: .85; }
+.palm-figures td:nth-child(2) { font-weight: 650; }
 .st-key-footer { border-top: 1px solid #8886; margin-top: 2rem; padding-top: .5rem; }
 .palm-foot { font-size: .9rem; opacity: .9; }
 </style>"""
@@ -142,6 +156,43 @@ def large(png: bytes, alt: str, *, pixels: bool) -> None:
     st.html(
         f'<img class="palm-large {"pixels" if pixels else ""}" src="{data_address(png)}" alt="{escape(alt)}">'
     )
+
+
+def pair(
+    pngs: tuple[bytes, bytes], alts: tuple[str, str], captions: tuple[str, str], *, pixels: bool
+) -> None:
+    """Two pictures beside each other, with a line under each."""
+    kind = f"palm-large {'pixels' if pixels else ''}"
+    parts = [
+        f'<figure><img class="{kind}" src="{data_address(png)}" alt="{escape(alt)}">'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+        for png, alt, caption in zip(pngs, alts, captions, strict=True)
+    ]
+    st.html(f'<div class="palm-pair">{"".join(parts)}</div>')
+
+
+def figures(head: Sequence[str], rows: Sequence[Sequence[str]], name: str) -> None:
+    """A table of a few figures; the first column names the row."""
+    above = "".join(f'<th scope="col">{escape(cell)}</th>' if cell else "<td></td>" for cell in head)
+    below = "".join(
+        f'<tr><th scope="row">{escape(first)}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in rest)}</tr>'
+        for first, *rest in rows
+    )
+    st.html(
+        f'<table class="palm-figures" aria-label="{escape(name)}"><thead><tr>{above}</tr></thead>'
+        f"<tbody>{below}</tbody></table>"
+    )
+
+
+def bars(rows: Sequence[tuple[str, int]]) -> None:
+    """Counts as bars, each with its name and share."""
+    total = sum(count for _, count in rows) or 1
+    parts = [
+        f'<dt>{escape(name)}</dt><dd aria-hidden="true"><i style="width:{100 * count / total:.1f}%"></i></dd>'
+        f"<dd>{count} ({100 * count / total:.0f} %)</dd>"
+        for name, count in rows
+    ]
+    st.html(f'<dl class="palm-bars">{"".join(parts)}</dl>')
 
 
 def samples(png: bytes, alt: str) -> None:

@@ -8,6 +8,7 @@ import uuid
 import streamlit as st
 
 from app.asking import LEAST_TRUNCATION, MOST, AskingError, link_parameters, read_link, read_request
+from app.comparing import forget
 from app.exploring import explore
 from app.jobs import Job, TooBusyError
 from app.look import strip
@@ -59,6 +60,7 @@ def remember_visit() -> None:
         link = read_link(st.query_params)
         state.visitor = uuid.uuid4().hex
         state.job = state.palms = state.error = state.walk = state.walk_job = None
+        forget()
         state.preview = Preview()
         state.sorting = "number"
         state.count, state.seed = link.count or "24", link.seed
@@ -129,8 +131,9 @@ def tell_about_model(words: Words, served: Served) -> None:
 def follow_releases(shown: Served) -> None:
     """Draw the page anew when another model is released, or trouble comes or goes."""
     now = watcher().look()
-    if state.get("job") is not None:
-        state.job.look()
+    for name in ("job", "walk_job", "judge_job"):  # the other page is a place to wait, too
+        if state.get(name) is not None:
+            state[name].look()
     if (now.model is not shown.model) or (now.trouble is None) != (shown.trouble is None):
         st.rerun(scope="app")
 
@@ -154,6 +157,7 @@ def start(words: Words, served: Served) -> None:
         return
     state.job, state.preview, state.palms, state.page = job, preview, None, 1
     state.walk = state.walk_job = None
+    forget()
     st.query_params.from_dict(link_parameters(request, words.language))
     log.info("asked for %d palms, seed %d", request.count, request.seed)
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from app.asking import link_to
-from app.look import Card, gallery, large
+from app.comparing import compare_button, compared
+from app.look import Card, gallery, large, pair
 from app.sets import Entry, PalmSet, Sorting, arranged, page_count, page_of
+from app.shared import yardsticks
 from app.texts import Words
+from app.yardstick import Nearest, png_of
 from palm_assets.generating import Request
 from palm_assets.serving import Served
 
@@ -29,7 +32,10 @@ def see(words: Words, palms: PalmSet, served: Served) -> None:
         sorting = choose_order(words) if len(palms.entries) > 1 else "number"
         name = f"palms-{palms.request.seed}.zip"
         label = words("download_zip", size=words.decimal(max(len(archive) / 1e6, 0.1), 1))
-        st.download_button(label, archive, name, "application/zip", on_click="ignore", type="primary")
+        with st.container(horizontal=True, width="content"):
+            compare_button(words, palms)
+            st.download_button(label, archive, name, "application/zip", on_click="ignore", type="primary")
+    compared(words)
     entries = page_of(arranged(palms.entries, sorting), state.page, PAGE_SIZE)
     cards = []
     for entry in entries:
@@ -52,7 +58,7 @@ def see(words: Words, palms: PalmSet, served: Served) -> None:
         st.code(link_to(st.context.url or "", palms.request, words.language), language=None, wrap_lines=True)
     if opened is not None:
         entry = next(entry for entry in palms.entries if entry.index == opened)
-        st.dialog(words("palm_title", n=entry.number), width="medium")(open_card)(words, palms, entry)
+        st.dialog(words("palm_title", n=entry.number), width="medium")(open_card)(words, palms, entry, served)
 
 
 def tell_how_it_came_out(words: Words, palms: PalmSet, served: Served) -> None:
@@ -102,14 +108,14 @@ def turn_pages(words: Words, pages: int) -> None:
         st.button(words("next"), on_click=turn, args=(1,), disabled=state.page == pages)
 
 
-def open_card(words: Words, palms: PalmSet, entry: Entry) -> None:
+def open_card(words: Words, palms: PalmSet, entry: Entry, served: Served) -> None:
     """One palm, large, with all that is known about it."""
     if palms.archive is None:
         st.info(words("let_go"))
         return
     png, own_seed = palms.png(entry), palms.request.seed + entry.index
     alt = words("card_alt", n=entry.number, score=words.decimal(entry.score))
-    large(png, alt, pixels=state.get("pixels", False))
+    show_large(words, png, alt, palms, entry, served)
     st.toggle(words("show_pixels"), key="pixels")
     facts = {"score": words.decimal(entry.score, 3), "own_seed": str(own_seed), "model": palms.model_version}
     st.markdown("  \n".join(f"{words(key)}: **{value}**" for key, value in facts.items()))
@@ -119,3 +125,42 @@ def open_card(words: Words, palms: PalmSet, entry: Entry) -> None:
     st.download_button(
         words("download_png"), png, entry.file_name, "image/png", on_click="ignore", type="primary"
     )
+
+
+def show_large(words: Words, png: bytes, alt: str, palms: PalmSet, entry: Entry, served: Served) -> None:
+    """The palm, with the nearest real one beside it where the palms of training are at hand."""
+    pixels = state.get("pixels", False)
+    real = None
+    if served.artifact is not None and served.artifact.version == palms.model_version:
+        crops = served.artifact.manifest.inputs.get("crops", "")
+        real = yardsticks().real_palms(crops) if crops else None
+    if real is None:
+        large(png, alt, pixels=pixels)
+        return
+    place = st.empty()
+    if entry.index not in state.nearest:
+        with place.container():
+            large(png, alt, pixels=pixels)  # to look at meanwhile: the first time takes a second or two
+        found = nearest_to(png, palms, entry, crops)
+        if found is not None:
+            state.nearest[entry.index] = found
+    near: Nearest | None = state.nearest.get(entry.index)
+    with place.container():
+        if near is None or near.row >= len(real):
+            large(png, alt, pixels=pixels)
+            return
+        captions = words("nearest_drawn"), words("nearest_real")
+        pair(
+            (png, png_of(real[near.row])),
+            (alt, words("nearest_alt", n=entry.number)),
+            captions,
+            pixels=pixels,
+        )
+    st.caption(words("nearest_what", n=near.among, extractor=near.extractor))
+
+
+def nearest_to(png: bytes, palms: PalmSet, entry: Entry, crops: str) -> Nearest | None:
+    """From the figures of the set if they are there, else from a look at this palm alone."""
+    if state.judgement is not None and state.judgement.crops == crops:
+        return state.judgement.nearest(palms.entries.index(entry))
+    return yardsticks().nearest(png, crops)

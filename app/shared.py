@@ -9,14 +9,26 @@ import streamlit as st
 
 from app.jobs import JobQueue
 from app.sets import Shelf
+from app.yardstick import Yardsticks
 from palm_assets.serving import ModelWatcher
 from palm_assets.store import Store
 
 
+def store() -> Store:
+    """All that the pipeline made, in PALM_HOME."""
+    return Store(Path(os.environ.get("PALM_HOME", "palm_home")))
+
+
 @st.cache_resource(show_spinner=False)
 def watcher() -> ModelWatcher:
-    """Follows the release in PALM_HOME."""
-    return ModelWatcher(Store(Path(os.environ.get("PALM_HOME", "palm_home"))))
+    """Follows the release."""
+    return ModelWatcher(store())
+
+
+@st.cache_resource(show_spinner=False)
+def yardsticks() -> Yardsticks:
+    """What sets are measured with, loaded once for all."""
+    return Yardsticks(store())
 
 
 @st.cache_resource(show_spinner=False)

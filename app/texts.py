@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -31,6 +32,19 @@ class Words:
         """A number with the language's decimal mark."""
         text = f"{value:.{digits}f}"
         return text.replace(".", ",") if self.language == "ru" else text
+
+    def significant(self, value: float, digits: int = 4) -> str:
+        """A number with so many significant digits, never as a power of ten."""
+        if value == 0 or not math.isfinite(value):
+            return self.decimal(value, 0)
+        return self.decimal(value, min(max(digits - 1 - math.floor(math.log10(abs(value))), 0), 9))
+
+    def spread(self, value: float, sd: float) -> str:
+        """A number and its deviation, both as precise as two digits of the deviation allow."""
+        if not sd > 0:
+            return self.significant(value, 3)
+        digits = min(max(1 - math.floor(math.log10(sd)), 0), 9)
+        return f"{self.decimal(value, digits)} ± {self.decimal(sd, digits)}"
 
     def duration(self, seconds: float) -> str:
         """Seconds, or minutes and seconds."""

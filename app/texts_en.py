@@ -110,6 +110,61 @@ EN = {
     "origin_again": "Draw it again",
     "licence": "Licence",
     "source": "source code",
+    "judge": "Compare with real palms (FID)",
+    "judge_help": "How far is the whole set from photographs of real palms? It takes a few seconds "
+    "per hundred palms.",
+    "judge_looked": "{done} of {total} looked at",
+    "judge_last": "Working out the figures…",
+    "judge_title": "Compared with real palms",
+    "judge_this": "This set",
+    "judge_real": "Real palms",
+    "judge_images": "Pictures",
+    "frechet": "Fréchet distance",
+    "kernel": "kernel distance",
+    "weights_of": ", weights ",
+    "judge_beside": "Real palms of people whom the model was not trained on score {real} at {n} pictures; "
+    "this set of {n} scores {value}. The smaller the distance, the closer to the "
+    "training photographs.",
+    "judge_beside_other": "Real palms of people whom the model was not trained on score {real}, measured "
+    "at {real_n} pictures; this set of {n} scores {value}. The smaller the distance, the closer to "
+    "the training photographs.",
+    "judge_alone": "This set of {n} scores {value}. What real palms score is not known, because no people "
+    "were held back; alone the number means nothing.",
+    "judge_farther": "The set is farther away than real palms are, by more than chance explains: taken "
+    "together, the palms can be told from photographs.",
+    "judge_alike": "The difference is within chance: by this measure and at this number the set cannot be "
+    "told from real palms. It says nothing about any single palm.",
+    "judge_nearer": "The set is even nearer than other people's real palms: look whether palms repeat "
+    "training photographs.",
+    "judge_smaller": "A small set scores worse by its size alone, so the set is better than it looks here.",
+    "judge_larger": "A large set scores better by its size alone, so the set is worse than it looks here.",
+    "judge_filtered": "The set was filtered: palms below the score {bar} were thrown away ({n}), so the "
+    "figures are about those chosen, not about the model.",
+    "judge_truncated": "Variety was turned down to {truncation}, so the figures are not about all that the "
+    "model can do.",
+    "judge_few": "So few pictures make a rough measure.",
+    "judge_between": "The figures of real palms lie between those measured at {low} and {high} pictures.",
+    "judge_not_fid": "This is not FID: only the distance by the Inception network is called that, and here "
+    "another network looked. Compare only with numbers of the same network.",
+    "judge_kernel": "The second line (of the kind of KID) does not depend on the number of pictures; ± is "
+    "the spread between random sets.",
+    "judge_against": "Compared with {n} training photographs; network {extractor}, reference {version}.",
+    "judge_too_few": "A set can be compared, a single palm cannot: draw at least two.",
+    "judge_cancelled": "The comparison was stopped.",
+    "judge_no_reference": "There is nothing to compare with yet: the pipeline has made no statistics of real "
+    "palms.",
+    "judge_broken_reference": "The statistics of real palms are damaged, so there is no comparison. The "
+    "server's log tells the page's keeper more.",
+    "judge_no_weights": "The network that looked at the real palms is not on this machine, so there is no "
+    "comparison. The server's log tells the page's keeper how to fetch it.",
+    "judge_other_weights": "The network here is another one than that which looked at the real palms. Their "
+    "numbers cannot be compared, so none are shown.",
+    "judge_failed": "The comparison did not succeed: something broke inside. Please try again.",
+    "nearest_drawn": "Drawn",
+    "nearest_real": "Nearest real palm",
+    "nearest_alt": "Photograph of a real palm, the nearest to drawn palm no. {n}",
+    "nearest_what": "The nearest among {n} training palms, by the features of the network {extractor}. It "
+    "is here so that you can see for yourself whether the drawn one is a copy.",
     "about_lead": "Where the model comes from, how good it is, and what it cannot do.",
     "about_samples": "Samples",
     "about_samples_alt": "A grid of palms drawn by the model, not selected",
@@ -137,6 +192,34 @@ EN = {
     "and the lines of a palm are rough. The pictures are of no use for medicine, palmistry or "
     "identification.\n- No method proves that nothing was learned by heart; a palm may resemble "
     "somebody's in the training set.",
+    "about_photographs": "Whose palms it has seen",
+    "about_trained_on": "The model was trained on {n} photographs of {people} people. {held} more, of "
+    "{held_people} other people, were held back to judge it.",
+    "about_drawn": "These are no photographs: a program drew them, to try out the pipeline.",
+    "about_skin": "Skin tone, as written beside the photographs",
+    "tone_very_fair": "very fair",
+    "tone_fair": "fair",
+    "tone_medium": "medium",
+    "tone_dark": "dark",
+    "tone_unknown": "not stated",
+    "about_judged": "How near to real",
+    "about_this_model": "The model",
+    "about_density": "Density: how deep among real ones",
+    "about_coverage": "Coverage: share of real variety reached",
+    "about_auth_pct": "Not suspiciously near to a training photograph, %",
+    "about_judged_note": "Fresh palms that nobody chose, against the training photographs; beside them real "
+    "palms of people whom the model was not trained on. Distances are better when smaller; the other "
+    "figures when near those of real palms.",
+    "about_other_count": "Real palms were measured at another number of pictures, so the two columns compare "
+    "only roughly.",
+    "about_beside": "Above, drawn palms; below each, the nearest photograph of training.",
+    "about_beside_alt": "Rows of drawn palms, each above the real palm nearest to it",
+    "about_reliability": "Does the score keep its word?",
+    "about_reliability_note": "Of palms that score, say, 70 %, 70 % should be real. The nearer the points "
+    "are to the dashed line, the more the score can be taken at its word. Measured on palms that took part "
+    "in neither training nor adjusting; the strokes are two standard deviations.",
+    "about_promised": "score",
+    "about_came_true": "really photographs",
     "about_details": "All records of the model",
     "about_no_samples": "This model has no grid of samples.",
 }

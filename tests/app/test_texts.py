@@ -22,7 +22,7 @@ def test_both_languages_fill_in_the_same_places(key: str) -> None:
 
 @pytest.mark.parametrize("key", LANGUAGES["ru"])
 def test_russian_texts_are_in_russian(key: str) -> None:
-    allowed = {"zip", "png", "make", "pipeline"}
+    allowed = {"zip", "png", "make", "pipeline", "fid", "kid", "inception"}
     latin = re.findall(r"[A-Za-z]{2,}", PLACES.sub("", LANGUAGES["ru"][key]))
     assert {word.lower() for word in latin} <= allowed
 
@@ -47,6 +47,9 @@ DERIVED = [
     *(f"{name}_{form}" for name in ("palms", "waiting") for form in ("one", "few", "many")),
     *("sort_number", "sort_score", "about_generator", "about_discriminator"),
     *("about_scores_calibrated", "about_scores_raw"),
+    *("tone_very_fair", "tone_fair", "tone_medium", "tone_dark", "tone_unknown"),
+    *("about_density", "about_coverage", "about_auth_pct"),
+    *("judge_farther", "judge_alike", "judge_nearer"),
 ]
 
 
