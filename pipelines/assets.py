@@ -46,7 +46,7 @@ class ScoreForm(ScoreConfig, dg.Config):
 
 
 @dg.asset(group_name="photographs", kinds={"kaggle", "jpeg"})
-def hand_photos(context: dg.AssetExecutionContext, config: PhotosForm, palms: PalmStore) -> ArtifactResult:
+def raw_hands(context: dg.AssetExecutionContext, config: PhotosForm, palms: PalmStore) -> ArtifactResult:
     """Photographs of hands, indexed: who is on each, which aspect, and which files were set aside and why."""
     with clear_failures():
         made = stages.make_photos(palms.store(), config, progress=logged(context, "photographs"))
@@ -54,7 +54,7 @@ def hand_photos(context: dg.AssetExecutionContext, config: PhotosForm, palms: Pa
 
 
 @dg.asset(group_name="photographs", kinds={"kaggle", "yolo"})
-def palm_boxes(context: dg.AssetExecutionContext, config: BoxesForm, palms: PalmStore) -> ArtifactResult:
+def raw_palm_boxes(context: dg.AssetExecutionContext, config: BoxesForm, palms: PalmStore) -> ArtifactResult:
     """Pictures with labelled palms, for the detector to learn from."""
     with clear_failures():
         made = stages.make_boxes(palms.store(), config, progress=logged(context, "labelled pictures"))
@@ -67,26 +67,28 @@ def palm_detector(
     config: DetectorForm,
     palms: PalmStore,
     pipes: dg.PipesSubprocessClient,
-    palm_boxes: Artifact,
+    raw_palm_boxes: Artifact,
 ) -> ArtifactResult:
     """A YOLO11 that finds the palm on a photograph."""
     with clear_failures():
-        made = stages.make_detector(palms.store(), palm_boxes, config, run=in_another_process(context, pipes))
+        made = stages.make_detector(
+            palms.store(), raw_palm_boxes, config, run=in_another_process(context, pipes)
+        )
     return materialized(context, made, pictures=["detections.png"])
 
 
 @dg.asset(group_name="palms", kinds={"numpy"})
-def palm_crops(
+def cropped_palms(
     context: dg.AssetExecutionContext,
     config: CropForm,
     palms: PalmStore,
-    hand_photos: Artifact,
+    raw_hands: Artifact,
     palm_detector: Artifact,
 ) -> ArtifactResult:
     """Palms cut out of the photographs, so that the network learns palm lines and not background."""
     with clear_failures():
         made = stages.make_crops(
-            palms.store(), hand_photos, palm_detector, config, progress=logged(context, "photographs cut")
+            palms.store(), raw_hands, palm_detector, config, progress=logged(context, "photographs cut")
         )
     return materialized(context, made, pictures=["contact_sheet.png"])
 
@@ -97,22 +99,22 @@ def dcgan_checkpoint(
     config: GanForm,
     palms: PalmStore,
     pipes: dg.PipesSubprocessClient,
-    palm_crops: Artifact,
+    cropped_palms: Artifact,
 ) -> ArtifactResult:
     """A generator and a discriminator, trained against each other."""
     with clear_failures():
-        made = stages.make_model(palms.store(), palm_crops, config, run=in_another_process(context, pipes))
+        made = stages.make_model(palms.store(), cropped_palms, config, run=in_another_process(context, pipes))
     return materialized(context, made, pictures=["samples.png", "curves.png", "reliability.png"])
 
 
 @dg.asset(group_name="quality", kinds={"pytorch", "scipy"})
 def fid_reference(
-    context: dg.AssetExecutionContext, config: ReferenceForm, palms: PalmStore, palm_crops: Artifact
+    context: dg.AssetExecutionContext, config: ReferenceForm, palms: PalmStore, cropped_palms: Artifact
 ) -> ArtifactResult:
     """Statistics of the real palms, and what held-out people score against them."""
     with clear_failures():
         made = stages.make_reference(
-            palms.store(), palm_crops, config, progress=logged(context, "palms looked at")
+            palms.store(), cropped_palms, config, progress=logged(context, "palms looked at")
         )
     return materialized(context, made)
 
@@ -124,11 +126,11 @@ def palm_scores(
     palms: PalmStore,
     dcgan_checkpoint: Artifact,
     fid_reference: Artifact,
-    palm_crops: Artifact,
+    cropped_palms: Artifact,
 ) -> ArtifactResult:
     """How far the model's palms are from real ones, beside what real people score."""
     with clear_failures():
-        made = stages.make_scores(palms.store(), dcgan_checkpoint, fid_reference, palm_crops, config)
+        made = stages.make_scores(palms.store(), dcgan_checkpoint, fid_reference, cropped_palms, config)
     context.log.info(made.facts["text"])
     return materialized(context, made, pictures=["beside_real.png"])
 

@@ -131,7 +131,7 @@ def read_crops(folder: Path) -> Crops:
         index = tuple(_crop(row) for row in csv.DictReader(stream))
     if images.dtype != np.uint8 or images.ndim != 4 or len(images) != len(index):
         raise ArtifactCorruptError(
-            "Array and index do not fit", where=folder, hint="Materialize palm_crops again."
+            "Array and index do not fit", where=folder, hint="Materialize cropped_palms again."
         )
     return Crops(images, index)
 

@@ -127,7 +127,7 @@ def read_box_set(folder: Path, root: Path) -> BoxSet:
         raise SourceNotFoundError(
             "The folder of the labelled pictures is gone",
             where=root,
-            hint="Put it back, or materialize palm_boxes.",
+            hint="Put it back, or materialize raw_palm_boxes.",
         )
     stored = json.loads((folder / "boxes.json").read_text())
     pictures = tuple(

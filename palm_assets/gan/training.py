@@ -258,7 +258,7 @@ def _check(images: np.ndarray, config: GanConfig) -> None:
     if images.shape[1:] != wanted:
         raise DatasetError(
             f"The crops are {images.shape[1:]}, the networks want {wanted}",
-            hint="Give palm_crops and dcgan_checkpoint the same image_size.",
+            hint="Give cropped_palms and dcgan_checkpoint the same image_size.",
         )
     if len(images) < config.batch:
         raise DatasetError(

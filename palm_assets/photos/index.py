@@ -153,7 +153,7 @@ def read_index(folder: Path, root: Path) -> PhotoIndex:
         raise SourceNotFoundError(
             "The folder of the photographs is gone",
             where=root,
-            hint="Put it back, or materialize hand_photos again.",
+            hint="Put it back, or materialize raw_hands again.",
         )
     with (folder / "photos.csv").open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
         photos = tuple(

@@ -11,11 +11,11 @@ from palm_assets.store import Store
 from pipelines.definitions import definitions
 
 TINY: dict[str, dict[str, Any]] = {
-    "hand_photos": {"drawn_photos": 80, "drawn_people": 16, "drawn_size": 128},
-    "palm_boxes": {"drawn_train": 24, "drawn_valid": 6, "drawn_test": 6, "drawn_size": 128},
+    "raw_hands": {"drawn_photos": 80, "drawn_people": 16, "drawn_size": 128},
+    "raw_palm_boxes": {"drawn_train": 24, "drawn_valid": 6, "drawn_test": 6, "drawn_size": 128},
     # Two short epochs find nothing for certain, so any box will do: what is tested here is the flow.
     "palm_detector": {"epochs": 2, "image_size": 64, "batch": 8},
-    "palm_crops": {"image_size": 16, "no_palm": "whole_photo"},
+    "cropped_palms": {"image_size": 16, "no_palm": "whole_photo"},
     "dcgan_checkpoint": {
         "image_size": 16,
         "kimg": 0.64,

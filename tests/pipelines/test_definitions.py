@@ -12,13 +12,13 @@ from pipelines.definitions import definitions, defs
 PRESETS = sorted(Path("pipelines/presets").glob("*.yaml"))
 
 SPECS = {
-    "hand_photos": ("photographs", set()),
-    "palm_boxes": ("photographs", set()),
-    "palm_detector": ("detector", {"palm_boxes"}),
-    "palm_crops": ("palms", {"hand_photos", "palm_detector"}),
-    "dcgan_checkpoint": ("palms", {"palm_crops"}),
-    "fid_reference": ("quality", {"palm_crops"}),
-    "palm_scores": ("quality", {"dcgan_checkpoint", "fid_reference", "palm_crops"}),
+    "raw_hands": ("photographs", set()),
+    "raw_palm_boxes": ("photographs", set()),
+    "palm_detector": ("detector", {"raw_palm_boxes"}),
+    "cropped_palms": ("palms", {"raw_hands", "palm_detector"}),
+    "dcgan_checkpoint": ("palms", {"cropped_palms"}),
+    "fid_reference": ("quality", {"cropped_palms"}),
+    "palm_scores": ("quality", {"dcgan_checkpoint", "fid_reference", "cropped_palms"}),
     "palm_release": ("release", {"dcgan_checkpoint", "fid_reference", "palm_scores"}),
 }
 
@@ -50,12 +50,12 @@ def test_every_preset_is_a_valid_run_config(preset: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
 def test_crops_and_networks_of_every_preset_have_one_size(preset: Path) -> None:
     ops = yaml.safe_load(preset.read_text())["ops"]
-    sizes = {ops[name]["config"].get("image_size", 64) for name in ("palm_crops", "dcgan_checkpoint")}
+    sizes = {ops[name]["config"].get("image_size", 64) for name in ("cropped_palms", "dcgan_checkpoint")}
     assert len(sizes) == 1
 
 
-def test_the_published_preset_trains_the_published_architecture() -> None:
-    preset = yaml.safe_load(Path("pipelines/presets/published.yaml").read_text())
+def test_the_kaggle_preset_trains_the_published_architecture() -> None:
+    preset = yaml.safe_load(Path("pipelines/presets/kaggle.yaml").read_text())
     config = GanConfig(**preset["ops"]["dcgan_checkpoint"]["config"])
     assert config.networks() == PUBLISHED_NETWORKS
 
@@ -79,9 +79,9 @@ def test_a_nonsensical_config_is_refused_by_name(form: type[dg.Config], wrong: d
 
 def test_a_nonsensical_config_fails_a_run_before_anything_is_made(tmp_path: Path) -> None:
     job = definitions(tmp_path).resolve_implicit_global_asset_job_def()
-    config = {"ops": {"hand_photos": {"config": {"aspects": ["sideways"]}}}}
+    config = {"ops": {"raw_hands": {"config": {"aspects": ["sideways"]}}}}
     result = job.execute_in_process(
-        run_config=config, asset_selection=[dg.AssetKey("hand_photos")], raise_on_error=False
+        run_config=config, asset_selection=[dg.AssetKey("raw_hands")], raise_on_error=False
     )
     assert not result.success
     assert not list(tmp_path.iterdir())

@@ -23,8 +23,8 @@ def test_the_whole_graph_ends_with_a_released_model(made: Graph) -> None:
 def test_every_artifact_names_what_it_was_made_from(made: Graph) -> None:
     versions = made.versions()
     inputs = {name: made.store.current(name).manifest.inputs for name in versions}
-    assert inputs["palm_crops"] == {"photos": versions["hand_photos"], "detector": versions["palm_detector"]}
-    assert inputs["dcgan_checkpoint"] == inputs["fid_reference"] == {"crops": versions["palm_crops"]}
+    assert inputs["cropped_palms"] == {"photos": versions["raw_hands"], "detector": versions["palm_detector"]}
+    assert inputs["dcgan_checkpoint"] == inputs["fid_reference"] == {"crops": versions["cropped_palms"]}
 
 
 def test_the_ui_gets_pictures_and_data_versions(made: Graph) -> None:
@@ -62,7 +62,7 @@ def test_a_changed_hyperparameter_remakes_the_checkpoint_and_what_follows_it_onl
 
 
 @pytest.mark.parametrize(
-    "asset", ["hand_photos", "palm_boxes", "palm_detector", "palm_crops", "dcgan_checkpoint"]
+    "asset", ["raw_hands", "raw_palm_boxes", "palm_detector", "cropped_palms", "dcgan_checkpoint"]
 )
 def test_each_asset_can_be_materialized_alone(made: Graph, asset: str) -> None:
     assert reuse(made.materialize(asset)) == {asset: True}
@@ -70,21 +70,21 @@ def test_each_asset_can_be_materialized_alone(made: Graph, asset: str) -> None:
 
 def test_an_asset_without_its_inputs_says_what_to_materialize(tmp_path: Path) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
-        result = Graph(tmp_path / "home", instance).materialize("palm_crops")
+        result = Graph(tmp_path / "home", instance).materialize("cropped_palms")
     assert not result.success
     assert "Materialize" in failures(result)[0]
 
 
 def test_a_damaged_artifact_is_remade(made: Graph) -> None:
-    crops = made.store.current("palm_crops")
+    crops = made.store.current("cropped_palms")
     array = crops.folder / "crops.npy"
     content = bytearray(array.read_bytes())
     content[-1] ^= 1
     array.write_bytes(content)
     result = made.materialize()
     assert result.success, failures(result)
-    assert [name for name, reused in reuse(result).items() if not reused] == ["palm_crops"]
-    assert made.store.current("palm_crops").version == crops.version
+    assert [name for name, reused in reuse(result).items() if not reused] == ["cropped_palms"]
+    assert made.store.current("cropped_palms").version == crops.version
 
 
 def test_a_training_process_killed_three_times_publishes_nothing_and_then_completes(made: Graph) -> None:
