@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Sequence
 
@@ -24,3 +25,12 @@ def grid(images: np.ndarray | Sequence[np.ndarray], *, columns: int | None = Non
         left = GAP + (number % columns) * (width + GAP)
         sheet[top : top + height, left : left + width] = image.transpose(1, 2, 0)
     return Image.fromarray(sheet)
+
+
+def jpeg(picture: Image.Image, pixels: int) -> bytes:
+    """A small JPEG of a picture, at most `pixels` a side: for logs and pages, not for keeping."""
+    small = picture.copy()
+    small.thumbnail((pixels, pixels))
+    content = io.BytesIO()
+    small.save(content, "JPEG", quality=85)
+    return content.getvalue()

@@ -35,6 +35,8 @@ CODE_VERSIONS = {
     "scores": "1",
 }
 """Raised by hand when a stage would make something else from the same inputs and config."""
+RELEASE_VERSION = "1"
+"""The same for the rules of a release, which is a pointer and no artifact."""
 
 Runner = Callable[[Job], dict[str, Any]]
 """Runs a training job and returns its facts; it may use another process."""

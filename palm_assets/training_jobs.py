@@ -6,7 +6,9 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+from PIL import Image
 
 from palm_assets.errors import TrainingStoppedError
 from palm_assets.opening import open_boxes, open_crops
@@ -19,18 +21,38 @@ Say = Callable[[str], None]
 SAY_SECONDS = 10.0
 
 
-def perform(job: Job, *, say: Say, stopped: Callable[[], bool] = lambda: False) -> dict[str, Any]:
+class Show(Protocol):
+    """Shows where training stands: figures by name, and a picture."""
+
+    def __call__(self, figures: dict[str, float], picture: Image.Image | None = None) -> None:
+        """Show it at once."""
+        ...
+
+
+def show_nothing(figures: dict[str, float], picture: Image.Image | None = None) -> None:
+    """For a terminal, which has no place for pictures."""
+
+
+def perform(
+    job: Job, *, say: Say, show: Show = show_nothing, stopped: Callable[[], bool] = lambda: False
+) -> dict[str, Any]:
     """Run a job into its folder and return its facts.
+
+    Args:
+        job: what to do.
+        say: told a line about every ten seconds.
+        show: called after every epoch of the detector, and with every sample grid of the DCGAN.
+        stopped: asked after every step; True saves the state and ends the job.
 
     Raises:
         TrainingStoppedError: `stopped()` became true; the state is saved.
         PalmError: whatever the stage refuses.
     """
     tasks = {"detector": _detector, "models": _model}
-    return tasks[job["task"]](job, say, stopped)
+    return tasks[job["task"]](job, say, show, stopped)
 
 
-def _detector(job: Job, say: Say, stopped: Callable[[], bool]) -> dict[str, Any]:
+def _detector(job: Job, say: Say, show: Show, stopped: Callable[[], bool]) -> dict[str, Any]:
     from palm_assets.detector.config import DetectorConfig
     from palm_assets.detector.training import train_detector
 
@@ -42,6 +64,7 @@ def _detector(job: Job, say: Say, stopped: Callable[[], bool]) -> dict[str, Any]
         ap50 = figures.get("metrics/mAP50(B)", 0.0)
         eta = _eta(started, epoch, config.epochs)
         say(f"epoch {epoch}/{config.epochs}, {eta}, AP50 on validation {ap50:.3f}")
+        show({"epoch": epoch, **figures})
         if stopped():
             raise TrainingStoppedError("Training was stopped", hint="Materialize it again to start over.")
 
@@ -49,7 +72,7 @@ def _detector(job: Job, say: Say, stopped: Callable[[], bool]) -> dict[str, Any]
     return train_detector(boxes, config, Path(job["folder"]), Path(job["work"]), on_epoch=on_epoch)
 
 
-def _model(job: Job, say: Say, stopped: Callable[[], bool]) -> dict[str, Any]:
+def _model(job: Job, say: Say, show: Show, stopped: Callable[[], bool]) -> dict[str, Any]:
     from palm_assets.gan.config import GanConfig
     from palm_assets.gan.publishing import train_and_publish
     from palm_assets.gan.training import Figures
@@ -58,11 +81,13 @@ def _model(job: Job, say: Say, stopped: Callable[[], bool]) -> dict[str, Any]:
     crops = Store(Path(job["home"])).open("crops", job["inputs"]["crops"])
     told = 0.0
     first: Figures | None = None
+    latest: Figures | None = None
     started = time.monotonic()
 
     def report(figures: Figures) -> None:
-        nonlocal told, first
+        nonlocal told, first, latest
         first = first or figures
+        latest = figures
         if time.monotonic() - told < SAY_SECONDS and figures.seen < figures.total:
             return
         told = time.monotonic()
@@ -72,6 +97,12 @@ def _model(job: Job, say: Say, stopped: Callable[[], bool]) -> dict[str, Any]:
             f"{figures.images_per_second:.0f} images/s, loss D {figures.loss_d:.2f} G {figures.loss_g:.2f}"
         )
 
+    def evaluated(samples: Image.Image, seen: int) -> None:
+        known = (
+            {} if latest is None else {k: v for k, v in vars(latest).items() if k not in ("seen", "total")}
+        )
+        show({"kimg": seen / 1000, **known}, samples)
+
     say(f"training a {config.image_size} px DCGAN on {crops.facts['crops']['train']} palms")
     return train_and_publish(
         open_crops(crops),
@@ -80,6 +111,7 @@ def _model(job: Job, say: Say, stopped: Callable[[], bool]) -> dict[str, Any]:
         Path(job["folder"]),
         Path(job["work"]),
         report=report,
+        evaluated=evaluated,
         stopped=stopped,
     )
 

@@ -6,6 +6,7 @@ takes nothing else down.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -14,10 +15,14 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from PIL import Image
+
 from palm_assets.errors import PalmError
+from palm_assets.pictures import jpeg
 from palm_assets.training_jobs import Job, perform
 
 EXIT_REFUSED = 3
+SHOWN_PIXELS = 512  # of a grid in the event log, which keeps all of them
 
 
 def _watch_for_the_end() -> Callable[[], bool]:
@@ -37,8 +42,13 @@ def main() -> int:
     with open_dagster_pipes() as pipes:
         job: Job = pipes.get_extra("job")
         answer = Path(job["answer"])
+
+        def show(figures: dict[str, float], picture: Image.Image | None = None) -> None:
+            shown = None if picture is None else base64.b64encode(jpeg(picture, SHOWN_PIXELS)).decode()
+            pipes.report_custom_message({"figures": figures, "picture": shown})
+
         try:
-            facts = perform(job, say=pipes.log.info, stopped=stopped)
+            facts = perform(job, say=pipes.log.info, show=show, stopped=stopped)
         except PalmError as error:
             answer.write_text(json.dumps({"error": vars(error), "type": type(error).__name__}))
             return EXIT_REFUSED

@@ -11,9 +11,11 @@ from palm_assets.scoring import ScoreConfig
 from palm_assets.sources.config import BoxesConfig, PhotosConfig
 from palm_assets.store import Artifact
 from pipelines.reporting import logged, materialized, picture
-from pipelines.resources import PalmStore, clear_failures, in_another_process
+from pipelines.resources import PalmStore, clear_failures
+from pipelines.training import in_another_process
 
 ArtifactResult = dg.MaterializeResult[Artifact]
+OWNERS = ["team:palms"]
 
 
 # A launchpad form is the library's own config type: launchpad, presets, tests and notebooks share one.
@@ -45,7 +47,12 @@ class ScoreForm(ScoreConfig, dg.Config):
     """How many palms are scored."""
 
 
-@dg.asset(group_name="photographs", kinds={"kaggle", "jpeg"})
+@dg.asset(
+    group_name="photographs",
+    kinds={"kaggle", "jpeg"},
+    owners=OWNERS,
+    code_version=stages.CODE_VERSIONS["photos"],
+)
 def raw_hands(context: dg.AssetExecutionContext, config: PhotosForm, palms: PalmStore) -> ArtifactResult:
     """Photographs of hands, indexed: who is on each, which aspect, and which files were set aside and why."""
     with clear_failures():
@@ -53,7 +60,12 @@ def raw_hands(context: dg.AssetExecutionContext, config: PhotosForm, palms: Palm
     return materialized(context, made, pictures=["examples.png"])
 
 
-@dg.asset(group_name="photographs", kinds={"kaggle", "yolo"})
+@dg.asset(
+    group_name="photographs",
+    kinds={"kaggle", "yolo"},
+    owners=OWNERS,
+    code_version=stages.CODE_VERSIONS["boxes"],
+)
 def raw_palm_boxes(context: dg.AssetExecutionContext, config: BoxesForm, palms: PalmStore) -> ArtifactResult:
     """Pictures with labelled palms, for the detector to learn from."""
     with clear_failures():
@@ -61,23 +73,31 @@ def raw_palm_boxes(context: dg.AssetExecutionContext, config: BoxesForm, palms: 
     return materialized(context, made)
 
 
-@dg.asset(group_name="detector", kinds={"ultralytics", "pytorch"}, pool="gpu")
+@dg.asset(
+    group_name="detector",
+    kinds={"ultralytics", "pytorch"},
+    pool="gpu",
+    owners=OWNERS,
+    code_version=stages.CODE_VERSIONS["detector"],
+)
 def palm_detector(
     context: dg.AssetExecutionContext,
     config: DetectorForm,
     palms: PalmStore,
-    pipes: dg.PipesSubprocessClient,
     raw_palm_boxes: Artifact,
 ) -> ArtifactResult:
     """A YOLO11 that finds the palm on a photograph."""
     with clear_failures():
-        made = stages.make_detector(
-            palms.store(), raw_palm_boxes, config, run=in_another_process(context, pipes)
-        )
+        made = stages.make_detector(palms.store(), raw_palm_boxes, config, run=in_another_process(context))
     return materialized(context, made, pictures=["detections.png"])
 
 
-@dg.asset(group_name="palms", kinds={"numpy"})
+@dg.asset(
+    group_name="palms",
+    kinds={"numpy"},
+    owners=OWNERS,
+    code_version=stages.CODE_VERSIONS["crops"],
+)
 def cropped_palms(
     context: dg.AssetExecutionContext,
     config: CropForm,
@@ -93,21 +113,31 @@ def cropped_palms(
     return materialized(context, made, pictures=["contact_sheet.png"])
 
 
-@dg.asset(group_name="palms", kinds={"pytorch"}, pool="gpu")
+@dg.asset(
+    group_name="palms",
+    kinds={"pytorch"},
+    pool="gpu",
+    owners=OWNERS,
+    code_version=stages.CODE_VERSIONS["models"],
+)
 def dcgan_checkpoint(
     context: dg.AssetExecutionContext,
     config: GanForm,
     palms: PalmStore,
-    pipes: dg.PipesSubprocessClient,
     cropped_palms: Artifact,
 ) -> ArtifactResult:
     """A generator and a discriminator, trained against each other."""
     with clear_failures():
-        made = stages.make_model(palms.store(), cropped_palms, config, run=in_another_process(context, pipes))
+        made = stages.make_model(palms.store(), cropped_palms, config, run=in_another_process(context))
     return materialized(context, made, pictures=["samples.png", "curves.png", "reliability.png"])
 
 
-@dg.asset(group_name="quality", kinds={"pytorch", "scipy"})
+@dg.asset(
+    group_name="quality",
+    kinds={"pytorch", "scipy"},
+    owners=OWNERS,
+    code_version=stages.CODE_VERSIONS["reference"],
+)
 def fid_reference(
     context: dg.AssetExecutionContext, config: ReferenceForm, palms: PalmStore, cropped_palms: Artifact
 ) -> ArtifactResult:
@@ -119,7 +149,12 @@ def fid_reference(
     return materialized(context, made)
 
 
-@dg.asset(group_name="quality", kinds={"pytorch", "scipy"})
+@dg.asset(
+    group_name="quality",
+    kinds={"pytorch", "scipy"},
+    owners=OWNERS,
+    code_version=stages.CODE_VERSIONS["scores"],
+)
 def palm_scores(
     context: dg.AssetExecutionContext,
     config: ScoreForm,
@@ -135,7 +170,7 @@ def palm_scores(
     return materialized(context, made, pictures=["beside_real.png"])
 
 
-@dg.asset(group_name="release", kinds={"streamlit"})
+@dg.asset(group_name="release", kinds={"streamlit"}, owners=OWNERS, code_version=stages.RELEASE_VERSION)
 def palm_release(
     context: dg.AssetExecutionContext,
     palms: PalmStore,

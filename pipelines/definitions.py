@@ -35,8 +35,6 @@ def definitions(home: Path) -> dg.Definitions:
         resources={
             "palms": palms,
             "io_manager": ArtifactIOManager(palms=palms),
-            # Pipes passes a cancellation on, and the worker saves its state before it goes.
-            "pipes": dg.PipesSubprocessClient(forward_termination=True),
         },
         # Steps share one process: importing torch anew for every step costs more than most steps do, and
         # training, the one thing that may crash, has a process of its own anyway.

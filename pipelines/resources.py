@@ -1,20 +1,13 @@
-"""What assets need besides their inputs: the artifact store, and a process to train in."""
+"""What assets need besides their inputs: the artifact store, and failures told in one line."""
 
-import json
-import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 
-import palm_assets.errors
 from palm_assets.errors import PalmError
-from palm_assets.stages import Runner
 from palm_assets.store import Artifact, Store
-from palm_assets.training_jobs import Job
 
 
 class PalmStore(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -49,29 +42,3 @@ def clear_failures() -> Iterator[None]:
         yield
     except PalmError as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
-
-
-def in_another_process(context: dg.AssetExecutionContext, pipes: dg.PipesSubprocessClient) -> Runner:
-    """A runner that trains in a process of its own, streams what it says, and survives its crash."""
-
-    def run(job: Job) -> dict[str, Any]:
-        with tempfile.TemporaryDirectory() as folder:
-            answer = Path(folder) / "answer.json"
-            command = [sys.executable, "-m", "palm_assets.worker"]
-            try:
-                pipes.run(context=context, command=command, extras={"job": {**job, "answer": str(answer)}})
-            except Exception:
-                # A refusal is told by its own error; anything else is the crash that Pipes reports.
-                if answer.is_file():
-                    raise _refusal(json.loads(answer.read_text())) from None
-                raise
-            facts: dict[str, Any] = json.loads(answer.read_text())["facts"]
-            return facts
-
-    return run
-
-
-def _refusal(answer: dict[str, Any]) -> PalmError:
-    told = answer["error"]
-    kind: type[PalmError] = getattr(palm_assets.errors, answer["type"], PalmError)
-    return kind(told["what"], where=told["where"], hint=told["hint"])

@@ -12,6 +12,7 @@ import numpy as np
 
 matplotlib.use("Agg")  # no window: this runs in workers and servers
 from matplotlib.figure import Figure
+from PIL import Image
 
 from palm_assets.crops.making import Crops
 from palm_assets.errors import TrainingStoppedError
@@ -40,9 +41,12 @@ def train_and_publish(
     work: Path,
     *,
     report: Callable[[Figures], None],
+    evaluated: Callable[[Image.Image, int], None] = lambda samples, seen: None,
     stopped: Callable[[], bool],
 ) -> dict[str, Any]:
     """Train on the people in training and write the whole model into `folder`; grids go to `folder/progress`.
+
+    `evaluated(samples, seen)` is called with each of these grids as it is made.
 
     Returns:
         Facts for the manifest.
@@ -62,7 +66,9 @@ def train_and_publish(
             version="",
             folder=folder,
         )
-        samples_grid(model, 36).save(grids / f"{seen // 1000:06d}-kimg.png")
+        samples = samples_grid(model, 36)
+        samples.save(grids / f"{seen // 1000:06d}-kimg.png")
+        evaluated(samples, seen)
 
     trained = train(palms.train, config, work, report=report, snapshot=snapshot, stopped=stopped)
     if trained is None:
@@ -90,7 +96,7 @@ def train_and_publish(
     return facts
 
 
-def samples_grid(model: PalmModel, count: int, seed: int = 0) -> Any:
+def samples_grid(model: PalmModel, count: int, seed: int = 0) -> Image.Image:
     """The first `count` palms of a seed, unchosen."""
     return grid(model.draw(model.latents(seed, range(count))))
 

@@ -5,6 +5,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from palm_assets import stages
 from palm_assets.gan.config import PUBLISHED_NETWORKS, GanConfig
 from pipelines import assets
 from pipelines.definitions import definitions, defs
@@ -22,6 +23,16 @@ SPECS = {
     "palm_release": ("release", {"dcgan_checkpoint", "fid_reference", "palm_scores"}),
 }
 
+KINDS = {
+    "raw_hands": "photos",
+    "raw_palm_boxes": "boxes",
+    "palm_detector": "detector",
+    "cropped_palms": "crops",
+    "dcgan_checkpoint": "models",
+    "fid_reference": "reference",
+    "palm_scores": "scores",
+}
+
 
 def test_definitions_load() -> None:
     dg.Definitions.validate_loadable(defs)
@@ -35,8 +46,17 @@ def test_the_graph_is_the_one_that_the_readme_draws() -> None:
     assert specs == SPECS
 
 
-def test_every_asset_says_what_it_is() -> None:
-    assert all(spec.description for spec in defs.resolve_all_asset_specs())
+def test_every_asset_says_what_it_is_who_owns_it_and_what_it_is_made_with() -> None:
+    for spec in defs.resolve_all_asset_specs():
+        assert spec.description
+        assert spec.owners
+        assert spec.kinds
+
+
+def test_every_asset_has_the_code_version_that_its_artifacts_carry() -> None:
+    for name, kind in KINDS.items():
+        spec = defs.resolve_assets_def(dg.AssetKey(name)).get_asset_spec()
+        assert spec.code_version == stages.CODE_VERSIONS[kind]
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)

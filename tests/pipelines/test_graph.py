@@ -1,11 +1,15 @@
+import base64
+import io
 import random
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import dagster as dg
 import psutil
 import pytest
+from PIL import Image
 
 from palm_assets.gan.sampling import load_model
 from palm_assets.store import Store
@@ -35,6 +39,25 @@ def test_the_ui_gets_pictures_and_data_versions(made: Graph) -> None:
         assert event.materialization.tags["dagster/data_version"]
         if event.asset_key == dg.AssetKey("dcgan_checkpoint"):
             assert "data:image/png;base64," in str(metadata["samples.png"].value)
+
+
+def test_training_shows_its_figures_and_grids_while_it_runs(made: Graph) -> None:
+    grids = observations(made, "dcgan_checkpoint")
+    assert [metadata["kimg"].value for metadata in grids] == [0.16, 0.32, 0.48]
+    for metadata in grids:
+        content = str(metadata["samples"].value).split("base64,")[1].rstrip(")")
+        with Image.open(io.BytesIO(base64.b64decode(content))) as picture:
+            assert picture.format == "JPEG"
+            assert min(picture.size) > 6 * 16  # six palms a side
+    epochs = observations(made, "palm_detector")
+    assert [metadata["epoch"].value for metadata in epochs] == [1, 2]
+    assert "metrics/mAP50(B)" in epochs[0]
+
+
+def test_an_evaluation_is_known_before_the_checkpoint_is(made: Graph) -> None:
+    observed = made.instance.fetch_observations(dg.AssetKey("dcgan_checkpoint"), limit=100).records
+    materialized = made.instance.fetch_materializations(dg.AssetKey("dcgan_checkpoint"), limit=100).records
+    assert min(r.timestamp for r in materialized) > min(r.timestamp for r in observed)
 
 
 def test_the_same_again_reuses_everything_and_writes_nothing(made: Graph) -> None:
@@ -108,6 +131,13 @@ def test_a_dcgan_that_cannot_learn_from_these_crops_fails_with_one_clear_line(ma
     result = made.materialize(dcgan_checkpoint={"image_size": 32})
     assert not result.success
     assert "image_size" in failures(result)[0]
+
+
+def observations(graph: Graph, asset: str) -> list[Mapping[str, dg.MetadataValue]]:
+    """What was observed of an asset while its first run made it, in that order."""
+    records = graph.instance.fetch_observations(dg.AssetKey(asset), limit=100, ascending=True).records
+    found = [record for record in records if record.asset_observation is not None]
+    return [r.asset_observation.metadata for r in found if r.run_id == found[0].run_id]  # type: ignore[union-attr]
 
 
 def _kill_the_trainer(delay: float) -> None:

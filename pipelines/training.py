@@ -1,0 +1,83 @@
+"""Training in a process of its own, which streams what it says and shows while it runs."""
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+import palm_assets.errors
+from palm_assets.errors import PalmError
+from palm_assets.stages import Runner
+from palm_assets.training_jobs import Job
+
+SECONDS_TO_SAVE = 9  # from a cancellation until the trainer must be gone
+
+
+def in_another_process(context: dg.AssetExecutionContext) -> Runner:
+    """A runner that trains in a process of its own, and survives its crash.
+
+    Log lines arrive as they are said; each evaluation becomes an observation of the asset, with its figures
+    and its sample grid. A cancellation is passed on, and the trainer saves its state before it goes.
+    """
+    client = dg.PipesSubprocessClient(
+        forward_termination=True,
+        termination_timeout_seconds=SECONDS_TO_SAVE,
+        message_reader=_Observing(context),
+    )
+
+    def run(job: Job) -> dict[str, Any]:
+        with tempfile.TemporaryDirectory() as folder:
+            answer = Path(folder) / "answer.json"
+            command = [sys.executable, "-m", "palm_assets.worker"]
+            try:
+                client.run(context=context, command=command, extras={"job": {**job, "answer": str(answer)}})
+            except Exception:
+                # A refusal is told by its own error; anything else is the crash that Pipes reports.
+                if answer.is_file():
+                    raise _refusal(json.loads(answer.read_text())) from None
+                raise
+            facts: dict[str, Any] = json.loads(answer.read_text())["facts"]
+            return facts
+
+    return run
+
+
+class _Observing(dg.PipesTempFileMessageReader):
+    """Turns the trainer's own messages into observations at once; Pipes would hand them over at its end."""
+
+    def __init__(self, context: dg.AssetExecutionContext) -> None:
+        super().__init__()
+        self._context = context
+
+    @contextmanager
+    def read_messages(self, handler: dg.PipesMessageHandler) -> Iterator[dict[str, Any]]:
+        hand_on = handler.handle_message
+
+        def handle(message: Any) -> None:
+            if message["method"] == "report_custom_message":
+                observe(self._context, **message["params"]["payload"])
+            else:
+                hand_on(message)
+
+        handler.handle_message = handle  # type: ignore[method-assign]
+        with super().read_messages(handler) as params:
+            yield params
+
+
+def observe(context: dg.AssetExecutionContext, figures: dict[str, float], picture: str | None = None) -> None:
+    """Record where training stands: figures, which the UI plots, and a JPEG in base64."""
+    metadata: dict[str, Any] = dict(figures)
+    if picture is not None:
+        metadata["samples"] = dg.MetadataValue.md(f"![samples](data:image/jpeg;base64,{picture})")
+    context.log_event(dg.AssetObservation(context.asset_key, metadata=metadata))
+
+
+def _refusal(answer: dict[str, Any]) -> PalmError:
+    told = answer["error"]
+    kind: type[PalmError] = getattr(palm_assets.errors, answer["type"], PalmError)
+    return kind(told["what"], where=told["where"], hint=told["hint"])
