@@ -15,3 +15,8 @@ def usable_cores() -> int:
 def use_all_cores() -> None:
     """Let torch use every core: importing Ultralytics limits it to one."""
     torch.set_num_threads(usable_cores())
+
+
+def computes_in_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 natively (AVX512-BF16 or AMX on x86)."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

@@ -30,7 +30,7 @@ CODE_VERSIONS = {
     "boxes": "1",
     "detector": "1",
     "crops": "1",
-    "models": "1",
+    "models": "2",
     "reference": "1",
     "scores": "1",
 }

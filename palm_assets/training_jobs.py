@@ -73,6 +73,7 @@ def _detector(job: Job, say: Say, show: Show, stopped: Callable[[], bool]) -> di
 
 
 def _model(job: Job, say: Say, show: Show, stopped: Callable[[], bool]) -> dict[str, Any]:
+    from palm_assets.gan.choosing import Candidate
     from palm_assets.gan.config import GanConfig
     from palm_assets.gan.publishing import train_and_publish
     from palm_assets.gan.training import Figures
@@ -97,11 +98,11 @@ def _model(job: Job, say: Say, show: Show, stopped: Callable[[], bool]) -> dict[
             f"{figures.images_per_second:.0f} images/s, loss D {figures.loss_d:.2f} G {figures.loss_g:.2f}"
         )
 
-    def evaluated(samples: Image.Image, seen: int) -> None:
+    def evaluated(samples: Image.Image, candidate: Candidate) -> None:
         known = (
             {} if latest is None else {k: v for k, v in vars(latest).items() if k not in ("seen", "total")}
         )
-        show({"kimg": seen / 1000, **known}, samples)
+        show({"kimg": candidate.seen / 1000, "distance_from_held_out": candidate.distance, **known}, samples)
 
     say(f"training a {config.image_size} px DCGAN on {crops.facts['crops']['train']} palms")
     return train_and_publish(

@@ -16,7 +16,9 @@ TRANSLATION = 0.125
 CUTOUT = 0.5
 
 
-def augmented(images: Tensor, kinds: Sequence[str], generator: torch.Generator) -> Tensor:
+def augmented(
+    images: Tensor, kinds: Sequence[str], generator: torch.Generator, probability: float = 1.0
+) -> Tensor:
     """Images (N, 3, S, S) in [-1, 1], each changed by its own random draw; gradients flow through.
 
     Args:
@@ -24,23 +26,27 @@ def augmented(images: Tensor, kinds: Sequence[str], generator: torch.Generator) 
         kinds: any of "colour" (brightness, saturation, contrast), "translation" (up to an eighth of the side,
             grey comes in, as in the paper) and "cutout" (a square of half the side turns grey).
         generator: of the random numbers; on the CPU, whatever device the images are on.
+        probability: of each kind for each image. Below about 0.8 the discriminator still learns what images
+            look like unchanged, so nothing of a change leaks into what is generated (Karras et al. 2020, ADA,
+            arXiv:2006.06676, section 2.2).
     """
-    if "colour" in kinds:
-        images = _colour(images, generator)
-    if "translation" in kinds:
-        images = _translated(images, generator)
-    if "cutout" in kinds:
-        images = _cut_out(images, generator)
+    changes = {"colour": _colour, "translation": _translated, "cutout": _cut_out}
+    for kind, change in changes.items():
+        if kind in kinds:
+            images = change(images, _chosen(len(images), probability, generator), generator)
     return images
 
 
-def _draw(images: Tensor, columns: int, generator: torch.Generator) -> Tensor:
-    """Uniform numbers in [0, 1), (N, columns), on the images' device."""
-    return torch.rand(len(images), columns, generator=generator).to(images)
+def _chosen(count: int, probability: float, generator: torch.Generator) -> Tensor:
+    """Which images are changed, bool (N,)."""
+    if probability >= 1:
+        return torch.ones(count, dtype=torch.bool)
+    return torch.rand(count, generator=generator) < probability
 
 
-def _colour(images: Tensor, generator: torch.Generator) -> Tensor:
-    draws = _draw(images, 3, generator)
+def _colour(images: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:
+    draws = torch.rand(len(images), 3, generator=generator)
+    draws = torch.where(chosen[:, None], draws, 0.5).to(images)  # 0.5 changes nothing
     brightness = (draws[:, 0] - 0.5)[:, None, None, None]
     saturation = (draws[:, 1] * 2)[:, None, None, None]
     contrast = (draws[:, 2] + 0.5)[:, None, None, None]
@@ -54,10 +60,11 @@ def _colour(images: Tensor, generator: torch.Generator) -> Tensor:
     )
 
 
-def _translated(images: Tensor, generator: torch.Generator) -> Tensor:
+def _translated(images: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:
     side = images.shape[2]
     reach = int(side * TRANSLATION + 0.5)
-    shifts = torch.randint(-reach, reach + 1, (2, len(images)), generator=generator).to(images.device)
+    shifts = torch.randint(-reach, reach + 1, (2, len(images)), generator=generator)
+    shifts = (shifts * chosen).to(images.device)
     padded = F.pad(images, (reach, reach, reach, reach))
     steps = torch.arange(side, device=images.device) + reach
     rows, columns = (steps + shifts[0, :, None]), (steps + shifts[1, :, None])
@@ -67,11 +74,11 @@ def _translated(images: Tensor, generator: torch.Generator) -> Tensor:
     return moved.permute(0, 3, 1, 2)
 
 
-def _cut_out(images: Tensor, generator: torch.Generator) -> Tensor:
+def _cut_out(images: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:
     side = images.shape[2]
     size = int(side * CUTOUT + 0.5)
     corners = torch.randint(-(size // 2), side - size // 2 + 1, (2, len(images)), generator=generator)
     steps = torch.arange(side)
     inside = (steps >= corners[:, :, None]) & (steps < corners[:, :, None] + size)
-    keep = ~(inside[0, :, :, None] & inside[1, :, None, :])
+    keep = ~(inside[0, :, :, None] & inside[1, :, None, :] & chosen[:, None, None])
     return images * keep[:, None].to(images)

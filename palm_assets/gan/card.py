@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from palm_assets.gan.checkpoint import CARD_FILE
+from palm_assets.gan.choosing import Candidate
 from palm_assets.gan.config import GanConfig
 from palm_assets.quality.calibration import CalibrationReport
 from palm_assets.store import Artifact
 
 
-def write_card(folder: Path, crops: Artifact, config: GanConfig, score: CalibrationReport) -> None:
+def write_card(
+    folder: Path, crops: Artifact, config: GanConfig, kept: Candidate, score: CalibrationReport
+) -> None:
     """Write the card beside the weights."""
     made = crops.facts
     skin = ", ".join(f"{name} {count}" for name, count in sorted(made["skin"].items()))
@@ -22,7 +25,8 @@ def write_card(folder: Path, crops: Artifact, config: GanConfig, score: Calibrat
 - **Made from** {made["crops"]["train"]} palms of {made["people"]["train"]} people (crops `{crops.version}`);
   {made["crops"].get("holdout", 0)} palms of {made["people"]["holdout"]} other people were never trained on.
 - **Skin of the photographs, by their metadata:** {skin}. A tone that is rare there is rare, and worse, here.
-- **Recipe:** {config.loss} loss, batch {config.batch}, {config.kimg:g} thousand photographs shown,
+- **Recipe:** {config.loss} loss, batch {config.batch}, {config.kimg:g} thousand photographs shown, of whose
+  checkpoints the one at {kept.seen / 1000:g} thousand came nearest to the people held out;
   augmentation: {", ".join(config.augment) or "none"}; seed {config.seed}. All of it is in `manifest.json`.
 - **The score of one palm** is the probability that it is a photograph, at 50:50 odds: {score.method} fit on
   people that training never saw, judged on {score.n_real} palms of other people and {score.n_fake} fresh

@@ -59,8 +59,20 @@ class GanConfig(NetworkConfig):
     r1: float = Field(0, ge=0, description="weight of the gradient penalty on photographs; 0 is off")
     r2: float = Field(0, ge=0, description="weight of the gradient penalty on generated images; 0 is off")
     penalty_every: int = Field(16, ge=1, description="steps between penalties, each weighted up accordingly")
+    mirror: bool = Field(
+        True, description="show each photograph as it is or mirrored: a left palm for a right"
+    )
     augment: list[str] = Field(
         list(AUGMENTATIONS), description="any of colour, translation, cutout; see gan/augment.py"
+    )
+    augment_probability: float = Field(
+        1.0, ge=0, le=1, description="of each kind for each image; where training starts if it adapts"
+    )
+    augment_target: float = Field(
+        0, ge=0, lt=1, description="adapt the probability to hold the sign of D's logits here (ADA); 0 is off"
+    )
+    augment_kimg: float = Field(
+        250, gt=0, description="thousands of images in which an adapting probability can go from 0 to 1"
     )
     generator_lr: float = Field(2e-4, gt=0, lt=1)
     discriminator_lr: float = Field(2e-4, gt=0, lt=1)
@@ -76,6 +88,9 @@ class GanConfig(NetworkConfig):
     snapshot_kimg: float = Field(20, gt=0, description="thousands of images between sample grids")
     save_minutes: float = Field(2, gt=0, description="minutes between savings of the resumable state")
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="of the convolutions; auto is bfloat16 where the processor computes in it"
+    )
 
     # Dagster's launchpad knows lists of text only, so the choice is checked here.
     @field_validator("augment")

@@ -30,6 +30,15 @@ def generator_loss(kind: str, fake: Tensor, real: Tensor | None) -> Tensor:
     return F.softplus(-fake).mean()
 
 
+def certainty(kind: str, real: Tensor, fake: Tensor) -> Tensor:
+    """How sure the discriminator is of photographs, -1..1: ADA's overfitting signal r_t.
+
+    The mean sign of their logits (Karras et al. 2020, arXiv:2006.06676, section 3.1); for `relativistic`,
+    whose logits have no zero, of their lead over the fakes.
+    """
+    return (real - fake if kind == "relativistic" else real).sign().mean()
+
+
 def gradient_penalty(logits: Tensor, images: Tensor) -> Tensor:
     """Half the mean squared gradient of the logits by the images: R1 on photographs, R2 on generated ones.
 

@@ -64,7 +64,7 @@ class Discriminator(nn.Module):
         self.main = nn.Sequential(*layers)
         head = nn.Linear(features, 1)
         self.head = spectral_norm(head) if norm == "spectral" else head
-        self.apply(_initialise)
+        self.apply(_initialise if norm == "batch" else _initialise_unnormed)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits for images."""
@@ -79,7 +79,7 @@ class Discriminator(nn.Module):
         usual: Tensor = self.get_buffer("usual_variety")
         if not self.training:
             return usual.expand(len(features), 1, *features.shape[2:])
-        variety = _variety(features)
+        variety = _variety(features.float())
         with torch.no_grad():
             usual.lerp_(variety.mean(), 0.01)
         return variety
@@ -104,8 +104,15 @@ def _variety(features: Tensor, group: int = 4) -> Tensor:
 
 
 def _initialise(module: nn.Module) -> None:
+    """As DCGANs start (Radford et al. 2015)."""
     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
         nn.init.normal_(module.weight, 0.0, 0.02)
     elif isinstance(module, nn.BatchNorm2d):
         nn.init.normal_(module.weight, 1.0, 0.02)
         nn.init.zeros_(module.bias)
+
+
+def _initialise_unnormed(module: nn.Module) -> None:
+    """Without a norm to rescale them, activations keep their size only from this start (He et al. 2015)."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, a=0.2)

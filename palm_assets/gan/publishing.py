@@ -19,8 +19,9 @@ from palm_assets.errors import TrainingStoppedError
 from palm_assets.gan.calibrating import calibrate, write_calibration
 from palm_assets.gan.card import write_card
 from palm_assets.gan.checkpoint import save_networks, write_metrics
+from palm_assets.gan.choosing import Candidate, Chooser
 from palm_assets.gan.config import GanConfig
-from palm_assets.gan.networks import Generator
+from palm_assets.gan.networks import Discriminator, Generator
 from palm_assets.gan.sampling import PalmModel, load_model
 from palm_assets.gan.training import Figures, train
 from palm_assets.pictures import grid
@@ -41,57 +42,57 @@ def train_and_publish(
     work: Path,
     *,
     report: Callable[[Figures], None],
-    evaluated: Callable[[Image.Image, int], None] = lambda samples, seen: None,
+    evaluated: Callable[[Image.Image, Candidate], None] = lambda samples, candidate: None,
     stopped: Callable[[], bool],
 ) -> dict[str, Any]:
-    """Train on the people in training and write the whole model into `folder`; grids go to `folder/progress`.
+    """Train on the people in training; write the checkpoint that is best on people held out into `folder`.
 
-    `evaluated(samples, seen)` is called with each of these grids as it is made.
+    Sample grids go to `folder/progress`; `evaluated(samples, candidate)` is called with each as it is made.
 
     Returns:
         Facts for the manifest.
 
     Raises:
         TrainingStoppedError: stopped early; the state stays in `work`.
+        TrainingDivergedError, DatasetError, CheckpointError: see `palm_assets.gan.training.train`.
     """
     grids = work / "progress"
     grids.mkdir(parents=True, exist_ok=True)
+    chooser = Chooser(palms.holdout, work / "checkpoints")
 
-    def snapshot(generator: Generator, seen: int) -> None:
-        generator = generator.cpu()
-        model = PalmModel(
-            generator,
-            discriminator=None,  # type: ignore[arg-type]  # nothing is judged here
-            networks=config.networks(),
-            version="",
-            folder=folder,
-        )
+    def snapshot(generator: Generator, discriminator: Discriminator, seen: int) -> None:
+        model = PalmModel(generator.cpu(), discriminator.cpu(), config.networks(), "", folder)
         samples = samples_grid(model, 36)
         samples.save(grids / f"{seen // 1000:06d}-kimg.png")
-        evaluated(samples, seen)
+        evaluated(samples, chooser.consider(model, seen))
 
     trained = train(palms.train, config, work, report=report, snapshot=snapshot, stopped=stopped)
     if trained is None:
         raise TrainingStoppedError(
             "Training was stopped", hint="Materialize it again: it goes on where it stopped."
         )
-    save_networks(trained.generator, trained.discriminator, config.networks(), folder)
+    save_networks(*chooser.networks(), config.networks(), folder)
     shutil.copytree(grids, folder / "progress")
     model = load_model(folder, "")  # by the door that everybody uses
     samples_grid(model, SAMPLES).save(folder / SAMPLES_FILE)
-    curves_picture(trained.curves, folder / CURVES_FILE)
+    curves_picture(trained.curves, chooser.candidates, folder / CURVES_FILE)
     calibration, verdict = calibrate(model, palms)
     write_calibration(calibration, folder)
     reliability_picture(verdict, folder / RELIABILITY_FILE)
     facts = {
         "kimg": config.kimg,
+        "chosen_kimg": chooser.best.seen / 1000,
+        "rollbacks": trained.rollbacks,
         "image_size": config.image_size,
         "score_auc": verdict.auc,
         "score_brier": verdict.brier,
         "score_error": verdict.error,
     }
-    write_metrics(folder, {**facts, "score_report": verdict.to_json()}, trained.curves)
-    write_card(folder, crops, config, verdict)
+    candidates = [vars(row) for row in chooser.candidates]
+    write_metrics(
+        folder, {**facts, "candidates": candidates, "score_report": verdict.to_json()}, trained.curves
+    )
+    write_card(folder, crops, config, chooser.best, verdict)
     shutil.rmtree(work, ignore_errors=True)
     return facts
 
@@ -101,16 +102,21 @@ def samples_grid(model: PalmModel, count: int, seed: int = 0) -> Image.Image:
     return grid(model.draw(model.latents(seed, range(count))))
 
 
-def curves_picture(curves: Sequence[Figures], path: Path) -> None:
-    """Losses and logits over the images shown."""
+def curves_picture(curves: Sequence[Figures], candidates: Sequence[Candidate], path: Path) -> None:
+    """Losses, logits, and the distance from people held out, over the photographs shown."""
     seen = np.array([row.seen for row in curves]) / 1000
-    figure = Figure(figsize=(8, 3), layout="constrained")
-    losses, logits = figure.subplots(1, 2)
+    figure = Figure(figsize=(11, 3), layout="constrained")
+    losses, logits, distances = figure.subplots(1, 3)
     losses.plot(seen, [row.loss_d for row in curves], label="discriminator")
     losses.plot(seen, [row.loss_g for row in curves], label="generator")
     logits.plot(seen, [row.logit_real for row in curves], label="on photographs")
     logits.plot(seen, [row.logit_fake for row in curves], label="on generated palms")
-    for axes, title in ((losses, "Loss"), (logits, "Discriminator's logit")):
+    best = min(candidates, key=lambda row: row.distance, default=None)
+    distances.plot([row.seen / 1000 for row in candidates], [row.distance for row in candidates], marker=".")
+    if best is not None:
+        distances.plot(best.seen / 1000, best.distance, "o", label="kept")
+    titles = ("Loss", "Discriminator's logit", "Kernel distance from people held out")
+    for axes, title in zip((losses, logits, distances), titles, strict=True):
         axes.set(title=title, xlabel="thousand photographs shown")
         axes.legend(frameon=False)
     figure.savefig(path, dpi=110)

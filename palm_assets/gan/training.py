@@ -1,4 +1,4 @@
-"""The adversarial game: a generator and a discriminator, trained against each other on cropped palms."""
+"""Training: the game played to its end, saved on the way, and set right when it breaks down."""
 
 from __future__ import annotations
 
@@ -14,20 +14,36 @@ import torch
 from torch import Tensor, nn
 
 from palm_assets.cpu import use_all_cores
-from palm_assets.errors import CheckpointError, DatasetError, TrainingDivergedError
-from palm_assets.gan.augment import augmented
+from palm_assets.errors import DatasetError, TrainingDivergedError
 from palm_assets.gan.config import GanConfig
-from palm_assets.gan.losses import discriminator_loss, generator_loss, gradient_penalty
+from palm_assets.gan.game import Game
 from palm_assets.gan.networks import Discriminator, Generator
 from palm_assets.gan.state import load_state, save_state
 
 STATE_FILE = "state.safetensors"
 REPORT_SECONDS = 1.0
+MOST_ROLLBACKS = 3
+SLOWER = 0.5  # the learning rates' factor after each rollback
+EXPLODED = 1e4  # a mean loss or logit beyond any game that still goes on
+WON = 1e-3  # a discriminator's loss at which the generator is told nothing any more
+WON_FOR = 30  # reports in a row
+NOT_FINITE = "A weight is not finite"
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Where training stands: images shown so far and in all, mean losses and logits since the last report."""
+    """Where training stands.
+
+    Attributes:
+        seen: photographs shown so far.
+        total: photographs shown in all.
+        loss_d: mean loss of the discriminator since the last report, and so on.
+        loss_g: of the generator.
+        logit_real: of photographs.
+        logit_fake: of generated images.
+        images_per_second: photographs shown.
+        strength: probability of each augmentation.
+    """
 
     seen: int
     total: int
@@ -36,107 +52,20 @@ class Figures:
     logit_real: float
     logit_fake: float
     images_per_second: float
+    strength: float = 1.0
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What training leaves: the averaged generator, the discriminator, and the curves."""
+    """What training leaves: the averaged generator, the discriminator, and the curves.
+
+    `rollbacks` is how often the game broke down and was taken up again with slower learning.
+    """
 
     generator: Generator
     discriminator: Discriminator
     curves: tuple[Figures, ...]
-
-
-class Game:
-    """Both players with their optimizers, the averaged generator, and all randomness."""
-
-    def __init__(self, images: np.ndarray, config: GanConfig) -> None:
-        self.config = config
-        self.device = torch.device(_device(config.device))
-        torch.manual_seed(config.seed)  # the weights' start
-        self.generator = Generator(config).to(self.device).to(memory_format=torch.channels_last)
-        self.discriminator = Discriminator(config).to(self.device).to(memory_format=torch.channels_last)
-        self.average = copy.deepcopy(self.generator).requires_grad_(False)
-        betas = (config.beta1, config.beta2)
-        self.optimizer_g = torch.optim.Adam(
-            self.generator.parameters(), config.generator_lr, betas, fused=True
-        )
-        self.optimizer_d = torch.optim.Adam(
-            self.discriminator.parameters(), config.discriminator_lr, betas, fused=True
-        )
-        self.random = torch.Generator().manual_seed(config.seed)
-        self.images = torch.from_numpy(np.array(images))  # uint8 (N, 3, S, S), once into memory
-        self.seen = 0
-
-    def step(self) -> dict[str, Tensor]:
-        """Show both players a batch: the discriminator learns, then the generator, on the same fakes."""
-        config = self.config
-        penalised = (config.r1 > 0 or config.r2 > 0) and (
-            self.seen // config.batch
-        ) % config.penalty_every == 0
-        real = self._view(self._photographs()).requires_grad_(penalised)
-        generated = self.generator(self._latents())
-        fake = self._view(generated.detach()).requires_grad_(penalised)
-
-        logits_real, logits_fake = self.discriminator(real), self.discriminator(fake)
-        loss_d = discriminator_loss(config.loss, logits_real, logits_fake)
-        penalty = torch.zeros((), device=self.device)
-        if penalised and config.r1 > 0:
-            penalty = penalty + config.r1 * gradient_penalty(logits_real, real)
-        if penalised and config.r2 > 0:
-            penalty = penalty + config.r2 * gradient_penalty(logits_fake, fake)
-        self._learn(self.optimizer_d, loss_d + penalty * config.penalty_every)
-
-        self.discriminator.requires_grad_(
-            False
-        )  # the generator's step needs no gradients of the opponent's weights
-        opposite = self.discriminator(real.detach()) if config.loss == "relativistic" else None
-        loss_g = generator_loss(config.loss, self.discriminator(self._view(generated)), opposite)
-        self._learn(self.optimizer_g, loss_g)
-        self.discriminator.requires_grad_(True)
-
-        self.seen += config.batch
-        self._average()
-        return {"d": loss_d, "g": loss_g, "real": logits_real.mean(), "fake": logits_fake.mean()}
-
-    def _photographs(self) -> Tensor:
-        chosen = torch.randint(len(self.images), (self.config.batch,), generator=self.random)
-        batch = self.images[chosen].to(self.device, non_blocking=True)
-        return batch.to(torch.float32, memory_format=torch.channels_last).div_(127.5).sub_(1)
-
-    def _latents(self) -> Tensor:
-        return torch.randn(self.config.batch, self.config.latent, generator=self.random).to(self.device)
-
-    def _view(self, images: Tensor) -> Tensor:
-        return augmented(images, self.config.augment, self.random)
-
-    def _learn(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-
-    @torch.no_grad()
-    def _average(self) -> None:
-        """Follow the generator with a half-life that grows with what was seen (Karras et al. 2020, ADA)."""
-        half_life = min(self.config.ema_kimg * 1000, self.seen * self.config.ema_rampup)
-        weight = 1 - 0.5 ** (self.config.batch / max(half_life, 1e-8))
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.generator.parameters()), weight)
-
-    def is_finite(self) -> bool:
-        """Whether all weights and averages are numbers."""
-        networks = (self.generator, self.discriminator, self.average)
-        return all(bool(value.isfinite().all()) for net in networks for value in net.state_dict().values())
-
-    def parts(self) -> dict[str, object]:
-        """All that a resumed run needs."""
-        return {
-            "generator": self.generator,
-            "discriminator": self.discriminator,
-            "average": self.average,
-            "optimizer_g": self.optimizer_g,
-            "optimizer_d": self.optimizer_d,
-            "random": self.random,
-        }
+    rollbacks: int = 0
 
 
 def train(
@@ -145,66 +74,129 @@ def train(
     work: Path,
     *,
     report: Callable[[Figures], None] = lambda figures: None,
-    snapshot: Callable[[Generator, int], None] = lambda generator, seen: None,
+    snapshot: Callable[[Generator, Discriminator, int], None] = lambda generator, discriminator, seen: None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Trained | None:
     """Play until `config.kimg` thousand photographs were shown; a state saved in `work` is taken up again.
+
+    A game that breaks down is rolled back to the last state saved and goes on at half the learning rates, up
+    to three times.
 
     Args:
         images: uint8 RGB (N, 3, S, S) with S = `config.image_size`.
         config: the recipe.
         work: folder of the resumable state, saved every `config.save_minutes` and when stopped.
         report: called about once a second.
-        snapshot: called every `config.snapshot_kimg` with the averaged generator, ready for sampling.
+        snapshot: called every `config.snapshot_kimg` and at the end with copies of the averaged generator,
+            ready for sampling, and of the discriminator.
         stopped: asked after every step; True saves the state and ends the call with None.
 
     Raises:
         DatasetError: the images do not have the configured size, or there are too few for a batch.
-        TrainingDivergedError: a loss or a weight is no longer finite.
+        CheckpointError: the saved state is damaged or of other networks.
+        TrainingDivergedError: it broke down once more after the last rollback.
     """
     _check(images, config)
     use_all_cores()
     torch.set_flush_denormal(True)  # vanishing activations otherwise take a hundred times longer on a CPU
-    game = Game(images, config)
-    path = work / STATE_FILE
-    notes = load_state(path, game.parts()) or {"seen": 0, "curves": []}
-    game.seen = notes["seen"]
-    curves = [Figures(**row) for row in notes["curves"]]
-    total = math.ceil(config.kimg * 1000 / config.batch) * config.batch
-    window = _Window(game.seen)
+    run = _Run(images, config, work / STATE_FILE)
     saved = time.monotonic()
-
-    def diverged(what: str) -> TrainingDivergedError:
-        return TrainingDivergedError(
-            f"{what} after {game.seen} images",
-            hint="Lower the learning rates, or set r1: 1 to calm the discriminator.",
-        )
-
-    def save() -> None:
-        if not game.is_finite():  # such a state would end every later run too
-            raise diverged("A weight is not finite")
-        rows = [vars(row) for row in curves]
-        save_state(path, game.parts(), {"seen": game.seen, "curves": rows})
-
-    while game.seen < total:
-        window.add(game.step())
-        if window.age() >= REPORT_SECONDS or game.seen >= total:
-            figures = window.figures(game.seen, total)
-            window = _Window(game.seen)
-            if not math.isfinite(figures.loss_d + figures.loss_g):
-                raise diverged("A loss is not finite")
-            curves.append(figures)
+    while run.game.seen < run.total:
+        figures = run.step()
+        if figures is not None:
+            wrong = trouble(run.curves)
+            if wrong:
+                run.roll_back(wrong)
+                continue
             report(figures)
-        if game.seen % (config.snapshot_kimg * 1000) < config.batch and game.seen < total:
-            snapshot(ready_for_sampling(game.average, config), game.seen)
+        if run.snapshot_due():
+            snapshot(ready_for_sampling(run.game.average, config), _copied(run.game), run.game.seen)
         if stopped():
-            save()
+            run.save()
             return None
         if time.monotonic() - saved > config.save_minutes * 60:
-            save()
+            if run.game.is_finite():
+                run.save()
+            else:
+                run.roll_back(NOT_FINITE)
             saved = time.monotonic()
-    save()
-    return Trained(ready_for_sampling(game.average, config), game.discriminator.eval(), tuple(curves))
+    run.save()
+    generator = ready_for_sampling(run.game.average, config)
+    return Trained(generator, run.game.discriminator.eval(), tuple(run.curves), run.rollbacks)
+
+
+class _Run:
+    """A game with its history, and its state on disk."""
+
+    def __init__(self, images: np.ndarray, config: GanConfig, path: Path) -> None:
+        self._images, self._config, self._path = images, config, path
+        self.total = math.ceil(config.kimg * 1000 / config.batch) * config.batch
+        self.rollbacks = 0
+        self._load()
+
+    def _load(self) -> None:
+        self.game = Game(self._images, self._config)
+        self.curves: list[Figures] = []
+        notes = load_state(self._path, self.game.parts())
+        if notes is not None:
+            self.game.seen, self.game.strength = notes["seen"], notes["strength"]
+            self.curves = [Figures(**row) for row in notes["curves"]]
+            self.rollbacks = max(self.rollbacks, notes["rollbacks"])
+        self.game.slow_down(SLOWER**self.rollbacks)
+        self._window = _Window(self.game.seen)
+
+    def step(self) -> Figures | None:
+        """One batch; figures about once a second."""
+        self._window.add(self.game.step())
+        if self._window.age() < REPORT_SECONDS and self.game.seen < self.total:
+            return None
+        figures = self._window.figures(self.game, self.total)
+        self._window = _Window(self.game.seen)
+        self.curves.append(figures)
+        return figures
+
+    def snapshot_due(self) -> bool:
+        every, seen = self._config.snapshot_kimg * 1000, self.game.seen
+        return seen % every < self._config.batch or seen >= self.total
+
+    def save(self) -> None:
+        if not self.game.is_finite():  # such a state would end every later run too
+            raise _diverged(NOT_FINITE, self.game.seen)
+        rows = [vars(row) for row in self.curves]
+        notes = {
+            "seen": self.game.seen,
+            "strength": self.game.strength,
+            "rollbacks": self.rollbacks,
+            "curves": rows,
+        }
+        save_state(self._path, self.game.parts(), notes)
+
+    def roll_back(self, wrong: str) -> None:
+        if self.rollbacks >= MOST_ROLLBACKS:
+            raise _diverged(wrong, self.game.seen)
+        self.rollbacks += 1
+        self._load()
+
+
+def trouble(curves: list[Figures]) -> str:
+    """What has gone wrong with the game by its latest figures; empty if nothing."""
+    now = curves[-1]
+    figures = (now.loss_d, now.loss_g, now.logit_real, now.logit_fake)
+    if not all(map(math.isfinite, figures)):
+        return "A loss is not finite"
+    if max(map(abs, figures)) > EXPLODED:
+        return "The losses exploded"
+    latest = curves[-WON_FOR:]
+    if len(latest) == WON_FOR and all(row.loss_d < WON for row in latest):
+        return "The discriminator has won outright"
+    return ""
+
+
+def _diverged(what: str, seen: int) -> TrainingDivergedError:
+    return TrainingDivergedError(
+        f"{what} after {seen} images, and {MOST_ROLLBACKS} times slower learning did not help",
+        hint="Lower the learning rates, or raise r1 to calm the discriminator.",
+    )
 
 
 @torch.no_grad()
@@ -226,6 +218,10 @@ def ready_for_sampling(average: Generator, config: GanConfig, batches: int = 32,
     return ready.eval()
 
 
+def _copied(game: Game) -> Discriminator:
+    return copy.deepcopy(game.discriminator).eval()
+
+
 class _Window:
     """Means since the last report, without waiting for the device at every step."""
 
@@ -240,17 +236,11 @@ class _Window:
     def age(self) -> float:
         return time.monotonic() - self._start
 
-    def figures(self, seen: int, total: int) -> Figures:
+    def figures(self, game: Game, total: int) -> Figures:
         means = {name: float(torch.stack([s[name] for s in self._steps]).mean()) for name in self._steps[0]}
-        rate = (seen - self._seen) / max(self.age(), 1e-9)
-        return Figures(seen, total, means["d"], means["g"], means["real"], means["fake"], rate)
-
-
-def _device(wanted: str) -> str:
-    available = torch.cuda.is_available()
-    if wanted == "cuda" and not available:
-        raise CheckpointError("No CUDA device was found", hint="Set `device: auto` or `device: cpu`.")
-    return "cuda" if available and wanted != "cpu" else "cpu"
+        rate = (game.seen - self._seen) / max(self.age(), 1e-9)
+        logits = means["real"], means["fake"]
+        return Figures(game.seen, total, means["d"], means["g"], *logits, rate, game.strength)
 
 
 def _check(images: np.ndarray, config: GanConfig) -> None:

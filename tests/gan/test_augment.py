@@ -125,3 +125,13 @@ def test_colour_moves_an_images_mean_by_at_most_a_quarter_of_the_range_and_keeps
     grey = images.mean(1, keepdim=True).expand(-1, 3, -1, -1)
     still = augmented(grey, ["colour"], seeded())
     assert torch.allclose(still, still.mean(1, keepdim=True).expand_as(still), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_image_is_changed_with_the_given_probability_and_else_left_to_the_bit(kind: str) -> None:
+    images = batch(1000, 16)
+    changed = augmented(images, [kind], seeded(), 0.3)
+    same = torch.isclose(changed, images, atol=1e-6).flatten(1).all(1)
+    # A shift by nothing is one of 25 here, and counts as unchanged.
+    assert 1 - same.float().mean() == pytest.approx(0.3, abs=0.05)
+    assert torch.equal(augmented(images, ["translation", "cutout"], seeded(), 0.0), images)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import itertools
+import math
 import random
 import subprocess
 import sys
@@ -18,9 +19,10 @@ from torch import Tensor
 
 from palm_assets.errors import CheckpointError, DatasetError, TrainingDivergedError
 from palm_assets.gan.config import GanConfig
-from palm_assets.gan.networks import Generator
+from palm_assets.gan.game import Game
+from palm_assets.gan.networks import Discriminator, Generator
 from palm_assets.gan.state import load_state
-from palm_assets.gan.training import STATE_FILE, Figures, Game, Trained, ready_for_sampling, train
+from palm_assets.gan.training import STATE_FILE, Figures, Trained, ready_for_sampling, train, trouble
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 3, 16, 16), dtype=np.uint8)
 RECIPES: dict[str, dict[str, object]] = {
@@ -167,8 +169,9 @@ def test_reports_and_snapshots_say_where_training_stands(tmp_path: Path) -> None
     reports: list[Figures] = []
     snapshots: list[int] = []
 
-    def snapshot(generator: Generator, seen: int) -> None:
+    def snapshot(generator: Generator, discriminator: Discriminator, seen: int) -> None:
         assert not generator.training
+        assert not discriminator.training
         assert generator(torch.zeros(2, 8)).shape == (2, 3, 16, 16)
         snapshots.append(seen)
 
@@ -178,7 +181,7 @@ def test_reports_and_snapshots_say_where_training_stands(tmp_path: Path) -> None
     assert (reports[-1].seen, reports[-1].total) == (96, 96)
     assert all(np.isfinite(list(dataclasses.astuple(row))).all() for row in reports)
     assert all(row.images_per_second > 0 for row in reports)
-    assert snapshots == [40, 80]
+    assert snapshots == [40, 80, 96]
 
 
 def test_looking_at_snapshots_changes_nothing(tmp_path: Path) -> None:
@@ -187,7 +190,7 @@ def test_looking_at_snapshots_changes_nothing(tmp_path: Path) -> None:
         IMAGES,
         tiny(snapshot_kimg=0.04),
         tmp_path / "looked",
-        snapshot=lambda generator, seen: torch.nn.init.zeros_(generator.main[0].weight),  # type: ignore[arg-type]
+        snapshot=lambda generator, discriminator, seen: torch.nn.init.zeros_(generator.main[0].weight),  # type: ignore[arg-type]
     )
     assert differing(quiet, weights(looked)) == []
 
@@ -207,10 +210,67 @@ def test_training_learns_the_colour_of_its_photographs(tmp_path: Path) -> None:
 # When it breaks down
 
 
-def test_a_game_that_breaks_down_is_an_error_and_leaves_no_broken_state(tmp_path: Path) -> None:
-    with pytest.raises(TrainingDivergedError, match=r"not finite after \d+ images"):
+def test_a_game_that_keeps_breaking_down_is_an_error_and_leaves_no_broken_state(tmp_path: Path) -> None:
+    with pytest.raises(TrainingDivergedError, match=r"not finite after \d+ images, and 3 times slower"):
         train(IMAGES, tiny(r1=1e38, penalty_every=1, save_minutes=1e-9), tmp_path)
     assert not (tmp_path / STATE_FILE).exists()
+
+
+def test_a_game_that_breaks_down_once_goes_on_from_its_last_state_at_half_the_learning_rates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest, broken = Game.step, []
+
+    def step(game: Game) -> dict[str, Tensor]:
+        if game.seen == 48 and not broken:
+            broken.append([group["lr"] for group in game.optimizer_g.param_groups])
+            game.generator.main[0].weight.data.fill_(torch.nan)
+        return honest(game)
+
+    monkeypatch.setattr(Game, "step", step)
+    rates: list[float] = []
+    trained = train(
+        IMAGES,
+        tiny(save_minutes=1e-9, generator_lr=1e-3),
+        tmp_path,
+        stopped=lambda: bool(rates.append(_rate_of_the_running_game())),  # type: ignore[func-returns-value]
+    )
+    assert trained is not None
+    assert trained.rollbacks == 1
+    assert broken == [[1e-3]]
+    assert rates[-1] == 5e-4
+    assert trained.curves[-1].seen == 96
+    assert all(torch.isfinite(value).all() for value in weights(trained).values())
+
+
+def _rate_of_the_running_game() -> float:
+    frame = sys._getframe()
+    while "run" not in frame.f_locals:
+        assert frame.f_back is not None
+        frame = frame.f_back
+    rate: float = frame.f_locals["run"].game.optimizer_g.param_groups[0]["lr"]
+    return rate
+
+
+def figures(**changed: float) -> Figures:
+    usual = Figures(8, 96, loss_d=1.0, loss_g=1.0, logit_real=1.0, logit_fake=-1.0, images_per_second=9.0)
+    return dataclasses.replace(usual, **changed)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("curves", "told"),
+    [
+        ([figures()] * 50, ""),
+        ([figures(loss_d=1e-4)] * 29, ""),
+        ([figures(loss_d=1e-4)] * 30, "won outright"),
+        ([figures(), figures(loss_g=math.nan)], "not finite"),
+        ([figures(logit_fake=-2e4)], "exploded"),
+    ],
+    ids=["sound", "strong for a while", "won", "not a number", "exploded"],
+)
+def test_trouble_is_told_from_the_figures(curves: list[Figures], told: str) -> None:
+    assert told in trouble(curves)
+    assert bool(trouble(curves)) == bool(told)
 
 
 def test_broken_weights_are_not_saved_when_training_is_stopped_either(tmp_path: Path) -> None:
@@ -241,6 +301,47 @@ def test_crops_that_do_not_fit_the_recipe_are_a_typed_error(
 def test_a_device_that_is_not_there_is_a_typed_error(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="No CUDA device"):
         train(IMAGES, tiny(device="cuda"), tmp_path)
+
+
+# What the players are shown
+
+
+def test_photographs_are_mirrored_half_of_the_time_and_only_where_that_is_wanted() -> None:
+    left = np.zeros((40, 3, 16, 16), np.uint8)
+    left[..., :8] = 255
+    for mirror, share in ((True, 0.5), (False, 1.0)):
+        game = Game(left, tiny(mirror=mirror, batch=400))
+        shown = game._photographs()
+        assert (shown[:, 0, 0, 0] == 1).float().mean() == pytest.approx(share, abs=0.1)
+        assert {float(value) for value in shown.unique()} == {-1.0, 1.0}
+
+
+@pytest.mark.parametrize(
+    ("target", "certain", "expected"),
+    [(0.0, 1.0, 0.5), (0.6, 0.7, 0.6), (0.6, 0.5, 0.4)],
+    ids=["fixed", "too certain", "too unsure"],
+)
+def test_the_strength_of_augmentation_follows_the_discriminators_certainty(
+    target: float, certain: float, expected: float
+) -> None:
+    game = Game(IMAGES, tiny(augment_probability=0.5, augment_target=target, augment_kimg=0.08))
+    game._adapt(torch.tensor(certain))
+    assert game.strength == pytest.approx(expected)
+    for _ in range(20):
+        game._adapt(torch.tensor(certain))
+    assert 0 <= game.strength <= 0.85
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_half_precision_learns_the_same_game_within_its_rounding(recipe: str) -> None:
+    steps = []
+    for precision in ("float32", "bfloat16"):
+        game = Game(IMAGES, tiny(precision=precision, **RECIPES[recipe]))
+        assert game.bfloat16 == (precision == "bfloat16")
+        steps.append({name: value.item() for name, value in game.step().items()})
+        assert game.generator.main[0].weight.dtype == torch.float32
+    assert steps[1] == pytest.approx(steps[0], abs=0.05)
+    assert steps[1] != steps[0]
 
 
 # The averaged generator

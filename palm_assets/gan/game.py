@@ -1,0 +1,167 @@
+"""The adversarial game: both players, and what happens when a batch is shown to them."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from palm_assets.cpu import computes_in_bfloat16
+from palm_assets.errors import CheckpointError
+from palm_assets.gan.augment import augmented
+from palm_assets.gan.config import GanConfig
+from palm_assets.gan.losses import certainty, discriminator_loss, generator_loss, gradient_penalty
+from palm_assets.gan.networks import Discriminator, Generator
+
+AUGMENT_MOST = 0.85  # beyond this, changes leak into what is generated (Karras et al. 2020, ADA, figure 4)
+
+
+class Game:
+    """Both players with their optimizers, the averaged generator, and all randomness.
+
+    Attributes:
+        seen: photographs shown so far.
+        strength: current probability of each augmentation.
+    """
+
+    def __init__(self, images: np.ndarray, config: GanConfig) -> None:
+        self.config = config
+        self.device = torch.device(_device(config.device))
+        self.bfloat16 = _in_bfloat16(config.precision, self.device)
+        torch.manual_seed(config.seed)  # the weights' start
+        self.generator = Generator(config).to(self.device).to(memory_format=torch.channels_last)
+        self.discriminator = Discriminator(config).to(self.device).to(memory_format=torch.channels_last)
+        self.average = copy.deepcopy(self.generator).requires_grad_(False)
+        betas = (config.beta1, config.beta2)
+        self.optimizer_g = torch.optim.Adam(
+            self.generator.parameters(), config.generator_lr, betas, fused=True
+        )
+        self.optimizer_d = torch.optim.Adam(
+            self.discriminator.parameters(), config.discriminator_lr, betas, fused=True
+        )
+        self.random = torch.Generator().manual_seed(config.seed)
+        self.images = torch.from_numpy(np.array(images))  # uint8 (N, 3, S, S), once into memory
+        self.seen = 0
+        self.strength = config.augment_probability
+
+    def step(self) -> dict[str, Tensor]:
+        """Show both players a batch: the discriminator learns, then the generator, from the same fakes."""
+        kind = self.config.loss
+        with self._autocast():
+            real = self._view(self._photographs())
+            fake = self._view(self.generator(self._latents()))
+            logits_real, logits_fake = self._judged(real, fake.detach())
+            loss_d = discriminator_loss(kind, logits_real, logits_fake)
+        self._learn(self.optimizer_d, loss_d + self._penalty(real, fake.detach()))
+
+        # The generator's step needs no gradients of its opponent's weights.
+        self.discriminator.requires_grad_(False)
+        with self._autocast():
+            # A relativistic generator is judged beside photographs.
+            opposite = self.discriminator(real) if kind == "relativistic" else None
+            loss_g = generator_loss(kind, self.discriminator(fake), opposite)
+        self._learn(self.optimizer_g, loss_g)
+        self.discriminator.requires_grad_(True)
+
+        self.seen += self.config.batch
+        self._adapt(certainty(kind, logits_real.detach(), logits_fake.detach()))
+        self._average()
+        return {"d": loss_d, "g": loss_g, "real": logits_real.mean(), "fake": logits_fake.mean()}
+
+    def _photographs(self) -> Tensor:
+        count = self.config.batch
+        chosen = torch.randint(len(self.images), (count,), generator=self.random)
+        batch = self.images[chosen]
+        if self.config.mirror:
+            mirrored = torch.rand(count, generator=self.random) < 0.5
+            batch[mirrored] = batch[mirrored].flip(3)
+        if self.device.type == "cuda":
+            batch = batch.pin_memory().to(self.device, non_blocking=True)
+        return batch.to(torch.float32, memory_format=torch.channels_last).div_(127.5).sub_(1)
+
+    def _latents(self) -> Tensor:
+        return torch.randn(self.config.batch, self.config.latent, generator=self.random).to(self.device)
+
+    def _view(self, images: Tensor) -> Tensor:
+        return augmented(images.float(), self.config.augment, self.random, self.strength)
+
+    def _judged(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of both, in one pass unless an image's logit depends on those beside it."""
+        if self.config.discriminator_norm == "batch" or self.config.minibatch_stddev:
+            return self.discriminator(real).float(), self.discriminator(fake).float()
+        logits_real, logits_fake = self.discriminator(torch.cat([real, fake])).float().chunk(2)
+        return logits_real, logits_fake
+
+    def _penalty(self, real: Tensor, fake: Tensor) -> Tensor | float:
+        """The gradient penalties, every few steps and weighted up accordingly; in full precision."""
+        config = self.config
+        if (self.seen // config.batch) % config.penalty_every:
+            return 0.0
+        penalty: Tensor | float = 0.0
+        for weight, images in ((config.r1, real), (config.r2, fake)):
+            if weight > 0:
+                looked_at = images.detach().requires_grad_(True)
+                penalty += weight * gradient_penalty(self.discriminator(looked_at), looked_at)
+        return penalty * config.penalty_every
+
+    def _learn(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+    @torch.no_grad()
+    def _adapt(self, certain: Tensor) -> None:
+        """Augment more while the discriminator is too certain of photographs, else less (ADA)."""
+        config = self.config
+        if config.augment_target > 0:
+            step = config.batch / (config.augment_kimg * 1000)
+            step = step if float(certain) > config.augment_target else -step
+            self.strength = min(max(self.strength + step, 0.0), AUGMENT_MOST)
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Follow the generator with a half-life that grows with what was seen (Karras et al. 2020, ADA)."""
+        half_life = min(self.config.ema_kimg * 1000, self.seen * self.config.ema_rampup)
+        weight = 1 - 0.5 ** (self.config.batch / max(half_life, 1e-8))
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.generator.parameters()), weight)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
+
+    def slow_down(self, factor: float) -> None:
+        """Multiply both learning rates."""
+        for optimizer in (self.optimizer_g, self.optimizer_d):
+            for group in optimizer.param_groups:
+                group["lr"] *= factor
+
+    def is_finite(self) -> bool:
+        """Whether all weights and averages are numbers."""
+        networks = (self.generator, self.discriminator, self.average)
+        return all(bool(value.isfinite().all()) for net in networks for value in net.state_dict().values())
+
+    def parts(self) -> dict[str, object]:
+        """All that a resumed run needs, beside `seen` and `strength`."""
+        return {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "average": self.average,
+            "optimizer_g": self.optimizer_g,
+            "optimizer_d": self.optimizer_d,
+            "random": self.random,
+        }
+
+
+def _device(wanted: str) -> str:
+    available = torch.cuda.is_available()
+    if wanted == "cuda" and not available:
+        raise CheckpointError("No CUDA device was found", hint="Set `device: auto` or `device: cpu`.")
+    return "cuda" if available and wanted != "cpu" else "cpu"
+
+
+def _in_bfloat16(wanted: str, device: torch.device) -> bool:
+    """On a processor that has to emulate it, bfloat16 costs more than twice the time."""
+    if wanted != "auto":
+        return wanted == "bfloat16"
+    return torch.cuda.is_bf16_supported() if device.type == "cuda" else computes_in_bfloat16()
