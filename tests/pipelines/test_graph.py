@@ -43,7 +43,7 @@ def test_the_ui_gets_pictures_and_data_versions(made: Graph) -> None:
 
 def test_training_shows_its_figures_and_grids_while_it_runs(made: Graph) -> None:
     grids = observations(made, "dcgan_checkpoint")
-    assert [metadata["kimg"].value for metadata in grids] == [0.16, 0.32, 0.48]
+    assert [metadata["kimg"].value for metadata in grids] == [0.16, 0.32, 0.48, 0.64]
     for metadata in grids:
         content = str(metadata["samples"].value).split("base64,")[1].rstrip(")")
         with Image.open(io.BytesIO(base64.b64decode(content))) as picture:
