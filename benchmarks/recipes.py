@@ -1,0 +1,148 @@
+"""The arena of recipes: the student's, the textbook's and ours, on the same crops, people and time.
+
+    python benchmarks/recipes.py CROPS [--minutes 20] [--seeds 0 1 2] [--only ours] [--out runs/recipes]
+
+CROPS is a `crops` artifact (palm_home/crops/<version>). Every contestant has the same two widths, the same
+people in training and the same time: minutes of computing on all cores, which other programs on the machine
+cannot eat up. Interrupt it whenever you like: the same command goes on where it stopped, and what is finished
+is not run again. It prints a table, and leaves `results.json` and a grid of each run in `--out`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from palm_assets.cpu import usable_cores
+from palm_assets.crops.making import Crops, read_crops
+from palm_assets.durable import write_atomically
+from palm_assets.gan.config import GanConfig
+from palm_assets.gan.game import Game
+from palm_assets.gan.sampling import PalmModel
+from palm_assets.gan.state import load_state
+from palm_assets.gan.training import STATE_FILE, ready_for_sampling, train
+from palm_assets.pictures import grid
+from palm_assets.quality.config import ReferenceConfig
+from palm_assets.quality.features import extract, load_extractor
+from palm_assets.quality.frechet import frechet_distance
+from palm_assets.quality.kid import kernel_distance
+from palm_assets.quality.reference import Reference, reference_from_features
+from palm_assets.quality.score import score_features
+from palm_assets.quality.statistics import FeatureStatistics
+
+SAMPLES, SEED = 1500, 5 * 10**9
+WITHOUT_AVERAGE = {"ema_kimg": 1e-6}
+PLAIN: dict[str, Any] = {"mirror": False, "augment": [], "precision": "float32", **WITHOUT_AVERAGE}
+CONTESTANTS: dict[str, dict[str, Any]] = {
+    # antoshka17/genPalmsWeb: cross-entropy, Adam 2e-4 and 1e-4, batch 32, nothing else.
+    "student": {**PLAIN, "batch": 32, "discriminator_lr": 1e-4, "discriminator_norm": "batch"},
+    # pytorch/examples dcgan/main.py: batch 64, Adam 2e-4 with betas (0.5, 0.999) for both.
+    "textbook": {**PLAIN, "batch": 64, "discriminator_norm": "batch"},
+    "ours": {},
+}
+
+
+def main() -> None:
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("crops", type=Path)
+    ask.add_argument("--minutes", type=float, default=20, help="of computing on all cores, for each run")
+    ask.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    ask.add_argument("--only", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
+    ask.add_argument("--out", type=Path, default=Path("runs/recipes"))
+    asked = ask.parse_args()
+    palms, reference = read_crops(asked.crops), _reference(asked.crops, asked.out)
+    for seed in asked.seeds:
+        for name in asked.only:
+            _contest(name, seed, asked.minutes, palms, reference, asked.out)
+    _table(asked.out)
+
+
+def _contest(name: str, seed: int, minutes: float, palms: Crops, reference: Reference, out: Path) -> None:
+    run = f"{name}-{minutes:g}min-seed{seed}"
+    results = _results(out)
+    if run in results:
+        return
+    config = GanConfig(
+        image_size=palms.images.shape[-1], kimg=1e6, snapshot_kimg=1e6, seed=seed, **CONTESTANTS[name]
+    )
+    work = out / run
+    spent_file = work / "spent"
+    spent = float(spent_file.read_text()) if spent_file.is_file() else 0.0
+    budget, began = minutes * 60 * usable_cores(), time.process_time()
+    told = time.monotonic()
+
+    def over() -> bool:
+        nonlocal told
+        used = spent + time.process_time() - began
+        if time.monotonic() - told > 30:
+            told = time.monotonic()
+            print(f"{run}: {used / budget:.0%}", flush=True)
+        return used >= budget
+
+    def saved() -> None:
+        write_atomically(spent_file, str(spent + time.process_time() - began).encode())
+
+    try:
+        train(palms.train, config, work, stopped=over, report=lambda figures: None)
+    finally:
+        saved()
+    game = Game(palms.train, config)
+    notes = load_state(work / STATE_FILE, game.parts())
+    assert notes is not None
+    model = PalmModel(
+        ready_for_sampling(game.average, config), game.discriminator.eval(), config.networks(), run, work
+    )
+    images = model.draw(model.latents(SEED, range(SAMPLES)))
+    grid(images[:64]).save(out / f"{run}.png")
+    row = {"name": name, "seed": seed, "minutes": minutes, "kimg": notes["seen"] / 1000}
+    results[run] = row | _measured(images, reference)
+    write_atomically(out / "results.json", json.dumps(results, indent=1).encode())
+    print(run, results[run], flush=True)
+
+
+def _measured(images: np.ndarray, reference: Reference) -> dict[str, float]:
+    """Against the people in training and the people held out, apart."""
+    extractor = load_extractor(reference.extractor)  # type: ignore[arg-type]
+    features = extract(extractor, images)
+    name, digest = reference.identity
+    score = score_features(features, reference)
+    statistics = FeatureStatistics.from_features(reference.holdout, extractor=name, digest=digest)
+    held_out = kernel_distance(features, reference.holdout, extractor=name, digest=digest)
+    real = kernel_distance(reference.holdout, reference.subsample, extractor=name, digest=digest)
+    return {
+        "frechet_train": score.frechet,
+        "frechet_holdout": frechet_distance(features, statistics).value,
+        "kid_train": score.kid,
+        "kid_holdout": held_out.value,
+        "kid_floor": real.value,
+        "coverage": score.coverage,
+        "auth_pct": score.auth_pct,
+    }
+
+
+def _reference(crops: Path, out: Path) -> Reference:
+    palms, extractor = read_crops(crops), load_extractor("efficientnet-lite0")
+    name, digest = extractor.identity
+    train_features, holdout = extract(extractor, palms.train), extract(extractor, palms.holdout)
+    return reference_from_features(train_features, holdout, ReferenceConfig(), extractor=name, digest=digest)
+
+
+def _results(out: Path) -> dict[str, dict[str, Any]]:
+    path = out / "results.json"
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def _table(out: Path) -> None:
+    columns = ("kimg", "frechet_train", "frechet_holdout", "kid_train", "kid_holdout", "coverage", "auth_pct")
+    print(f"{'run':28}" + "".join(f"{column:>17}" for column in columns))
+    for run, row in sorted(_results(out).items()):
+        print(f"{run:28}" + "".join(f"{row[column]:17.3f}" for column in columns))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""Training speed: our loop beside the textbook's, on the same networks, batch and pictures, in one run.
+
+    python benchmarks/training.py [IMAGE_SIZE] [SECONDS]        (64 and 20 unless given)
+
+The textbook is pytorch/examples dcgan/main.py: a DataLoader over JPEG files with two workers, single
+precision, eager. "Step" leaves the data out. The share of the peak is the networks' arithmetic beside the
+fastest convolution that this processor was measured to compute.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.data import DataLoader
+from torch.utils.flop_counter import FlopCounterMode
+from torchvision import datasets, transforms
+
+from palm_assets.cpu import use_all_cores
+from palm_assets.gan.config import GanConfig
+from palm_assets.gan.game import Game
+from palm_assets.gan.networks import Discriminator, Generator
+
+BATCH, PICTURES = 64, 1024
+
+
+def textbook_step(config: GanConfig) -> Callable[[Tensor], None]:
+    """One iteration of pytorch/examples dcgan/main.py, on the networks of this project."""
+    generator, discriminator = Generator(config), Discriminator(config)
+    betas = (0.5, 0.999)
+    optimizer_d = torch.optim.Adam(discriminator.parameters(), 2e-4, betas)
+    optimizer_g = torch.optim.Adam(generator.parameters(), 2e-4, betas)
+    criterion = nn.BCEWithLogitsLoss()
+
+    def step(real: Tensor) -> None:
+        ones, zeros = torch.ones(len(real)), torch.zeros(len(real))
+        discriminator.zero_grad()
+        criterion(discriminator(real), ones).backward()
+        fake = generator(torch.randn(len(real), config.latent))
+        criterion(discriminator(fake.detach()), zeros).backward()
+        optimizer_d.step()
+        generator.zero_grad()
+        criterion(discriminator(fake), ones).backward()
+        optimizer_g.step()
+
+    return step
+
+
+def pictures_on_disk(folder: Path, images: np.ndarray) -> Iterator[Tensor]:
+    """The textbook's data path, endless."""
+    (folder / "palms").mkdir()
+    for number, image in enumerate(images):
+        Image.fromarray(image.transpose(1, 2, 0)).save(folder / "palms" / f"{number}.jpg", quality=95)
+    size = images.shape[-1]
+    steps = [transforms.Resize(size), transforms.CenterCrop(size), transforms.ToTensor()]
+    steps.append(transforms.Normalize((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)))
+    dataset = datasets.ImageFolder(str(folder), transforms.Compose(steps))
+    loader = DataLoader(dataset, batch_size=BATCH, shuffle=True, num_workers=2, drop_last=True)
+    while True:
+        for batch, _ in loader:
+            yield batch
+
+
+def rate(step: Callable[[], object], seconds: float) -> float:
+    """Images a second, the median over single steps."""
+    for _ in range(3):
+        step()
+    times = []
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        start = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - start)
+    return BATCH / float(np.median(times))
+
+
+def peak(dtype: torch.dtype) -> float:
+    """FLOP a second of a large convolution."""
+    layer = nn.Conv2d(256, 256, 3, padding=1).to(dtype).to(memory_format=torch.channels_last)
+    images = torch.randn(16, 256, 32, 32, dtype=dtype).to(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        times = []
+        for _ in range(12):
+            start = time.perf_counter()
+            layer(images)
+            times.append(time.perf_counter() - start)
+    return 2 * 16 * 32 * 32 * 256 * 256 * 9 / min(times)
+
+
+def main() -> None:
+    size = int(sys.argv[1]) if len(sys.argv) > 1 else 64
+    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 20.0
+    use_all_cores()
+    torch.set_flush_denormal(True)
+    images = np.random.default_rng(0).integers(0, 256, (PICTURES, 3, size, size), dtype=np.uint8)
+    # The textbook's networks for both: batch normalisation in the discriminator.
+    shape = GanConfig(image_size=size, batch=BATCH, discriminator_norm="batch")
+    bare = Game(images, shape.model_copy(update={"augment": [], "mirror": False}))
+    whole = Game(images, shape)
+    textbook, real = textbook_step(shape), torch.rand(BATCH, 3, size, size) * 2 - 1
+
+    with tempfile.TemporaryDirectory() as folder:
+        batches = pictures_on_disk(Path(folder), images)
+        rates = {
+            "textbook, step": rate(lambda: textbook(real), seconds),
+            "ours, step": rate(bare.step, seconds),
+            "textbook, whole loop": rate(lambda: textbook(next(batches)), seconds),
+            "ours, whole loop": rate(whole.step, seconds),
+        }
+    with FlopCounterMode(display=False) as counter:
+        bare.step()
+    flop = counter.get_total_flops() / BATCH
+    best = peak(torch.bfloat16 if bare.bfloat16 else torch.float32)
+    print(f"{size} px, batch {BATCH}, {'bfloat16' if bare.bfloat16 else 'float32'} in ours")
+    for name, value in rates.items():
+        print(f"{name:22} {value:7.0f} images/s  {value * flop / best:5.0%} of the convolution peak")
+    print(f"step: {rates['ours, step'] / rates['textbook, step']:.2f}x")
+    print(f"whole loop: {rates['ours, whole loop'] / rates['textbook, whole loop']:.2f}x")
+    print(f"{flop / 1e9:.2f} GFLOP an image; peak {best / 1e9:.0f} GFLOP/s")
+    with profile(activities=[ProfilerActivity.CPU]) as profiled:
+        for _ in range(5):
+            whole.step()
+    print(
+        profiled.key_averages().table(sort_by="self_cpu_time_total", row_limit=14, max_name_column_width=45)
+    )
+
+
+if __name__ == "__main__":
+    main()
