@@ -34,8 +34,8 @@ ui: setup ## Dagster's page on http://localhost:3000
 app: setup ## The page with the palms on http://localhost:8501
 	$(BIN)/streamlit run app/main.py
 
-test: setup ## Run all tests (installs Debian's chromium when run as root without a browser)
-	tests/e2e/install-browser
+test: setup ## Run all tests (as root it installs Debian's chromium and nginx, if they are missing)
+	tests/e2e/install-servers
 	$(BIN)/pytest
 
 lint: setup ## Ruff and strict type checking

@@ -32,7 +32,7 @@ def show(words: Words) -> None:
     in_short, samples = st.columns([2, 3], gap="large")
     with in_short:
         st.header(words("about_facts"), anchor=False)
-        tell_facts(words, served.model, served.artifact)
+        tell_facts(words, served.model, served.artifact, is_starter=served.is_starter)
     with samples:
         st.header(words("about_samples"), anchor=False)
         show_samples(words, served.artifact)
@@ -46,11 +46,12 @@ def show(words: Words) -> None:
     show_records(words, served.artifact, metrics)
 
 
-def tell_facts(words: Words, model: PalmModel, artifact: Artifact) -> None:
+def tell_facts(words: Words, model: PalmModel, artifact: Artifact, *, is_starter: bool) -> None:
     """The few facts that every model has."""
     weights = sum(weight.numel() for weight in model.generator.parameters())
     facts = {
         "about_version": f"`{model.version}`",
+        **({"about_kind": words("about_starter")} if is_starter else {}),
         "about_made": artifact.manifest.created.strftime("%Y-%m-%d %H:%M UTC"),
         "about_size": words("about_pixels", n=model.image_size),
         "about_latent": str(model.networks.latent),

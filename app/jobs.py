@@ -34,6 +34,8 @@ class Job(Generic[Result]):
     """One piece of work.
 
     Attributes:
+        visitor: who waits for it.
+        kind: which module's work it is, for the log.
         state: "finished" has a `result`; so may "cancelled", with what was done until then.
         done: steps done.
         total: steps in all, 0 before the first is done.
@@ -44,6 +46,7 @@ class Job(Generic[Result]):
         self, visitor: str, work: Callable[[Job[Result]], Steps[Result]], clock: Callable[[], float]
     ) -> None:
         self.visitor = visitor
+        self.kind = work.__module__.rpartition(".")[2]
         self.state: State = "waiting"
         self.done = 0
         self.total = 0
@@ -99,15 +102,18 @@ class Job(Generic[Result]):
             self.result = end.value
             self._end("cancelled" if self.cancelled else "finished")
         except PalmError as error:
+            log.warning("a job was refused", extra={"why": str(error)})
             self.error = error
             self._end("failed")
         except Exception:
-            log.exception("A job failed")
+            log.exception("a job broke")
             self._end("failed")
 
     def _end(self, state: State) -> None:
         self._ended = self._clock()
         self._steps.close()
+        told = {"job": self.kind, "visitor": self.visitor[:8], "done": self.done, "total": self.total}
+        log.info(state, extra={**told, "seconds": round(self.seconds, 2)})
         self.state = state  # last: whoever sees it finds all the rest in place
 
 

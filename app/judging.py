@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -27,8 +26,6 @@ from palm_assets.generating import Request
 
 if TYPE_CHECKING:
     from palm_assets.quality.score import SetScore
-
-log = logging.getLogger(__name__)
 
 LEAST = 2
 FEW = 50
@@ -67,13 +64,6 @@ def judging(palms: PalmSet, yardsticks: Yardsticks) -> Callable[[Job[Judgement]]
     archive = palms.archive or b""  # held from now on, whatever the shelf lets go
 
     def work(job: Job[Judgement]) -> Steps[Judgement]:
-        try:
-            return (yield from measure(job))
-        except PalmError as error:
-            log.warning("A set could not be measured: %s", error)
-            raise
-
-    def measure(job: Job[Judgement]) -> Steps[Judgement]:
         total, rows = len(palms.entries), []
         yield 0, total
         yardstick = yardsticks.released()

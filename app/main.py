@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from app.logs import write_json_lines
 from app.look import STYLE, speak
 from app.source import source_zip
 from app.texts import NAMES, Words, preferred
@@ -11,6 +12,8 @@ from app.texts import NAMES, Words, preferred
 KEPT = ("language", "count", "seed", "truncation", "min_score", "sorting")
 # What Streamlit calls its own buttons, and our words for that.
 LABELS = {"Help for ": "help_for", "Copy to clipboard": "copy", "Close": "close", "Open": "open"}
+
+write_json_lines()
 
 # Language: the visitor's choice, else the link's, else the browser's.
 state = st.session_state

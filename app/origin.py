@@ -21,7 +21,7 @@ MOST_INDEX = 100_000 * ATTEMPTS
 _FORMS = {
     "palms:seed": re.compile(r"[0-9]{1,16}"),
     "palms:index": re.compile(r"[0-9]{1,7}"),
-    "palms:model": re.compile(r"[0-9a-z]{1,64}"),
+    "palms:model": re.compile(r"(starter-)?[0-9a-z]{1,64}"),
     "palms:score": re.compile(r"[01]\.[0-9]{4}"),
     "palms:truncation": re.compile(r"[01](\.[0-9]{1,6})?"),
 }

@@ -116,10 +116,14 @@ def ask(words: Words) -> bool:
 
 
 def tell_about_model(words: Words, served: Served) -> None:
-    """In words, if there is no model, or if the newest cannot be used."""
+    """In words, if there is no model of this place's own, or if the newest cannot be used."""
+    if served.is_starter:
+        st.info(words("starter"), icon=":material/eco:")
     if served.trouble is None:
         return
-    if served.model is not None:
+    if served.is_starter:
+        st.warning(words("broken_model_starter"))
+    elif served.model is not None:
         st.warning(words("broken_new_model"))
     elif isinstance(served.trouble, ArtifactMissingError):
         st.info(words("no_model"))
@@ -159,7 +163,9 @@ def start(words: Words, served: Served) -> None:
     state.walk = state.walk_job = None
     forget()
     st.query_params.from_dict(link_parameters(request, words.language))
-    log.info("asked for %d palms, seed %d", request.count, request.seed)
+    asked = {"count": request.count, "seed": request.seed, "truncation": request.truncation}
+    who = {"visitor": state.visitor[:8], "model": served.model.version, "language": words.language}
+    log.info("asked", extra={**asked, "min_score": request.min_score, **who})
 
 
 @st.fragment(run_every=POLL_SECONDS)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,6 +16,7 @@ from palm_assets.errors import ArtifactError
 from palm_assets.scoring import BESIDE_FILE, SCORE_FILE
 from palm_assets.store import MANIFEST, Artifact, Kind, Manifest, Store
 
+CROPS_BESIDE = "crops-manifest.json"
 TONES = ("very fair", "fair", "medium", "dark")
 
 
@@ -52,8 +55,8 @@ class Verdict:
 
 
 def photographs_of(store: Store, model: Artifact) -> Photographs | None:
-    """What a model was trained on; None if its crops are not in the store."""
-    crops = _manifest(store, "crops", model.manifest.inputs.get("crops", ""))
+    """What a model was trained on; None if its crops are neither in the store nor told beside the model."""
+    crops = _manifest(store, "crops", model.manifest.inputs.get("crops", "")) or _told_beside(model)
     if crops is None:
         return None
     photos = _manifest(store, "photos", crops.inputs.get("photos", ""))
@@ -79,15 +82,18 @@ def verdict_on(store: Store, model: Artifact) -> Verdict | None:
         manifest = _manifest(store, "scores", version)
         if manifest is None or manifest.inputs.get("model") != model.version:
             continue
-        try:
-            folder = store.open("scores", version).folder
-            figures = json.loads((folder / SCORE_FILE).read_text())
-            picture = (folder / BESIDE_FILE).read_bytes() if (folder / BESIDE_FILE).is_file() else b""
-            short = {key: value for key, value in figures.items() if not isinstance(value, list)}
-            return Verdict(short, figures.get("floor") or {}, picture)
-        except (ArtifactError, OSError, ValueError, AttributeError):
-            continue
+        with contextlib.suppress(ArtifactError, OSError, ValueError, AttributeError):
+            return _verdict_in(store.open("scores", version).folder)
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        return _verdict_in(model.folder)  # a model that left its store took its figures along
     return None
+
+
+def _verdict_in(folder: Path) -> Verdict:
+    figures = json.loads((folder / SCORE_FILE).read_text())
+    picture = (folder / BESIDE_FILE).read_bytes() if (folder / BESIDE_FILE).is_file() else b""
+    short = {key: value for key, value in figures.items() if not isinstance(value, list)}
+    return Verdict(short, figures.get("floor") or {}, picture)
 
 
 def verdict_table(words: Words, verdict: Verdict) -> list[tuple[str, str, str]]:
@@ -116,6 +122,14 @@ def verdict_table(words: Words, verdict: Verdict) -> list[tuple[str, str, str]]:
         for name, digits in (("density", 2), ("coverage", 2), ("auth_pct", 0))
     ]
     return [*rows, (words("judge_images"), str(ours["n"]), str(real["n"]) if real else unknown)]
+
+
+def _told_beside(model: Artifact) -> Manifest | None:
+    """The manifest of its crops that a model took along when it left its store, as the starter did."""
+    try:
+        return Manifest.model_validate_json((model.folder / CROPS_BESIDE).read_text())
+    except (OSError, ValidationError, UnicodeDecodeError):
+        return None
 
 
 def _manifest(store: Store, kind: Kind, version: str) -> Manifest | None:

@@ -131,7 +131,11 @@ def show_large(words: Words, png: bytes, alt: str, palms: PalmSet, entry: Entry,
     """The palm, with the nearest real one beside it where the palms of training are at hand."""
     pixels = state.get("pixels", False)
     real = None
-    if served.artifact is not None and served.artifact.version == palms.model_version:
+    if (
+        served.artifact is not None
+        and served.model is not None
+        and served.model.version == palms.model_version
+    ):
         crops = served.artifact.manifest.inputs.get("crops", "")
         real = yardsticks().real_palms(crops) if crops else None
     if real is None:

@@ -10,7 +10,7 @@ import streamlit as st
 from app.jobs import JobQueue
 from app.sets import Shelf
 from app.yardstick import Yardsticks
-from palm_assets.serving import ModelWatcher
+from palm_assets.serving import STARTER, ModelWatcher
 from palm_assets.store import Store
 
 
@@ -21,8 +21,8 @@ def store() -> Store:
 
 @st.cache_resource(show_spinner=False)
 def watcher() -> ModelWatcher:
-    """Follows the release."""
-    return ModelWatcher(store())
+    """Follows the release; until the first one PALM_STARTER, or what comes with the program, draws."""
+    return ModelWatcher(store(), Path(os.environ.get("PALM_STARTER", STARTER)))
 
 
 @st.cache_resource(show_spinner=False)

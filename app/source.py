@@ -8,6 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("app", "palm_assets", "pipelines", "deploy", "docs", "benchmarks", "tests", ".streamlit")
+WITHOUT = ROOT / "palm_assets" / "starter"  # weights: the program runs without them, and makes its own
 FILES = (
     "LICENSE",
     "README.md",
@@ -24,9 +25,8 @@ def source_zip() -> bytes:
     """Everything needed to build and run this very version; the same files give the same bytes."""
     paths = [ROOT / name for name in FILES if (ROOT / name).is_file()]
     for folder in FOLDERS:
-        paths += sorted(
-            path for path in (ROOT / folder).rglob("*") if path.is_file() and path.suffix in ENDINGS
-        )
+        found = (ROOT / folder).rglob("*")
+        paths += sorted(path for path in found if _belongs(path))
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in paths:
@@ -34,3 +34,7 @@ def source_zip() -> bytes:
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, path.read_bytes())
     return stream.getvalue()
+
+
+def _belongs(path: Path) -> bool:
+    return path.is_file() and path.suffix in ENDINGS and WITHOUT not in path.parents

@@ -92,6 +92,11 @@ EN = {
     "broken_model": "The released model could not be opened: its files are damaged, or it is not a "
     "model. The page tries again by itself; the server's log tells its keeper more.",
     "broken_new_model": "A new model was released but could not be opened. The earlier one keeps drawing.",
+    "broken_model_starter": "A model was released but could not be opened: its files are damaged, or it is "
+    "not a model. The starter model draws meanwhile; the page tries again by itself, and the server's log "
+    "tells its keeper more.",
+    "starter": "Drawn by the starter model, a small one that comes with the program. It steps back as soon "
+    "as a model is made and released here.",
     "walk": "A walk between two palms",
     "walk_what": "One palm turns into the other, bit by bit: this is what lies between them for the model.",
     "walk_from": "From no.",
@@ -172,6 +177,8 @@ EN = {
     "about_facts": "In short",
     "about_version": "Version",
     "about_made": "Made",
+    "about_kind": "Kind",
+    "about_starter": "starter, comes with the program",
     "about_size": "Size of a picture",
     "about_pixels": "{n} × {n} pixels",
     "about_latent": "Latent numbers of a palm",

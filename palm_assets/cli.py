@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -18,9 +18,6 @@ from palm_assets import __version__
 from palm_assets.cli_options import store_of, with_home
 from palm_assets.cli_quality import evaluate, fid
 from palm_assets.errors import PalmError
-
-if TYPE_CHECKING:
-    from palm_assets.gan.sampling import PalmModel
 
 
 class _Palms(click.Group):
@@ -82,6 +79,7 @@ def main(ctx: click.Context, home: Path) -> None:
 @click.option(
     "--model", "version", metavar="VERSION", help="A model of the store, instead of the released one."
 )
+@click.option("--starter", type=click.Path(path_type=Path), envvar="PALM_STARTER", hidden=True)
 @with_home
 @click.pass_context
 def generate(
@@ -92,11 +90,13 @@ def generate(
     truncation: float,
     min_score: float | None,
     version: str | None,
+    starter: Path | None,
     own_home: Path | None,
 ) -> None:
     """Make palms: PNGs and a manifest, in a ZIP or a folder.
 
-    The same seed and model give identical bytes, and a set is the beginning of every larger one.
+    The same seed and model give identical bytes, and a set is the beginning of every larger one. Until a
+    model is released, the small starter model that comes with the program draws.
 
     \b
     Examples:
@@ -107,10 +107,20 @@ def generate(
     from palm_assets.archives import write_folder, write_zip
     from palm_assets.generating import Request, Tally, generate
     from palm_assets.progress import shown
-    from palm_assets.serving import open_model, released_model
+    from palm_assets.serving import STARTER, model_at_hand, open_model
 
     request = Request(count, secrets.randbelow(2**32) if seed is None else seed, truncation, min_score)
-    model: PalmModel = open_model(store, version)[0] if version else released_model(store)
+    is_starter = False
+    if version:
+        model, _ = open_model(store, version)
+    else:
+        model, is_starter = model_at_hand(store, starter or STARTER)
+    if is_starter:
+        click.echo(
+            "Nothing is released yet, so the starter model that comes with the program draws; "
+            "`make pipeline` makes one of your own.",
+            err=True,
+        )
     tally = Tally()
     with shown("palms", "palm") as progress:
         palms = generate(model, request, progress=progress, tally=tally)

@@ -83,6 +83,10 @@ class ArtifactMissingError(ArtifactError):
     """The artifact has not been made yet."""
 
 
+class NothingReleasedError(ArtifactMissingError):
+    """No model was ever released."""
+
+
 class ArtifactCorruptError(ArtifactError):
     """The artifact is there, but it is not what its manifest says."""
 

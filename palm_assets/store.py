@@ -99,14 +99,7 @@ class Store:
         folder = self.home / kind / version
         if not folder.exists():
             return None
-        manifest = _read_manifest(folder, kind, version)
-        for name, record in manifest.files.items():
-            path = folder / name
-            if not path.is_file() or path.stat().st_size != record.bytes or sha256_of(path) != record.sha256:
-                raise ArtifactCorruptError(
-                    f"{name} is missing or damaged", where=folder, hint="Materialize it again: it is remade."
-                )
-        return Artifact(kind, version, folder, manifest, reused=True)
+        return open_folder(folder, kind, version)
 
     def open(self, kind: Kind, version: str) -> Artifact:
         """The artifact, verified.
@@ -276,13 +269,29 @@ class Store:
             yield
 
 
+def open_folder(folder: Path, kind: Kind, version: str | None = None) -> Artifact:
+    """A published artifact, wherever it lies, verified; of any version if none is named.
+
+    Raises:
+        ArtifactCorruptError: it is not what its manifest says.
+    """
+    manifest = _read_manifest(folder, kind, version)
+    for name, record in manifest.files.items():
+        path = folder / name
+        if not path.is_file() or path.stat().st_size != record.bytes or sha256_of(path) != record.sha256:
+            raise ArtifactCorruptError(
+                f"{name} is missing or damaged", where=folder, hint="Materialize it again: it is remade."
+            )
+    return Artifact(kind, manifest.version, folder, manifest, reused=True)
+
+
 def version_of(kind: Kind, inputs: Mapping[str, str], config: BaseModel, code_version: str) -> str:
     """Twelve hex digits that change whenever anything that makes the artifact changes."""
     made_of = [kind, sorted(inputs.items()), config.model_dump(mode="json"), code_version]
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _read_manifest(folder: Path, kind: Kind, version: str) -> Manifest:
+def _read_manifest(folder: Path, kind: Kind, version: str | None) -> Manifest:
     path = folder / MANIFEST
     try:
         manifest = Manifest.model_validate_json(path.read_text())
@@ -292,7 +301,7 @@ def _read_manifest(folder: Path, kind: Kind, version: str) -> Manifest:
             where=folder,
             hint="Materialize it again: it is remade.",
         ) from error
-    if (manifest.kind, manifest.version) != (kind, version):
+    if (manifest.kind, manifest.version) != (kind, version or manifest.version):
         raise ArtifactCorruptError(
             f"The manifest is of {manifest.kind} {manifest.version}",
             where=folder,

@@ -22,6 +22,7 @@ def publish_model(
     seed: int = 0,
     networks: NetworkConfig = SMALL,
     calibration: dict[str, object] | None = None,
+    inputs: dict[str, str] | None = None,
     **facts: object,
 ) -> Artifact:
     """A model whose palms differ visibly; another seed makes another one."""
@@ -38,9 +39,8 @@ def publish_model(
         grid(model.draw(model.latents(0, range(4)))).save(folder / "samples.png")
         return {"image_size": networks.image_size, **facts}
 
-    return store.make(
-        "models", build, inputs={"seed": str(seed)}, config=networks, code_version=str(calibration)
-    )
+    made_of = {"seed": str(seed), **(inputs or {})}
+    return store.make("models", build, inputs=made_of, config=networks, code_version=str(calibration))
 
 
 def release(store: Store, model: Artifact) -> None:

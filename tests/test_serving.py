@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from palm_assets import serving
-from palm_assets.errors import ArtifactCorruptError, ArtifactMissingError
-from palm_assets.serving import ModelWatcher, released_model
+from palm_assets.errors import ArtifactCorruptError, ArtifactMissingError, NothingReleasedError
+from palm_assets.serving import STARTER, ModelWatcher, model_at_hand, open_starter, released_model
 from palm_assets.store import Artifact, Store
+
+NOWHERE = Path("/nowhere")
 
 Publish = Callable[..., Artifact]
 Release = Callable[[Artifact], None]
@@ -54,7 +58,7 @@ def test_one_flipped_bit_in_the_weights_is_noticed(
 
 
 def test_the_watcher_says_why_there_is_no_model(store: Store) -> None:
-    served = ModelWatcher(store).look()
+    served = ModelWatcher(store, NOWHERE).look()
     assert served.model is None
     assert isinstance(served.trouble, ArtifactMissingError)
 
@@ -62,7 +66,7 @@ def test_the_watcher_says_why_there_is_no_model(store: Store) -> None:
 def test_the_watcher_takes_up_the_first_release_and_every_new_one(
     store: Store, publish_model: Publish, release: Release
 ) -> None:
-    watcher = ModelWatcher(store)
+    watcher = ModelWatcher(store, NOWHERE)
     watcher.look()
     for seed in (1, 2):
         artifact = publish_model(seed)
@@ -78,7 +82,7 @@ def test_looking_again_reads_nothing_while_nothing_changes(
     store: Store, publish_model: Publish, release: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     release(publish_model(1))
-    watcher = ModelWatcher(store)
+    watcher = ModelWatcher(store, NOWHERE)
     before = watcher.look()
     monkeypatch.setattr(Store, "released", lambda self: pytest.fail("it was read again"))
     assert watcher.look() is before
@@ -89,7 +93,7 @@ def test_a_broken_release_is_refused_and_the_old_model_stays(
 ) -> None:
     old, new = publish_model(1), publish_model(2)
     release(old)
-    watcher = ModelWatcher(store)
+    watcher = ModelWatcher(store, NOWHERE)
     watcher.look()
     damage(new)
     release(new)
@@ -103,7 +107,7 @@ def test_an_unreadable_pointer_is_refused_and_the_old_model_stays(
     store: Store, publish_model: Publish, release: Release
 ) -> None:
     release(publish_model(1))
-    watcher = ModelWatcher(store)
+    watcher = ModelWatcher(store, NOWHERE)
     before = watcher.look()
     (store.home / "released.json").write_text("{half")
     served = watcher.look()
@@ -118,7 +122,7 @@ def test_a_broken_release_is_taken_up_once_it_is_mended(
     whole = (artifact.folder / "generator.safetensors").read_bytes()
     damage(artifact)
     release(artifact)
-    watcher = ModelWatcher(store)
+    watcher = ModelWatcher(store, NOWHERE)
     assert watcher.look().model is None
     (artifact.folder / "generator.safetensors").write_bytes(whole)
     assert watcher.look().model is None  # not hashed at every look
@@ -127,3 +131,74 @@ def test_a_broken_release_is_taken_up_once_it_is_mended(
     served = watcher.look()
     assert served.model is not None
     assert served.trouble is None
+
+
+@pytest.fixture
+def starter(tmp_path: Path, publish_model: Publish) -> Path:
+    """A published model that left its store."""
+    return shutil.copytree(publish_model(9).folder, tmp_path / "starter")
+
+
+def test_the_starter_draws_until_there_is_a_release_and_never_after(
+    store: Store, publish_model: Publish, release: Release, starter: Path
+) -> None:
+    watcher = ModelWatcher(store, starter)
+    served = watcher.look()
+    assert served.model is not None
+    assert served.is_starter
+    assert served.trouble is None
+    assert served.model.version.startswith("starter-")
+    assert watcher.look() is served
+    artifact = publish_model(1)
+    release(artifact)
+    served = watcher.look()
+    assert served.model is not None
+    assert (served.model.version, served.is_starter, served.trouble) == (artifact.version, False, None)
+    damage(artifact)
+    (store.home / "released.json").unlink()
+    served = watcher.look()
+    assert served.model is not None
+    assert (served.model.version, served.is_starter) == (artifact.version, False)
+
+
+def test_a_broken_release_is_told_while_the_starter_draws(
+    store: Store, publish_model: Publish, release: Release, starter: Path
+) -> None:
+    watcher = ModelWatcher(store, starter)
+    watcher.look()
+    artifact = publish_model(1)
+    damage(artifact)
+    release(artifact)
+    served = watcher.look()
+    assert served.is_starter
+    assert served.model is not None
+    assert isinstance(served.trouble, ArtifactCorruptError)
+    with pytest.raises(ArtifactCorruptError):
+        model_at_hand(store, starter)
+
+
+def test_a_damaged_starter_is_refused(store: Store, starter: Path) -> None:
+    path = starter / "generator.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    served = ModelWatcher(store, starter).look()
+    assert served.model is None
+    assert isinstance(served.trouble, ArtifactCorruptError)
+
+
+def test_the_model_at_hand_is_the_release_or_else_the_starter(
+    store: Store, publish_model: Publish, release: Release, starter: Path
+) -> None:
+    with pytest.raises(NothingReleasedError):
+        model_at_hand(store, NOWHERE)
+    model, is_starter = model_at_hand(store, starter)
+    assert is_starter
+    artifact = publish_model(1)
+    release(artifact)
+    assert model_at_hand(store, starter)[0].version == artifact.version != model.version
+
+
+def test_the_starter_of_this_copy_if_it_has_one_is_whole_and_small() -> None:
+    if not STARTER.is_dir():
+        pytest.skip("this copy carries no starter model")
+    assert open_starter() is not None
+    assert sum(path.stat().st_size for path in STARTER.rglob("*") if path.is_file()) < 25e6

@@ -68,7 +68,10 @@ class Discriminator(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits for images."""
-        features = self.main(F.pad(images, (1, 1, 1, 1), value=BLACK))
+        return self.conclude(self.main(F.pad(images, (1, 1, 1, 1), value=BLACK)))
+
+    def conclude(self, features: Tensor) -> Tensor:
+        """Logits for the features of the last convolution."""
         if self.minibatch_stddev:
             features = torch.cat([features, self._variety_map(features)], dim=1)
         logits: Tensor = self.head(features.flatten(1))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,13 +17,14 @@ from palm_assets.cpu import use_all_cores
 from palm_assets.errors import CheckpointError, RequestError
 from palm_assets.gan.checkpoint import load_networks
 from palm_assets.gan.config import NetworkConfig
+from palm_assets.gan.inference import drawing, judging
 from palm_assets.gan.networks import Discriminator, Generator
 
 if TYPE_CHECKING:
     from palm_assets.quality.calibration import Calibration
 
 CALIBRATION_FILE = "calibration.json"
-CHUNK = 16  # always computed together: a kernel may round otherwise for another batch size
+CHUNK = 32  # always computed together: a kernel may round otherwise for another batch size
 MAX_SEED = 2**53  # what JSON, JavaScript and a link carry without loss
 
 
@@ -47,6 +49,14 @@ class PalmModel:
         """Side of an image in pixels."""
         return self.networks.image_size
 
+    @cached_property
+    def _draw(self) -> Callable[[Tensor], Tensor]:
+        return drawing(self.generator)
+
+    @cached_property
+    def _judge(self) -> Callable[[Tensor], Tensor]:
+        return judging(self.discriminator)
+
     def latents(self, seed: int, indices: Sequence[int]) -> Tensor:
         """Latent vectors (N, latent) of images `indices` of the set with this seed.
 
@@ -66,7 +76,7 @@ class PalmModel:
 
         `truncation` scales the latents: 1 draws from the whole variety, towards 0 palms become alike.
         """
-        parts = [self.generator(chunk * truncation)[:count] for chunk, count in _chunks(latents)]
+        parts = [self._draw(chunk * truncation)[:count] for chunk, count in _chunks(latents)]
         images = torch.cat(parts) if parts else torch.empty(0, 3, self.image_size, self.image_size)
         return ((images + 1) * 127.5).round_().clamp_(0, 255).to(torch.uint8).contiguous().numpy()
 
@@ -74,12 +84,7 @@ class PalmModel:
     def logits(self, images: np.ndarray) -> np.ndarray:
         """The discriminator's raw output, float32 (N,), for images uint8 (N, 3, S, S)."""
         pixels = torch.from_numpy(np.array(images))
-        parts = [
-            self.discriminator(
-                chunk.float().div_(127.5).sub_(1).contiguous(memory_format=torch.channels_last)
-            )[:count]
-            for chunk, count in _chunks(pixels)
-        ]
+        parts = [self._judge(chunk)[:count] for chunk, count in _chunks(pixels)]
         return torch.cat(parts).numpy() if parts else np.empty(0, np.float32)
 
     def scores(self, images: np.ndarray) -> np.ndarray:
@@ -103,8 +108,6 @@ def load_model(folder: Path, version: str) -> PalmModel:
     """
     use_all_cores()
     generator, discriminator, networks = load_networks(folder)
-    generator = generator.to(memory_format=torch.channels_last)
-    discriminator = discriminator.to(memory_format=torch.channels_last)
     return PalmModel(generator, discriminator, networks, version, folder, _load_calibration(folder))
 
 

@@ -89,7 +89,7 @@ def test_the_figures_are_those_of_palms_fid_on_the_zip(
         key: value for key, value in theirs.items() if key in figures
     }
     assert ours.reference == theirs["reference"]
-    assert table(EN, ours)[0][1] == f"{theirs['frechet']:.4g}"
+    assert table(EN, ours)[0][1] == EN.significant(theirs["frechet"])
 
 
 def test_progress_counts_the_palms(model: PalmModel, yardsticks: Yardsticks) -> None:

@@ -2,143 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
-import os
 import re
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Download, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from app.texts import Words
-from palm_assets.archives import zip_into
-from palm_assets.gan.config import NetworkConfig
-from palm_assets.gan.sampling import load_model
-from palm_assets.generating import Request, generate
+from palm_assets.generating import Request
 from palm_assets.store import Artifact, Store
+from tests.e2e.visiting import (
+    EN,
+    RU,
+    ask,
+    cards_of,
+    downloaded,
+    picture_of,
+    serving,
+    visiting,
+    zip_of_the_library,
+)
 from tests.models import publish_model, release
-
-ROOT = Path(__file__).parents[2]
-PICTURES = ROOT / "test-artifacts" / "page"
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-# Slow enough that 1,000 palms can be watched and stopped.
-NETWORKS = NetworkConfig(latent=16, generator_width=64, discriminator_width=16, max_width=512)
-RU, EN = Words("ru"), Words("en")
-
-
-expect.set_options(timeout=20_000)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = next((path for name in names if (path := shutil.which(name))), None)
-    if found is None:
-        told = "No Chromium on this machine: run tests/e2e/install-browser"
-        pytest.fail(told) if os.environ.get("CI") else pytest.skip(told)
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=QUIET)
-        yield browser
-        browser.close()
-
-
-@contextlib.contextmanager
-def serving(home: Path) -> Iterator[str]:
-    """The address of a server on this home, on a free port of the loopback."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
-    environment = {**os.environ, "PALM_HOME": str(home)}
-    log = home.parent / f"server-{port}.log"
-    with log.open("w") as output:
-        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
-    address = f"http://localhost:{port}"
-    try:
-        wait_until_healthy(address, server, log)
-        yield address
-        assert "Traceback" not in log.read_text(), log.read_text()
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-def wait_until_healthy(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + 30
-    while time.monotonic() < until and server.poll() is None:
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/_stcore/health", timeout=1):
-            return
-        time.sleep(0.1)
-    pytest.fail(f"The server does not start: {log.read_text()}")
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    store = Store(tmp_path_factory.mktemp("page") / "home")
-    release(store, publish_model(store, 1, NETWORKS))
-    return store
-
-
-@pytest.fixture(scope="module")
-def address(home: Store) -> Iterator[str]:
-    with serving(home.home) as address:
-        yield address
-
-
-@contextlib.contextmanager
-def visiting(browser: Browser, address: str, *, locale: str = "en-GB", **settings: object) -> Iterator[Page]:
-    """A visitor's tab; whatever it does, it asks no other host for anything."""
-    context = browser.new_context(locale=locale, **settings)  # type: ignore[arg-type]
-    context.set_default_timeout(15_000)
-    page = context.new_page()
-    asked: set[str] = set()
-    page.on("request", lambda request: asked.add(request.url))
-    page.goto(address)
-    yield page
-    own = address.split("?")[0].rstrip("/")
-    assert not [
-        url for url in asked if not url.startswith((own, own.replace("http", "ws"), "data:", "blob:"))
-    ]
-    context.close()
-
-
-def ask(page: Page, words: Words, count: str, seed: str = "") -> None:
-    page.get_by_label(words("count"), exact=True).fill(count)
-    page.get_by_label(words("seed"), exact=True).fill(seed)
-    page.get_by_role("button", name=words("make"), exact=True).click()
-
-
-def downloaded(page: Page, label: str | re.Pattern[str]) -> tuple[Download, bytes]:
-    with page.expect_download() as waiting:
-        page.get_by_role("button", name=label).click()
-    return waiting.value, Path(waiting.value.path()).read_bytes()
-
-
-def zip_of_the_library(store: Store, request: Request) -> bytes:
-    released = store.released()
-    assert released is not None
-    model = load_model(store.open("models", released.model).folder, released.model)
-    stream = io.BytesIO()
-    zip_into(stream, generate(model, request), model)
-    return stream.getvalue()
 
 
 @pytest.mark.parametrize(("words", "locale"), [(RU, "ru-RU"), (EN, "en-GB")], ids=["ru", "en"])
@@ -151,9 +38,9 @@ def test_a_visit(browser: Browser, address: str, home: Store, words: Words, loca
         ask(page, words, "30", "7")
         expect(page.get_by_role("heading", name=words.counted("palms", 30))).to_be_visible()
         assert re.search(rf"\?n=30&seed=7&lang={words.language}$", page.url)
-        cards = page.get_by_role("button", name=re.compile(re.escape(words("card_open", n=1, score="")[:12])))
+        cards = cards_of(page, words)
         expect(cards).to_have_count(24)
-        page.screenshot(path=PICTURES / f"gallery-{words.language}.png", full_page=True)
+        picture_of(page, f"gallery-{words.language}")
 
         page.get_by_role("button", name=words("next")).click()
         expect(cards).to_have_count(6)
@@ -173,7 +60,7 @@ def test_a_visit(browser: Browser, address: str, home: Store, words: Words, loca
         cards.nth(4).focus()
         page.keyboard.press("Enter")
         expect(page.get_by_role("dialog")).to_contain_text(words("palm_title", n=5))
-        page.screenshot(path=PICTURES / f"card-{words.language}.png")
+        picture_of(page, f"card-{words.language}", whole=False)
         download, png = downloaded(page, words("download_png"))
         with zipfile.ZipFile(io.BytesIO(archive)) as zipped:
             assert png == zipped.read(download.suggested_filename)
@@ -184,7 +71,7 @@ def test_a_visit(browser: Browser, address: str, home: Store, words: Words, loca
         page.get_by_role("link", name=words("page_about")).click()
         expect(page.get_by_role("heading", level=1)).to_have_text(words("page_about"))
         expect(page.get_by_alt_text(words("about_samples_alt"))).to_be_visible()
-        page.screenshot(path=PICTURES / f"about-{words.language}.png", full_page=True)
+        picture_of(page, f"about-{words.language}")
         _, source = downloaded(page, words("source"))
         assert "palms/app/main.py" in zipfile.ZipFile(io.BytesIO(source)).namelist()
         page.get_by_role("link", name=words("page_main")).click()
@@ -209,7 +96,7 @@ def test_wrong_numbers_are_told_in_words(browser: Browser, address: str, words: 
         )[:: 1 if words is RU else 3]:  # each is told in both languages by the tests of app/asking.py
             ask(page, words, typed)
             expect(alert).to_have_text(words(why, typed=typed, most=1000))
-        page.screenshot(path=PICTURES / f"wrong-{words.language}.png")
+        picture_of(page, f"wrong-{words.language}", whole=False)
         ask(page, words, "2", "1.5")
         expect(alert).to_have_text(words("seed_wrong", typed="1.5", most=2**53))
         ask(page, words, "2", "1")
@@ -234,7 +121,7 @@ def test_a_long_run_survives_a_change_of_language_and_stops_on_demand(browser: B
         expect(page.get_by_text(re.compile("of 1000 drawn"))).to_be_visible()
         page.get_by_role("radio", name="Русский").click()
         expect(page.get_by_text(re.compile("Нарисовано .* из 1000"))).to_be_visible()
-        page.screenshot(path=PICTURES / "progress-ru-dark.png")
+        picture_of(page, "progress-ru-dark", whole=False)
         page.get_by_role("button", name=RU("cancel"), exact=True).click()
         expect(page.get_by_text(re.compile("Остановлено: готово .* из 1000"))).to_be_visible()
         _, archive = downloaded(page, re.compile("ZIP"))
@@ -246,7 +133,7 @@ def test_a_walk_and_a_png_that_comes_back(browser: Browser, address: str, home: 
         page.get_by_text(RU("walk"), exact=True).click()
         page.get_by_role("button", name=RU("walk_go")).click()
         expect(page.get_by_alt_text(RU("walk_alt", start=1, end=2))).to_be_visible()
-        page.screenshot(path=PICTURES / "walk-ru.png")
+        picture_of(page, "walk-ru", whole=False)
         _, animation = downloaded(page, RU("walk_download"))
         with Image.open(io.BytesIO(animation)) as picture:
             assert (picture.format, picture.n_frames) == ("WEBP", 62)
@@ -272,7 +159,7 @@ def test_a_phone_shows_everything_without_scrolling_sideways(browser: Browser, a
         expect(page.locator("li img")).to_have_count(12)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
         assert len({box["x"] for image in page.locator("li img").all() if (box := image.bounding_box())}) == 3
-        page.screenshot(path=PICTURES / "phone-ru-dark.png", full_page=True)
+        picture_of(page, "phone-ru-dark")
 
 
 def damage(artifact: Artifact) -> None:
@@ -284,7 +171,7 @@ def damage(artifact: Artifact) -> None:
 
 def test_releases_while_the_page_is_open(browser: Browser, tmp_path: Path) -> None:
     store = Store(tmp_path / "home")
-    with serving(store.home) as address, visiting(browser, address) as page:
+    with serving(store.home) as server, visiting(browser, server.address) as page:
         expect(page.get_by_text(re.compile("There is no model yet"))).to_be_visible()
         release(store, publish_model(store, 1))
         expect(page.get_by_text(EN("empty_title"))).to_be_visible()

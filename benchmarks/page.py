@@ -1,0 +1,170 @@
+"""What a visitor waits for: 1,000 palms with their scores, and the first sight of the page.
+
+    python benchmarks/page.py [MODEL_FOLDER]
+
+The alternative is the sampling loop of the project that this one re-makes, on the same weights in the same
+process: batches of 32, eager float32, a score for each palm, its rejection turned off so that both draw as
+many; then OpenCV writes PNGs into a folder and `shutil` packs them. Ours is the work that the page's worker
+does. Without a folder the networks have random weights: speed does not depend on what they learnt.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from app.jobs import Job
+from app.sets import Preview, Shelf, making
+from palm_assets.cpu import computes_in_bfloat16
+from palm_assets.gan.checkpoint import save_networks
+from palm_assets.gan.config import NetworkConfig
+from palm_assets.gan.networks import Discriminator, Generator
+from palm_assets.gan.sampling import PalmModel, load_model
+from palm_assets.generating import Request, chunks
+
+COUNT = 1000
+ROUNDS = 3
+NETWORKS = NetworkConfig(image_size=64, generator_width=64, discriminator_width=64)
+FIRST_VIEWS = 3
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as temporary:
+        work = Path(temporary)
+        folder = Path(sys.argv[1]) if len(sys.argv) > 1 else random_model(work / "model")
+        model = load_model(folder, "bench")
+        kind = "bfloat16" if computes_in_bfloat16() else "float32"
+        print(f"{COUNT} palms with scores, {model.image_size} px, {torch.get_num_threads()} threads, {kind}")
+        compare(
+            "networks",
+            lambda: their_networks(model),
+            lambda: list(chunks(model, Request(COUNT, 7))),
+        )
+        compare(
+            "networks, PNG and ZIP",
+            lambda: their_archive(model, work),
+            lambda: our_archive(model),
+        )
+        first_views(work)
+
+
+def random_model(folder: Path) -> Path:
+    folder.mkdir()
+    torch.manual_seed(0)
+    save_networks(Generator(NETWORKS), Discriminator(NETWORKS), NETWORKS, folder)
+    return folder
+
+
+def compare(name: str, theirs: Callable[[], object], ours: Callable[[], object]) -> None:
+    """Turn and turn about, so that both meet the same weather; the median of the rounds."""
+    seconds: tuple[list[float], list[float]] = [], []
+    theirs(), ours()
+    for _ in range(ROUNDS):
+        for run, times in zip((theirs, ours), seconds, strict=True):
+            start = time.perf_counter()
+            run()
+            times.append(time.perf_counter() - start)
+    speeds = [COUNT / statistics.median(times) for times in seconds]
+    ratios = [a / b for a, b in zip(*seconds, strict=True)]
+    print(
+        f"  {name:22} theirs {speeds[0]:6.0f} images/s   ours {speeds[1]:6.0f} images/s   "
+        f"{statistics.median(ratios):.2f}x ({min(ratios):.2f} to {max(ratios):.2f})"
+    )
+
+
+@torch.no_grad()
+def their_networks(model: PalmModel) -> tuple[list[np.ndarray], list[float]]:
+    images: list[np.ndarray] = []
+    scores: list[float] = []
+    while len(images) < COUNT:
+        noise = torch.randn(32, model.networks.latent)
+        drawn = model.generator(noise)
+        real = model.discriminator(drawn).sigmoid()
+        for image, score in zip(drawn, real, strict=True):
+            if len(images) < COUNT:
+                images.append(image.permute(1, 2, 0).numpy())
+                scores.append(score)  # type: ignore[arg-type]
+    return images, scores
+
+
+def their_archive(model: PalmModel, work: Path) -> Path:
+    images, _ = their_networks(model)
+    folder = work / "images"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for number, image in enumerate(images):
+        cv2.imwrite(str(folder / f"{number}.png"), (image + 1) * 127.5)
+    return Path(shutil.make_archive(str(work / "images"), "zip", folder))
+
+
+def our_archive(model: PalmModel) -> int:
+    job = Job("bench", making(model, Request(COUNT, 7), Shelf(), Preview()), time.monotonic)
+    while not job.over:
+        job._take_turn(60)
+    assert job.result is not None
+    return job.result.size
+
+
+def first_views(work: Path) -> None:
+    """From a server that has just said that it is well to a form to be filled in, in a fresh browser."""
+    found = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
+    if found is None:
+        print("  first view             no Chromium here: tests/e2e/install-servers")
+        return
+    from playwright.sync_api import sync_playwright
+
+    seconds = []
+    with sync_playwright() as playwright:
+        for _ in range(FIRST_VIEWS):
+            browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+            with server(work) as address:
+                page = browser.new_page(locale="en-GB")
+                start = time.perf_counter()
+                page.goto(address, wait_until="commit")
+                page.get_by_role("button", name="Draw them", exact=True).wait_for()
+                seconds.append(time.perf_counter() - start)
+            browser.close()
+    print(
+        f"  first view             {statistics.median(seconds):.2f} s after the server is up "
+        f"({min(seconds):.2f} to {max(seconds):.2f}, {FIRST_VIEWS} fresh servers and browsers)"
+    )
+
+
+@contextlib.contextmanager
+def server(work: Path):  # type: ignore[no-untyped-def]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
+    environment = {**os.environ, "PALM_HOME": str(work / "home")}
+    running = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while True:
+            with (
+                contextlib.suppress(OSError),
+                urllib.request.urlopen(f"http://localhost:{port}/_stcore/health"),
+            ):
+                break
+            time.sleep(0.02)
+        yield f"http://localhost:{port}"
+    finally:
+        running.terminate()
+        running.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""One browser and one server for all visits."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from palm_assets.gan.config import NetworkConfig
+from palm_assets.store import Store
+from tests.app.real_palms import publish_crops, publish_reference
+from tests.e2e.visiting import Server, serving
+from tests.models import publish_model
+
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# Slow enough that 1,000 palms can be watched and stopped.
+NETWORKS = NetworkConfig(latent=16, generator_width=64, discriminator_width=16, max_width=512)
+
+expect.set_options(timeout=20_000)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next((path for name in names if (path := shutil.which(name))), None)
+    if found is None:
+        told = "No Chromium on this machine: run tests/e2e/install-servers"
+        pytest.fail(told) if os.environ.get("CI") else pytest.skip(told)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A release with all that belongs to it: real palms, their statistics, and a model of random weights."""
+    store = Store(tmp_path_factory.mktemp("page") / "home")
+    crops = publish_crops(store, size=NETWORKS.image_size)
+    model = publish_model(store, 1, NETWORKS, inputs={"crops": crops.version})
+    store.release(model, publish_reference(store, crops))
+    return store
+
+
+@pytest.fixture(scope="session")
+def server(home: Store) -> Iterator[Server]:
+    with serving(home.home) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def address(server: Server) -> str:
+    return server.address

@@ -1,0 +1,63 @@
+"""A visitor asks how near a set is to real palms, and what the nearest real palm of one looks like."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from click.testing import CliRunner
+from playwright.sync_api import Browser, expect
+
+from app.texts import Words
+from palm_assets.cli import main
+from palm_assets.store import Store
+from tests.app.real_palms import TRAIN
+from tests.e2e.visiting import EN, RU, cards_of, downloaded, picture_of, visiting
+
+
+@pytest.mark.parametrize("words", [RU, EN], ids=["ru", "en"])
+def test_a_set_is_compared_with_real_palms_without_reloading(
+    browser: Browser, address: str, home: Store, words: Words, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with visiting(browser, f"{address}/?n=12&seed=5&lang={words.language}") as page:
+        page.evaluate("window.stayed = true")
+        page.get_by_role("button", name=words("judge"), exact=True).click()
+        table = page.get_by_role("table", name=words("judge_title"))
+        expect(table).to_be_visible()
+        expect(page.get_by_text(words("judge_not_fid"))).to_be_visible()
+        expect(cards_of(page, words)).to_have_count(12)  # the palms stay where they are
+        assert page.evaluate("window.stayed")
+        picture_of(page, f"judged-{words.language}")
+
+        _, archive = downloaded(page, re.compile("ZIP"))
+        path = tmp_path_factory.mktemp("judged") / "palms.zip"
+        path.write_bytes(archive)
+        arguments = ["--home", str(home.home), "fid", str(path), "--json"]
+        theirs = json.loads(CliRunner().invoke(main, arguments).stdout)
+        expect(table).to_contain_text(words.significant(theirs["frechet"]))
+        expect(table).to_contain_text("±")  # real palms at the same count stand beside it
+
+
+@pytest.mark.parametrize("words", [RU, EN], ids=["ru", "en"])
+def test_the_nearest_real_palm_stands_beside_an_opened_one(
+    browser: Browser, address: str, words: Words
+) -> None:
+    with visiting(browser, f"{address}/?n=3&seed=5&lang={words.language}") as page:
+        cards_of(page, words).nth(1).click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog.get_by_alt_text(words("nearest_alt", n=2))).to_be_visible()
+        expect(dialog).to_contain_text(words("nearest_what", n=TRAIN, extractor="efficientnet-lite0"))
+        picture_of(page, f"nearest-{words.language}", whole=False)
+
+
+def test_a_comparison_stops_on_demand_and_can_be_asked_for_again(browser: Browser, address: str) -> None:
+    with visiting(browser, f"{address}/?n=400&seed=5&lang=ru") as page:
+        compare = page.get_by_role("button", name=RU("judge"), exact=True)
+        compare.click(timeout=60_000)
+        expect(page.get_by_text(re.compile(r"Просмотрено \d+ из 400"))).to_be_visible()
+        picture_of(page, "judging-ru", whole=False)
+        page.get_by_role("button", name=RU("cancel"), exact=True).click()
+        expect(page.get_by_text(RU("judge_cancelled"))).to_be_visible()
+        expect(page.get_by_role("table", name=RU("judge_title"))).to_have_count(0)
+        expect(compare).to_be_enabled()

@@ -1,0 +1,136 @@
+"""The real server and a visitor's tab in a real browser."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Download, Locator, Page
+
+from app.texts import Words
+from palm_assets.archives import zip_into
+from palm_assets.gan.sampling import load_model
+from palm_assets.generating import Request, generate
+from palm_assets.store import Store
+
+ROOT = Path(__file__).parents[2]
+PICTURES = ROOT / "test-artifacts" / "page"
+RU, EN = Words("ru"), Words("en")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running page.
+
+    Attributes:
+        address: of the page, without a slash at its end.
+        process: the server itself.
+        log: all that it says.
+    """
+
+    address: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def serving(home: Path, **environment: str) -> Iterator[Server]:
+    """A server on this home, on a free port of the loopback; it must end without having lost its nerve."""
+    port = free_port()
+    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
+    log = home.parent / f"server-{port}.log"
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "PALM_HOME": str(home), **environment},
+            stdout=output,
+            stderr=output,
+        )
+    address = f"http://localhost:{port}"
+    try:
+        wait_until_answered(f"{address}/_stcore/health", server, log)
+        yield Server(address, server, log)
+        assert "Traceback" not in log.read_text(), log.read_text()
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def wait_until_answered(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + 30
+    while time.monotonic() < until and server.poll() is None:
+        with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=1):
+            return
+        time.sleep(0.05)
+    pytest.fail(f"The server does not start: {log.read_text()}")
+
+
+@contextlib.contextmanager
+def visiting(browser: Browser, address: str, *, locale: str = "en-GB", **settings: object) -> Iterator[Page]:
+    """A visitor's tab; whatever it does, it asks no other host for anything, and nothing breaks in it."""
+    context = browser.new_context(locale=locale, **settings)  # type: ignore[arg-type]
+    context.set_default_timeout(20_000)
+    page = context.new_page()
+    asked: set[str] = set()
+    page.on("request", lambda request: asked.add(request.url))
+    broken: list[str] = []
+    page.on("pageerror", lambda error: broken.append(str(error)))
+    page.goto(address)
+    yield page
+    own = "/".join(address.split("/")[:3])
+    assert not [
+        url for url in asked if not url.startswith((own, own.replace("http", "ws"), "data:", "blob:"))
+    ]
+    assert broken == []
+    context.close()
+
+
+def ask(page: Page, words: Words, count: str, seed: str = "") -> None:
+    page.get_by_label(words("count"), exact=True).fill(count)
+    page.get_by_label(words("seed"), exact=True).fill(seed)
+    page.get_by_role("button", name=words("make"), exact=True).click()
+
+
+def cards_of(page: Page, words: Words) -> Locator:
+    """The palms in the gallery."""
+    return page.get_by_role("button", name=re.compile(re.escape(words("card_open", n=1, score="")[:12])))
+
+
+def downloaded(page: Page, label: str | re.Pattern[str]) -> tuple[Download, bytes]:
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name=label).click()
+    return waiting.value, Path(waiting.value.path()).read_bytes()
+
+
+def zip_of_the_library(store: Store, request: Request) -> bytes:
+    released = store.released()
+    assert released is not None
+    model = load_model(store.open("models", released.model).folder, released.model)
+    stream = io.BytesIO()
+    zip_into(stream, generate(model, request), model)
+    return stream.getvalue()
+
+
+def picture_of(page: Page, name: str, *, whole: bool = True) -> None:
+    """Keep what is on the screen, for people to judge."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=PICTURES / f"{name}.png", full_page=whole)
