@@ -26,9 +26,10 @@ from palm_assets import __version__
 from palm_assets.errors import DiskFullError, RequestError
 from palm_assets.gan.sampling import PalmModel
 from palm_assets.generating import Palm
+from palm_assets.quality.images import MIN_SCORE_TEXT
 
 MANIFEST_NAME = "manifest.csv"
-MANIFEST_HEAD = ("file", "index", "seed", "score", "model", "truncation")
+MANIFEST_HEAD = ("file", "index", "seed", "score", "model", "truncation", "min_score")
 SOFTWARE = f"palms {__version__}"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a ZIP can hold
 _OURS = re.compile(r"palm_\d{6,}\.png|manifest\.csv")
@@ -46,6 +47,8 @@ def png_bytes(palm: Palm, model: PalmModel) -> bytes:
         ("palms:truncation", f"{palm.truncation:g}"),
     ):
         origin.add_text(key, str(value))
+    if palm.min_score is not None:  # whoever measures such a set has to know that it was chosen
+        origin.add_text(MIN_SCORE_TEXT, f"{palm.min_score:g}")
     stream = io.BytesIO()
     picture = Image.fromarray(np.ascontiguousarray(palm.image.transpose(1, 2, 0)))
     picture.save(stream, "PNG", compress_level=1, pnginfo=origin)
@@ -143,7 +146,8 @@ def write_folder(path: Path, palms: Iterable[Palm], model: PalmModel) -> int:
 
 def _row(palm: Palm, model: PalmModel) -> tuple[object, ...]:
     score, truncation = f"{palm.score:.4f}", f"{palm.truncation:g}"
-    return palm.file_name, palm.index, palm.seed, score, model.version, truncation
+    least = "" if palm.min_score is None else f"{palm.min_score:g}"
+    return palm.file_name, palm.index, palm.seed, score, model.version, truncation, least
 
 
 def _manifest(rows: list[tuple[object, ...]]) -> bytes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,10 @@ from palm_assets.cli_options import store_of, with_home
 from palm_assets.errors import ArtifactMissingError
 
 if TYPE_CHECKING:
+    from palm_assets.progress import Progress
+    from palm_assets.quality.frechet import FrechetResult
+    from palm_assets.quality.images import ImageSet
+    from palm_assets.quality.kid import KidResult
     from palm_assets.quality.score import SetScore
     from palm_assets.store import Artifact, Store
 
@@ -49,7 +54,7 @@ def evaluate(
     store = store_of(ctx, own_home)
     statistics = _reference(store, reference)
     from palm_assets.progress import shown
-    from palm_assets.scoring import SEED
+    from palm_assets.scoring import fresh_palms, usual_count
     from palm_assets.serving import open_model, released_model
 
     model = open_model(store, version)[0] if version else released_model(store)
@@ -57,10 +62,10 @@ def evaluate(
     from palm_assets.quality.reference_files import load_reference
 
     loaded = load_reference(statistics.folder)
-    wanted = count or max([row.n for row in loaded.floor], default=100)
+    wanted = count or usual_count(loaded)
     with shown("palms scored", "palm") as progress:
-        images = model.draw(model.latents(SEED, range(wanted)))
-        score = score_set(images, loaded, progress=progress)
+        images = fresh_palms(model, wanted)
+        score = score_set(images, loaded, progress=lambda done, _: progress(done, wanted))
     _tell(score, as_json, {"model": model.version, "reference": statistics.version})
 
 
@@ -95,12 +100,13 @@ def fid(
     if reference and against:
         raise click.UsageError("--reference and --against are two ways to say the same: give one.")
     from palm_assets.progress import shown
-    from palm_assets.quality.images import open_images
+    from palm_assets.quality.images import min_score_of, open_images
 
     candidates = open_images(images)
     if against is not None:
         with shown("images looked at", "image") as progress:
-            _tell_pair(*_compared(candidates, open_images(against), progress), as_json)
+            pair = _compared(candidates, open_images(against), progress)
+        _tell_pair(*pair, min_score_of(candidates), as_json)
         return
     statistics = _reference(store_of(ctx, own_home), reference)
     from palm_assets.quality.reference import score_set
@@ -108,6 +114,7 @@ def fid(
 
     with shown("images scored", "image") as progress:
         score = score_set(candidates, load_reference(statistics.folder), progress=progress)
+    score = replace(score, min_score=min_score_of(candidates))
     _tell(score, as_json, {"reference": statistics.version})
 
 
@@ -126,7 +133,7 @@ def _reference(store: Store, version: str | None) -> Artifact:
         ) from error
 
 
-def _compared(ours: Any, theirs: Any, progress: Any) -> tuple[Any, Any]:
+def _compared(ours: ImageSet, theirs: ImageSet, progress: Progress) -> tuple[FrechetResult, KidResult]:
     from palm_assets.errors import QualityError
     from palm_assets.quality.features import extract, load_extractor
     from palm_assets.quality.frechet import frechet_distance
@@ -155,12 +162,17 @@ def _tell(score: SetScore, as_json: bool, versions: dict[str, str]) -> None:
         click.echo(score.describe())
 
 
-def _tell_pair(frechet: Any, kernel: Any, as_json: bool) -> None:
+def _tell_pair(frechet: FrechetResult, kernel: KidResult, min_score: float | None, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({"frechet": frechet.to_json(), "kid": kernel.to_json()}, indent=2))
+        figures = {"frechet": frechet.to_json(), "kid": kernel.to_json(), "min_score": min_score}
+        click.echo(json.dumps(figures, indent=2))
     else:
         click.echo(
             f"{frechet.n} images against {frechet.reference_n}, {frechet.extractor} [{frechet.digest}]"
         )
         click.echo(f"{frechet.label}: {frechet.value:.4g}")
         click.echo(f"{kernel.label}: {kernel.value:.3g} ± {kernel.sd:.2g}")
+        if min_score is not None:
+            from palm_assets.quality.score import filtered
+
+            click.echo(filtered(min_score))

@@ -26,6 +26,7 @@ class Palm:
         image: uint8 RGB (3, S, S).
         score: how real it looks, 0..1; `PalmModel.scoring` says how that is meant.
         truncation: it was drawn with.
+        min_score: palms with a lower score were left out of its set; None if none were.
     """
 
     index: int
@@ -33,6 +34,7 @@ class Palm:
     image: np.ndarray
     score: float
     truncation: float = 1.0
+    min_score: float | None = None
 
     @property
     def number(self) -> int:
@@ -167,7 +169,9 @@ def chunks(
             if request.min_score is None or score >= request.min_score:
                 tally.kept += 1
                 tally.score_sum += float(score)
-                palms.append(Palm(index, request.seed, image, float(score), request.truncation))
+                palms.append(
+                    Palm(index, request.seed, image, float(score), request.truncation, request.min_score)
+                )
         yield palms
         if tally.kept == request.count:
             break

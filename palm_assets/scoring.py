@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+if TYPE_CHECKING:
+    from palm_assets.gan.sampling import PalmModel
+    from palm_assets.quality.reference import Reference
+
+CHUNK = 64
 SCORE_FILE = "score.json"
 BESIDE_FILE = "beside_real.png"
 PAIRS = 24
@@ -48,19 +54,28 @@ def score_model(
     from palm_assets.quality.reference_files import load_reference
 
     model, reference = load_model(model_folder, ""), load_reference(reference_folder)
-    count = config.count or max([row.n for row in reference.floor], default=100)
-    images = model.draw(model.latents(SEED, range(count)))
-    score = score_set(images, reference)
+    count = config.count or usual_count(reference)
+    score = score_set(fresh_palms(model, count), reference)
     (folder / SCORE_FILE).write_text(json.dumps(score.to_json(), indent=1) + "\n")
 
     shown = np.linspace(0, count - 1, min(PAIRS, count)).astype(int)
     columns = 8
-    rows = [images[shown][i : i + columns] for i in range(0, len(shown), columns)]
+    images = model.draw(model.latents(SEED, shown.tolist()))
+    rows = [images[i : i + columns] for i in range(0, len(shown), columns)]
     below = [train_images[score.nearest[shown]][i : i + columns] for i in range(0, len(shown), columns)]
     pairs = [row for pair in zip(rows, below, strict=True) for row in pair]
     grid(np.concatenate(pairs), columns=min(columns, len(shown))).save(folder / BESIDE_FILE)
 
-    lists = ("nearest", "distance", "floor")
-    return {key: value for key, value in score.to_json().items() if key not in lists} | {
-        "text": score.describe()
-    }
+    lines = {key: value for key, value in score.to_json().items() if isinstance(value, int | float | str)}
+    return lines | {"text": score.describe()}
+
+
+def usual_count(reference: Reference) -> int:
+    """The largest set that real palms were measured in."""
+    return max([row.n for row in reference.floor], default=100)
+
+
+def fresh_palms(model: PalmModel, count: int) -> Iterator[np.ndarray]:
+    """Batches (at most `CHUNK`, 3, S, S) of `count` palms that nobody chose, drawn as they are needed."""
+    for start in range(0, count, CHUNK):
+        yield model.draw(model.latents(SEED, range(start, min(start + CHUNK, count))))

@@ -30,9 +30,9 @@ CODE_VERSIONS = {
     "boxes": "1",
     "detector": "1",
     "crops": "1",
-    "models": "2",
-    "reference": "1",
-    "scores": "1",
+    "models": "3",
+    "reference": "2",
+    "scores": "2",
 }
 """Raised by hand when a stage would make something else from the same inputs and config."""
 RELEASE_VERSION = "1"
@@ -137,7 +137,10 @@ def make_reference(
         from palm_assets.quality.reference_files import save_reference
 
         palms = open_crops(crops)
-        reference = build_reference(palms.train, palms.holdout, config, progress=progress)
+        people = [crop.person for crop in palms.index if crop.split == "holdout"]
+        reference = build_reference(
+            palms.train, palms.holdout, config, holdout_people=people, progress=progress
+        )
         save_reference(reference, folder)
         return {"extractor": reference.extractor, "digest": reference.digest, "n": reference.n}
 

@@ -78,6 +78,19 @@ def test_fid_scores_a_folder_and_the_zip_that_generate_makes(
     assert scores[0]["n"] == 6
 
 
+@pytest.mark.parametrize("name", ["palms.zip", "palms"])
+def test_fid_says_that_a_set_was_filtered(
+    palms: Callable[..., Result], judged: Artifact, tmp_path: Path, name: str
+) -> None:
+    everything, chosen = tmp_path / "all" / name, tmp_path / "chosen" / name
+    palms("generate", "--count", 4, "--seed", 1, "--out", everything)
+    palms("generate", "--count", 4, "--seed", 1, "--min-score", 0.2, "--out", chosen)
+    assert "filtered" not in palms("fid", everything).output
+    assert "filtered: only palms with a score of 0.2 or more" in palms("fid", chosen).output
+    assert json.loads(palms("fid", chosen, "--json").stdout)["min_score"] == 0.2
+    assert "filtered: only" in palms("fid", chosen, "--against", everything).output
+
+
 def test_fid_against_itself_is_zero_and_against_others_is_not(
     palms: Callable[..., Result], tmp_path: Path
 ) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from palm_assets.gan.checkpoint import CARD_FILE
 from palm_assets.gan.choosing import Candidate
 from palm_assets.gan.config import GanConfig
-from palm_assets.quality.calibration import CalibrationReport
+from palm_assets.quality.reliability import CalibrationReport
 from palm_assets.store import Artifact
 
 
@@ -16,6 +16,9 @@ def write_card(
 ) -> None:
     """Write the card beside the weights."""
     made = crops.facts
+    little = (
+        " **It says little here:** the discriminator hardly tells them apart." if score.says_little else ""
+    )
     skin = ", ".join(f"{name} {count}" for name, count in sorted(made["skin"].items()))
     (folder / CARD_FILE).write_text(
         f"""# A DCGAN of human palms, {config.image_size} px
@@ -29,9 +32,10 @@ def write_card(
   checkpoints the one at {kept.seen / 1000:g} thousand came nearest to the people held out;
   augmentation: {", ".join(config.augment) or "none"}; seed {config.seed}. All of it is in `manifest.json`.
 - **The score of one palm** is the probability that it is a photograph, at 50:50 odds: {score.method} fit on
-  people that training never saw, judged on {score.n_real} palms of other people and {score.n_fake} fresh
-  ones. AUC {score.auc:.3f} (0.5 knows nothing), Brier {score.brier:.3f} (always saying 0.5: 0.25), mean gap
-  between promise and truth {score.error:.3f}.
+  people that training never saw, judged by turns on {score.n_real} palms of {score.n_people} such people and
+  {score.n_fake} fresh ones. AUC {score.auc:.3f} ± {score.auc_sd:.3f} (0.5 knows nothing), Brier
+  {score.brier:.3f} ± {score.brier_sd:.3f} (always saying 0.5: 0.25), mean gap between promise and truth
+  {score.error:.3f}.{little}
 
 ![Reliability](reliability.png) ![Training curves](curves.png)
 

@@ -25,7 +25,7 @@ from palm_assets.gan.networks import Discriminator, Generator
 from palm_assets.gan.sampling import PalmModel, load_model
 from palm_assets.gan.training import Figures, train
 from palm_assets.pictures import grid
-from palm_assets.quality.calibration import CalibrationReport
+from palm_assets.quality.reliability import CalibrationReport
 from palm_assets.store import Artifact
 
 SAMPLES = 64
@@ -85,8 +85,11 @@ def train_and_publish(
         "rollbacks": trained.rollbacks,
         "image_size": config.image_size,
         "score_auc": verdict.auc,
+        "score_auc_sd": verdict.auc_sd,
         "score_brier": verdict.brier,
+        "score_brier_sd": verdict.brier_sd,
         "score_error": verdict.error,
+        "score_says_little": verdict.says_little,
     }
     candidates = [vars(row) for row in chooser.candidates]
     write_metrics(

@@ -1,10 +1,12 @@
 """Score of one palm: the probability that it is real, if real and generated are equally likely.
 
 A discriminator's output is not a probability (it overfits, and a relativistic one has no
-absolute meaning at all). What held-out people's palms and fresh generated ones get from it
-fixes that: isotonic regression (Zadrozny and Elkan 2002) with 1,000 points or more, Platt's
-sigmoid (Platt 1999) with fewer, both with the two classes at equal weight. Niculescu-Mizil
-and Caruana 2005 is where the limit comes from. Pure numpy and scipy; the caller brings logits.
+absolute meaning at all: only its order, which is all that a monotone fit takes from it). What
+held-out people's palms and fresh generated ones get from it fixes that: isotonic regression
+(Zadrozny and Elkan 2002) with 1,000 points or more, Platt's sigmoid (Platt 1999) with fewer,
+both with the two classes at equal weight; points are counted as Kish (1965) counts weighted
+ones. Niculescu-Mizil and Caruana 2005 is where the limit comes from. Whether it holds is
+judged in `reliability`. Pure numpy and scipy; the caller brings logits.
 """
 
 from __future__ import annotations
@@ -17,14 +19,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import isotonic_regression, minimize
 from scipy.special import expit
-from scipy.stats import rankdata
 
 from palm_assets.errors import ArtifactCorruptError, QualityError
 
 Doubles = NDArray[np.float64]
 ISOTONIC_FROM = 1000
-BASE_BRIER = 0.25  # of saying 0.5 to everything
-LITTLE_AUC = 0.6
 
 
 @dataclass(frozen=True)
@@ -96,66 +95,6 @@ class Calibration:
         return fit
 
 
-@dataclass(frozen=True)
-class ReliabilityBin:
-    """Palms whose score fell between `low` and `high`: what was promised, what came true.
-
-    Attributes:
-        low: lower edge of the score.
-        high: upper edge.
-        n: palms in the bin.
-        predicted: their mean score.
-        observed: share of them that is real, at 50:50 odds.
-        sd: standard error of `observed`.
-    """
-
-    low: float
-    high: float
-    n: int
-    predicted: float
-    observed: float
-    sd: float
-
-
-@dataclass(frozen=True)
-class CalibrationReport:
-    """How good a calibrated score is on palms that took part in neither training nor fitting.
-
-    Attributes:
-        auc: probability that a real palm scores above a generated one; 0.5 knows nothing.
-        brier: mean squared error at equal class weights; saying 0.5 always gives 0.25.
-        error: mean gap between promised and observed over the bins (expected calibration error).
-        bins: reliability diagram, bins that hold palms.
-        n_real: real palms.
-        n_fake: generated palms.
-        method: of the calibration.
-    """
-
-    auc: float
-    brier: float
-    error: float
-    bins: tuple[ReliabilityBin, ...]
-    n_real: int
-    n_fake: int
-    method: str
-
-    def to_json(self) -> dict[str, Any]:
-        """All of it as plain values."""
-        return asdict(self)
-
-    def describe(self) -> str:
-        """A few lines for people."""
-        lines = [
-            f"score of one palm: {self.method} fit, "
-            f"judged on {self.n_real} real and {self.n_fake} generated palms",
-            f"AUC {self.auc:.3f}, Brier {self.brier:.4f} (always 0.5: {BASE_BRIER}), "
-            f"mean calibration error {self.error:.3f}",
-        ]
-        if self.auc < LITTLE_AUC:
-            lines.append("The discriminator hardly tells these apart: the score of one palm says little.")
-        return "\n".join(lines)
-
-
 def fit_calibration(real_logits: ArrayLike, fake_logits: ArrayLike) -> Calibration:
     """Fit the map from logits to probabilities.
 
@@ -166,11 +105,11 @@ def fit_calibration(real_logits: ArrayLike, fake_logits: ArrayLike) -> Calibrati
     Raises:
         QualityError: fewer than 2 of either, or some are not finite.
     """
-    real, fake = _checked(real_logits, "real"), _checked(fake_logits, "generated")
+    real, fake = checked_logits(real_logits, "real"), checked_logits(fake_logits, "generated")
     logits = np.concatenate([real, fake])
-    labels = np.concatenate([np.ones(len(real)), np.zeros(len(fake))])
-    weights = np.concatenate([np.full(len(real), 0.5 / len(real)), np.full(len(fake), 0.5 / len(fake))])
-    if len(logits) < ISOTONIC_FROM:
+    labels, weights = equal_odds(len(real), len(fake))
+    # Not the plain number: a thousand generated palms teach nothing about the dozen real ones beside them.
+    if 4 * len(real) * len(fake) / (len(real) + len(fake)) < ISOTONIC_FROM:
         slope, offset = _platt(logits, labels, weights, len(real), len(fake))
         return Calibration("platt", (slope, offset), (), len(real), len(fake))
     # Equal logits must get equal probabilities: pool them first, in proportion to their weights.
@@ -183,56 +122,10 @@ def fit_calibration(real_logits: ArrayLike, fake_logits: ArrayLike) -> Calibrati
     return Calibration("isotonic", tuple(x.tolist()), tuple(y.tolist()), len(real), len(fake))
 
 
-def evaluate_calibration(
-    calibration: Calibration, real_logits: ArrayLike, fake_logits: ArrayLike, *, bins: int = 10
-) -> CalibrationReport:
-    """Judge a calibration on a third split.
-
-    Args:
-        calibration: the fit.
-        real_logits: of people who took part in neither training nor fitting.
-        fake_logits: of other generated palms than it was fitted on.
-        bins: equal-width bins of the reliability diagram.
-
-    Raises:
-        QualityError: fewer than 2 of either, or some are not finite.
-    """
-    real, fake = _checked(real_logits, "real"), _checked(fake_logits, "generated")
-    logits = np.concatenate([real, fake])
-    labels = np.concatenate([np.ones(len(real)), np.zeros(len(fake))])
-    weights = np.concatenate([np.full(len(real), 0.5 / len(real)), np.full(len(fake), 0.5 / len(fake))])
-    scores = calibration.probability(logits)
-    diagram = []
-    error = 0.0
-    for i in range(bins):
-        low, high = i / bins, (i + 1) / bins
-        inside = (scores >= low) & ((scores < high) | (i == bins - 1))
-        if inside.any():
-            mass = weights[inside]
-            observed = float(mass @ labels[inside] / mass.sum())
-            # A share of 0 or 1 in a few palms is not known exactly: Laplace's rule under the root.
-            effective = float(mass.sum() ** 2 / (mass**2).sum())
-            smooth = (observed * effective + 1) / (effective + 2)
-            sd = float(np.sqrt(smooth * (1 - smooth) / effective))
-            predicted = float(mass @ scores[inside] / mass.sum())
-            error += float(mass.sum()) * abs(predicted - observed)
-            diagram.append(ReliabilityBin(low, high, int(inside.sum()), predicted, observed, sd))
-    return CalibrationReport(
-        auc(real, fake),
-        float(weights @ (scores - labels) ** 2),
-        error,
-        tuple(diagram),
-        len(real),
-        len(fake),
-        calibration.method,
-    )
-
-
-def auc(real: ArrayLike, fake: ArrayLike) -> float:
-    """Probability that a random real logit exceeds a random fake one, ties counted half (Mann-Whitney)."""
-    positive, negative = np.ravel(real), np.ravel(fake)
-    ranks = rankdata(np.concatenate([positive, negative]))[: len(positive)].sum()
-    return float((ranks - len(positive) * (len(positive) + 1) / 2) / (len(positive) * len(negative)))
+def equal_odds(n_real: int, n_fake: int) -> tuple[Doubles, Doubles]:
+    """Labels (1 real, 0 generated) and weights that sum to 1, each class having half, (n_real + n_fake,)."""
+    labels = np.concatenate([np.ones(n_real), np.zeros(n_fake)])
+    return labels, np.concatenate([np.full(n_real, 0.5 / n_real), np.full(n_fake, 0.5 / n_fake)])
 
 
 def _platt(
@@ -254,7 +147,12 @@ def _platt(
     return slope, float(best.x[1]) - slope * centre
 
 
-def _checked(logits: ArrayLike, which: str) -> Doubles:
+def checked_logits(logits: ArrayLike, which: str) -> Doubles:
+    """The outputs as one row of float64.
+
+    Raises:
+        QualityError: fewer than 2, or some are not finite.
+    """
     values = np.ravel(np.asarray(logits, dtype=np.float64))
     if len(values) < 2:
         raise QualityError(

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Barrier, Lock
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from palm_assets.cpu import usable_cores
+from palm_assets.durable import sha256_of
 from palm_assets.errors import QualityError, WeightsUnavailableError
 from palm_assets.quality import weights as published
 from palm_assets.quality.batches import Images, batches_of, count_of
@@ -31,6 +32,7 @@ from palm_assets.quality.identity import extractor_digest
 from palm_assets.quality.inception import Inception
 
 Progress = Callable[[int, int], None]
+Precision = Literal["auto", "float32", "bfloat16"]
 
 STARTING = Lock()
 
@@ -59,6 +61,10 @@ NETWORKS: dict[str, Any] = {
     "efficientnet-lite0": EfficientNetLite0,
     "dinov2-vits14": DinoV2,
 }
+# In bfloat16 Inception takes half the time, and a score moves by less than its spread if its reference
+# was made in bfloat16 too, which is why a reference says how it was made. EfficientNet is quick enough as
+# it is, and its features move by 6 %: nearly as far as from a palm to its nearest neighbour.
+HALF_PRECISION = {"inception-v3"}
 DOWNLOADS = {"inception-v3": published.INCEPTION, "dinov2-vits14": published.DINOV2}
 
 
@@ -69,7 +75,7 @@ class Extractor:
         name: "inception-v3", "efficientnet-lite0" or "dinov2-vits14".
         digest: 12 hex characters of its weights file and preprocessing version.
         dim: length of a feature vector.
-        precision: "float32" or "bfloat16"; the digest is the same, see `cpu_has_bf16`.
+        precision: "float32" or "bfloat16"; the digest is the same, see `HALF_PRECISION`.
         threads: batches computed at once, by default one for each core; the features do not depend on it.
     """
 
@@ -102,7 +108,8 @@ class Extractor:
                 batches or of single (3, H, W) images, of any and mixed sizes.
 
         Raises:
-            QualityError: an item is not a uint8 RGB image; the message says which.
+            QualityError: an item is not a uint8 RGB image (the message says which), or its features
+                are not finite.
         """
         running: deque[Future[NDArray[np.float32]]] = deque()
         with _pool(self.threads) as pool:
@@ -126,7 +133,12 @@ class Extractor:
             batch[: len(prepared)] = prepared
             batch[len(prepared) :] = 0
             features: NDArray[np.float32] = self.network(batch)[: len(prepared)].float().numpy()
-            return features
+        if not np.isfinite(features).all():
+            raise QualityError(
+                f"Features of {self.name} are not finite",
+                hint="The weights of the extractor are damaged: delete and fetch them again",
+            )
+        return features
 
 
 @contextmanager
@@ -156,7 +168,11 @@ def _pool(threads: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def load_extractor(
-    name: ExtractorName = "auto", *, weights: Path | None = None, cache: Path | None = None
+    name: ExtractorName = "auto",
+    *,
+    weights: Path | None = None,
+    cache: Path | None = None,
+    precision: Precision = "auto",
 ) -> Extractor:
     """A ready extractor.
 
@@ -165,6 +181,7 @@ def load_extractor(
             it never downloads), else efficientnet-lite0.
         weights: path of a weights file in the published layout, instead of the cache.
         cache: folder where downloads are kept, by default PyTorch's.
+        precision: "auto" is bfloat16 for `HALF_PRECISION` networks where the CPU has it, else float32.
 
     Raises:
         WeightsUnavailableError: the weights are neither there nor downloadable, or do not fit.
@@ -192,8 +209,10 @@ def load_extractor(
             where=path,
             hint="Give the path of the published file, or leave it out to have it fetched",
         ) from error
-    digest = extractor_digest(name, published.sha256_of(path))
-    return Extractor(name, digest, network, precision="bfloat16" if cpu_has_bf16() else "float32")
+    digest = extractor_digest(name, sha256_of(path))
+    if precision == "auto":
+        precision = "bfloat16" if name in HALF_PRECISION and cpu_has_bf16() else "float32"
+    return Extractor(name, digest, network, precision=precision)
 
 
 def extract(
@@ -216,20 +235,14 @@ def extract(
         QualityError: an item is not a uint8 RGB image, or its features are not finite.
     """
     rows = list(watched(extractor.features(images), count_of(images), progress, cancelled))
-    features = np.concatenate(rows) if rows else np.zeros((0, extractor.dim), np.float32)
-    if not np.isfinite(features).all():
-        raise QualityError(
-            f"Features of {extractor.name} are not finite",
-            hint="The weights of the extractor are damaged: delete and fetch them again",
-        )
-    return features
+    return np.concatenate(rows) if rows else np.zeros((0, extractor.dim), np.float32)
 
 
 def watched(
     batches: Iterator[NDArray[np.float32]],
     total: int,
-    progress: Progress | None,
-    cancelled: Callable[[], bool] | None,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
 ) -> Iterator[NDArray[np.float32]]:
     """The same batches, with progress reported and cancellation heeded between them."""
     done = 0
@@ -248,12 +261,7 @@ def watched(
 
 
 def cpu_has_bf16() -> bool:
-    """Whether this CPU multiplies bfloat16 natively (avx512_bf16 or AMX).
-
-    Elsewhere bfloat16 is emulated and over twice as slow. Its features differ from float32's by
-    about 0.5 %; a score moves by less than the spread between two random sets of the same size,
-    which a test shows.
-    """
+    """Whether this CPU multiplies bfloat16 natively (avx512_bf16 or AMX); emulated it would be slow."""
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:

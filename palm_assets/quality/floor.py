@@ -12,11 +12,14 @@ from dataclasses import asdict, astuple, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from palm_assets.quality.frechet import frechet_distance
 from palm_assets.quality.kid import kernel_distance
 from palm_assets.quality.neighbours import neighbours
 from palm_assets.quality.statistics import Doubles, FeatureStatistics, Floats
+
+FEWEST_PEOPLE = 6  # with fewer, halves say little of how groups of people differ
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,8 @@ class FloorRow:
 
     Attributes:
         n: images in each random subset of the held-out palms.
-        frechet: mean Frechet distance over the subsets, `frechet_sd` its deviation from subset to subset.
-        kid: mean kernel distance, `kid_sd` its deviation from subset to subset.
+        frechet: mean Frechet distance over the subsets, `frechet_sd` what other people would change.
+        kid: mean kernel distance, `kid_sd` what other people would change.
         density: mean density.
         coverage: mean coverage.
         auth_pct: mean percentage of authentic samples.
@@ -58,13 +61,16 @@ def measure_floor(
     counts: tuple[int, ...],
     repeats: int,
     seed: int,
+    people: NDArray[np.int64] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> FloorTable:
     """Score random subsets of the held-out features as if they were generated.
 
-    Subsets are drawn without replacement, so near the size of the holdout they resemble one
-    another; their deviation is divided by sqrt(1 - n / N) to say what fresh people would show.
-    At n = N only one subset exists and the deviation of the row before stands in for it.
+    The spread is that of subsets of a random half of the people (balanced half-samples, McCarthy
+    1969: halves of a sample differ as much as whole samples do from one another). Without people it
+    is that of the subsets, which are drawn without replacement: near the size of the holdout they
+    resemble one another, so their deviation is divided by sqrt(1 - n / N). Where neither can be
+    had, because there is one subset or the halves are too small, the row before stands in.
 
     Args:
         holdout: features (N, dim) of held-out people's palms.
@@ -74,37 +80,55 @@ def measure_floor(
         counts: set sizes; those from 2 to N are used, and N itself.
         repeats: subsets for each.
         seed: of the draws.
+        people: int64 (N,), whose palm each held-out one is; None if that is not known.
         progress: called with rows done and rows in all.
     """
     rng = np.random.default_rng(seed)
+    if people is not None and len(np.unique(people)) < FEWEST_PEOPLE:
+        people = None
     sizes = sorted(
         {n for n in counts if 2 <= n < len(holdout)} | ({len(holdout)} if len(holdout) >= 2 else set())
     )
+
+    def distances_of(some: Floats) -> tuple[float, float]:
+        kid = kernel_distance(
+            some,
+            kid_side(subsample),
+            extractor=statistics.extractor,
+            digest=statistics.digest,
+            subsets=20,
+        )
+        return frechet_distance(some, statistics).value, kid.value
+
     rows: list[FloorRow] = []
     for n in sizes:
-        figures = []
-        for _ in range(repeats if n < len(holdout) else 1):
-            some = holdout[rng.permutation(len(holdout))[:n]]
-            distance = frechet_distance(some, statistics)
-            kid = kernel_distance(
-                some,
-                kid_side(subsample),
-                extractor=statistics.extractor,
-                digest=statistics.digest,
-                subsets=20,
-            )
-            near = neighbours(some, subsample, distances)
-            figures.append((distance.value, kid.value, near.density, near.coverage, near.auth_pct))
-        mean = np.mean(figures, axis=0)
-        if n < len(holdout) and repeats > 1:
-            sd = np.std(figures, axis=0, ddof=1) / np.sqrt(1 - n / len(holdout))
+        subsets = [rng.permutation(len(holdout))[:n] for _ in range(repeats if n < len(holdout) else 1)]
+        far = np.array([distances_of(holdout[some]) for some in subsets])
+        near = [neighbours(holdout[some], subsample, distances) for some in subsets]
+        if people is not None:
+            halves = [_of_half_the_people(people, n, rng) for _ in range(repeats)]
+            spread = [distances_of(holdout[some]) for some in halves if len(some) == n]
+            shrink = 1.0
+        else:
+            spread, shrink = list(far), np.sqrt(max(1 - n / len(holdout), 0))
+        if len(spread) > 1:
+            sd = np.std(spread, axis=0, ddof=1) / shrink
         else:
             sd = np.array([rows[-1].frechet_sd, rows[-1].kid_sd]) if rows else np.zeros(2)
-        values = (mean[0], sd[0], mean[1], sd[1], *mean[2:])
+        frechet, kid = far.mean(axis=0)
+        density, coverage, auth = np.mean([(x.density, x.coverage, x.auth_pct) for x in near], axis=0)
+        values = (frechet, sd[0], kid, sd[1], density, coverage, auth)
         rows.append(FloorRow(n, *map(float, values)))
         if progress is not None:
             progress(len(rows), len(sizes))
     return tuple(rows)
+
+
+def _of_half_the_people(people: NDArray[np.int64], n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """At most n random rows, all of a random half of the people."""
+    names = np.unique(people)
+    half = rng.permutation(names)[: len(names) // 2]
+    return rng.permutation(np.flatnonzero(np.isin(people, half)))[:n]
 
 
 def floor_at(table: FloorTable, n: int) -> FloorRow | None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from palm_assets.errors import PhotoError, QualityError
 from palm_assets.photos.reading import IMAGE_SUFFIXES, decode_photo, read_photo
+
+MIN_SCORE_TEXT = "palms:min_score"
+"""Text chunk of a PNG whose palm was chosen by a minimum score."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,34 @@ class ImageSet:
                         f"The image cannot be unpacked: {error}", where=where, hint="Pack the images again"
                     ) from error
                 yield _planes(decode_photo(data, where))
+
+
+def min_score_of(images: ImageSet) -> float | None:
+    """The minimum score by which palms were chosen, as the PNGs say that `palms generate` wrote.
+
+    The lowest, if several are mixed; None if no image speaks of one. Only headers are read.
+    """
+    found = []
+    for head in _heads(images):
+        try:
+            with Image.open(head) as picture:
+                found.append(float(picture.info.get(MIN_SCORE_TEXT, "nan")))
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            continue  # whoever reads the pixels will be told what is wrong with it
+    found = [score for score in found if 0 <= score <= 1]
+    return min(found) if found else None
+
+
+def _heads(images: ImageSet) -> Iterator[IO[bytes]]:
+    """The PNGs, opened one at a time; those that cannot be opened are passed over."""
+    names = [name for name in images.names if name.lower().endswith(".png")]
+    with contextlib.ExitStack() as stack:
+        archive = None if images.path.is_dir() else stack.enter_context(zipfile.ZipFile(images.path))
+        for name in names:
+            with contextlib.suppress(OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError):
+                source = (images.path / name).open("rb") if archive is None else archive.open(name)
+                with source:
+                    yield source
 
 
 def open_images(path: Path) -> ImageSet:

@@ -49,8 +49,14 @@ class InfinityResult:
         return {"label": self.label, **asdict(self)}
 
 
+def can_extrapolate(features: Floats) -> bool:
+    """Whether features (n, dim) are enough for the line to hold."""
+    n, dim = features.shape
+    return bool(n >= 4 * dim)
+
+
 def frechet_infinity(
-    features: Floats, reference: FeatureStatistics, *, points: int = 10, repeats: int = 3, seed: int = 0
+    features: Floats, reference: FeatureStatistics, *, points: int = 6, repeats: int = 2, seed: int = 0
 ) -> InfinityResult:
     """Extrapolated Frechet distance of features (n, dim), n at least four times dim.
 
@@ -65,7 +71,7 @@ def frechet_infinity(
         QualityError: too few images for the line to hold.
     """
     n, dim = features.shape
-    if n < 4 * dim:
+    if not can_extrapolate(features):
         raise QualityError(
             f"Extrapolating needs at least {4 * dim} images (4 times the {dim} dimensions), got {n}",
             hint="Read the excess over the floor, or the kernel distance, which is unbiased at every n",

@@ -10,8 +10,7 @@ the nearest real palm is there to be looked at.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +34,7 @@ class NeighbourResult:
         nearest: int64 (n,), row of the nearest real sample.
         distance: float64 (n,), how far it is, in feature units.
         authentic: bool (n,), which samples count for `auth_pct`.
+        covered: bool (m,), which real neighbourhoods hold a sample.
         n: images in the set.
         reference_n: real images.
         k: which neighbour sets the radius of a real sample's neighbourhood.
@@ -46,14 +46,27 @@ class NeighbourResult:
     nearest: NDArray[np.int64]
     distance: Doubles
     authentic: NDArray[np.bool_]
+    covered: NDArray[np.bool_]
     n: int
     reference_n: int
     k: int
 
-    def to_json(self) -> dict[str, Any]:
-        """All of it as plain values."""
-        arrays = ("nearest", "distance", "authentic")
-        return {k: v.tolist() if k in arrays else v for k, v in asdict(self).items()}
+    def merge(self, later: NeighbourResult) -> NeighbourResult:
+        """The result of both sets together, this one first, as if they had been one."""
+        n = self.n + later.n
+        covered, authentic = self.covered | later.covered, np.concatenate([self.authentic, later.authentic])
+        return NeighbourResult(
+            (self.density * self.n + later.density * later.n) / n,
+            float(covered.mean()),
+            100 * float(authentic.mean()),
+            np.concatenate([self.nearest, later.nearest]),
+            np.concatenate([self.distance, later.distance]),
+            authentic,
+            covered,
+            n,
+            self.reference_n,
+            self.k,
+        )
 
 
 def neighbour_distances(reference: Floats, k: int = 5) -> Doubles:
@@ -109,6 +122,7 @@ def neighbours(sample: Floats, reference: Floats, distances: Doubles | None = No
         nearest,
         distance,
         authentic,
+        covered,
         len(sample),
         len(reference),
         k,

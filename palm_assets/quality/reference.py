@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palm_assets.errors import QualityError
-from palm_assets.quality.batches import Images
+from palm_assets.quality.batches import Images, count_of
+from palm_assets.quality.collecting import Collector, in_blocks
 from palm_assets.quality.config import ReferenceConfig
-from palm_assets.quality.features import Extractor, extract, load_extractor
+from palm_assets.quality.features import Extractor, extract, load_extractor, watched
 from palm_assets.quality.floor import FloorTable, measure_floor
 from palm_assets.quality.neighbours import neighbour_distances
 from palm_assets.quality.reference_files import load_reference, save_reference
@@ -37,6 +38,7 @@ class Reference:
     Attributes:
         extractor: network that made the features.
         digest: its weights and preprocessing.
+        precision: of the network's numbers; sets are scored in the same.
         n: training images.
         mean: float64 (dim,).
         cov: float64 (dim, dim), unbiased.
@@ -51,6 +53,7 @@ class Reference:
 
     extractor: str
     digest: str
+    precision: str
     n: int
     mean: Doubles
     cov: Doubles
@@ -80,6 +83,7 @@ def build_reference(
     holdout_images: Images,
     config: ReferenceConfig,
     *,
+    holdout_people: Sequence[str] = (),
     extractor: Extractor | None = None,
     progress: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -90,6 +94,7 @@ def build_reference(
         train_images: uint8 RGB (N, 3, H, W), an array, memory map or stream.
         holdout_images: the same of people who are not in `train_images`; may be empty.
         config: what to keep and measure.
+        holdout_people: whose each of `holdout_images` is; the floor's spread is that between people then.
         extractor: the network to use, else the one that the config names is loaded.
         progress: called with images done and images in all, over both sets together.
         cancelled: asked between batches.
@@ -99,30 +104,52 @@ def build_reference(
         ExtractionCancelledError: `cancelled` said so.
     """
     extractor = extractor or load_extractor(config.extractor)
-    sizes = [
-        len(images) if isinstance(images, np.ndarray) else 0 for images in (train_images, holdout_images)
-    ]
+    n_train, n_holdout = count_of(train_images), count_of(holdout_images)
 
     def report(offset: int) -> Callable[[int, int], None] | None:
-        return None if progress is None else lambda done, _: progress(offset + done, sum(sizes))
+        return None if progress is None else lambda done, _: progress(offset + done, n_train + n_holdout)
 
-    train = extract(extractor, train_images, progress=report(0), cancelled=cancelled)
-    holdout = extract(extractor, holdout_images, progress=report(len(train)), cancelled=cancelled)
-    if len(train) <= config.neighbours:
-        raise QualityError(
-            f"A reference needs more than {config.neighbours} training images, there are {len(train)}",
-            hint="Give more images",
-        )
-    return reference_from_features(train, holdout, config, extractor=extractor.name, digest=extractor.digest)
+    train = watched(extractor.features(train_images), n_train, report(0), cancelled)
+    taken = _collect(train, config, extractor.dim, extractor.identity)
+    holdout = extract(extractor, holdout_images, progress=report(taken.n), cancelled=cancelled)
+    return _reference(taken, holdout, config, extractor.precision, holdout_people)
 
 
 def reference_from_features(
-    train: Floats, holdout: Floats, config: ReferenceConfig, *, extractor: str, digest: str
+    train: Floats,
+    holdout: Floats,
+    config: ReferenceConfig,
+    *,
+    extractor: str,
+    digest: str,
+    precision: str = "float32",
+    holdout_people: Sequence[str] = (),
 ) -> Reference:
     """The reference of features (N, dim) already at hand; see `build_reference`."""
-    statistics = FeatureStatistics.from_features(train, extractor=extractor, digest=digest)
-    chosen = np.random.default_rng(config.seed).permutation(len(train))[: config.subsample]
-    subsample = np.ascontiguousarray(train[chosen])
+    taken = _collect(train, config, train.shape[1], (extractor, digest))
+    return _reference(taken, holdout, config, precision, holdout_people)
+
+
+def _collect(
+    features: Floats | Iterable[Floats], config: ReferenceConfig, dim: int, identity: tuple[str, str]
+) -> Collector:
+    taken = Collector(dim, config.subsample, extractor=identity[0], digest=identity[1], seed=config.seed)
+    for rows in in_blocks(features):
+        taken.add(rows)
+    if taken.n <= config.neighbours:
+        raise QualityError(
+            f"A reference needs more than {config.neighbours} training images, there are {taken.n}",
+            hint="Give more images",
+        )
+    return taken
+
+
+def _reference(
+    taken: Collector, holdout: Floats, config: ReferenceConfig, precision: str, people: Sequence[str]
+) -> Reference:
+    statistics = taken.statistics
+    shuffled = np.random.default_rng(config.seed).permutation(len(taken.rows))
+    subsample = taken.rows[shuffled]
     distances = neighbour_distances(subsample, config.neighbours)
     floor = measure_floor(
         holdout,
@@ -132,16 +159,18 @@ def reference_from_features(
         counts=tuple(config.floor_counts),
         repeats=config.floor_repeats,
         seed=config.seed,
+        people=np.unique(people, return_inverse=True)[1] if people else None,
     )
     return Reference(
-        extractor,
-        digest,
+        statistics.extractor,
+        statistics.digest,
+        precision,
         statistics.n,
         statistics.mean,
         statistics.cov,
         statistics.factor,
         subsample,
-        chosen.astype(np.int64),
+        taken.indices[shuffled],
         distances,
         holdout,
         np.arange(len(holdout), dtype=np.int64),

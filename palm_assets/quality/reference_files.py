@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from palm_assets.durable import sha256_of
 from palm_assets.errors import ArtifactCorruptError, ArtifactMissingError, DiskFullError
 from palm_assets.quality.floor import FloorRow
-from palm_assets.quality.weights import sha256_of
 
 if TYPE_CHECKING:
     from palm_assets.quality.reference import Reference
 
-SCHEMA = 1
+SCHEMA = 2
 ARRAYS = {
     "mu": "mean",
     "sigma": "cov",
@@ -51,12 +51,14 @@ def save_reference(reference: Reference, folder: Path) -> None:
                 n=np.int64(reference.n),
                 extractor=reference.extractor,
                 digest=reference.digest,
+                precision=reference.precision,
                 **arrays,
             )
         about = {
             "schema": SCHEMA,
             "extractor": reference.extractor,
             "digest": reference.digest,
+            "precision": reference.precision,
             "n": reference.n,
             "dim": len(reference.mean),
             "subsample": len(reference.subsample),
@@ -100,6 +102,7 @@ def load_reference(folder: Path) -> Reference:
             reference = Reference(
                 extractor=str(file["extractor"]),
                 digest=str(file["digest"]),
+                precision=str(file["precision"]),
                 n=int(file["n"]),
                 floor=floor,
                 **arrays,

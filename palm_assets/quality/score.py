@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,17 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palm_assets.errors import QualityError
-from palm_assets.quality.batches import Images
-from palm_assets.quality.features import Extractor, extract, load_extractor
+from palm_assets.quality.batches import Images, count_of
+from palm_assets.quality.collecting import Collector, in_blocks
+from palm_assets.quality.features import Extractor, load_extractor, watched
 from palm_assets.quality.floor import FloorRow, floor_at, kid_side
 from palm_assets.quality.frechet import FrechetResult, frechet_distance
 from palm_assets.quality.identity import require_same_extractor
+from palm_assets.quality.infinity import InfinityResult, can_extrapolate, frechet_infinity
 from palm_assets.quality.kid import KidResult, kernel_distance
 from palm_assets.quality.neighbours import NeighbourResult, neighbours
 from palm_assets.quality.statistics import Floats
 
 if TYPE_CHECKING:
     from palm_assets.quality.reference import Reference
+
+KEPT = 10_000  # features in memory at most
+PARTS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +44,10 @@ class SetScore:
         nearest: int64 (n,), for each image the row of its nearest real one in the array of
             training images.
         distance: float64 (n,), how far that is, in feature units.
+        frechet_at_floor: Frechet distance at the floor's n: `frechet` itself, or that of random parts of
+            a set larger than the floor was measured for; None if the set is smaller than that.
+        infinity: the distance extrapolated to infinitely many images; None for a set too small for it.
+        min_score: the set was chosen by this minimum score; None if, as far as is known, nobody chose.
     """
 
     n: int
@@ -50,6 +59,9 @@ class SetScore:
     floor: FloorRow | None
     nearest: NDArray[np.int64]
     distance: NDArray[np.float64]
+    frechet_at_floor: float | None = None
+    infinity: InfinityResult | None = None
+    min_score: float | None = None
 
     @property
     def label(self) -> str:
@@ -73,8 +85,10 @@ class SetScore:
 
     @property
     def excess(self) -> float | None:
-        """Frechet distance above the floor: both carry the same bias of n, so it cancels to first order."""
-        return None if self.floor is None else self.frechet - self.floor.frechet
+        """Frechet distance above the floor at one n: both carry its bias, which cancels to first order."""
+        if self.floor is None or self.frechet_at_floor is None:
+            return None
+        return self.frechet_at_floor - self.floor.frechet
 
     @property
     def kid(self) -> float:
@@ -110,7 +124,9 @@ class SetScore:
             "label": self.label,
             "frechet": self.frechet,
             "frechet_floor": self.frechet_floor,
+            "frechet_at_floor": self.frechet_at_floor,
             "excess": self.excess,
+            "infinity": None if self.infinity is None else self.infinity.to_json(),
             "reference_n": self.frechet_result.reference_n,
             "kid_label": self.kid_label,
             "kid": self.kid,
@@ -118,6 +134,7 @@ class SetScore:
             "density": self.density,
             "coverage": self.coverage,
             "auth_pct": self.auth_pct,
+            "min_score": self.min_score,
             "floor": None if self.floor is None else self.floor.to_json(),
             "nearest": self.nearest.tolist(),
             "distance": self.distance.tolist(),
@@ -127,7 +144,7 @@ class SetScore:
         """A few lines for people, each figure beside what real palms score."""
         floor = self.floor
         at = "" if floor is None else f"real palms at n = {floor.n}: "
-        beside = ["", "", "", "", ""]
+        beside = [""] * 5
         if floor is not None:
             beside = [
                 f"  ({at}{floor.frechet:.4g} ± {floor.frechet_sd:.2g})",
@@ -141,12 +158,44 @@ class SetScore:
                 f"{self.n} images against {self.frechet_result.reference_n} real ones, "
                 f"{self.extractor} [{self.digest}]",
                 f"{self.label}: {self.frechet:.4g}{beside[0]}",
+                *self._corrected(),
                 f"{self.kid_label}: {self.kid:.3g} ± {self.kid_sd:.2g}{beside[1]}",
                 f"density: {self.density:.2f}{beside[2]}",
                 f"coverage: {self.coverage:.3f}{beside[3]}",
                 f"authentic: {self.auth_pct:.0f} %{beside[4]}",
+                *self._reservations(),
             ]
         )
+
+    def _corrected(self) -> list[str]:
+        """The distance without the bias of n, as far as this set allows."""
+        lines = []
+        if self.floor is not None and self.excess is not None:
+            spread = f", {self.excess / self.floor.frechet_sd:+.1f} of its spreads" * (
+                self.floor.frechet_sd > 0
+            )
+            lines.append(f"  above real palms at n = {self.floor.n}: {self.excess:+.4g}{spread}")
+        if self.infinity is not None:
+            lines.append(f"  extrapolated to n = ∞: {self.infinity.value:.4g} ± {self.infinity.sd:.2g}")
+        return lines
+
+    def _reservations(self) -> list[str]:
+        lines = []
+        if self.floor is not None and self.floor.n > self.n:
+            lines.append(
+                f"Real palms were not measured in sets as small as {self.n}: they would score higher."
+            )
+        if self.min_score is not None:
+            lines.append(filtered(self.min_score))
+        return lines
+
+
+def filtered(min_score: float) -> str:
+    """What has to be said of a set that was chosen by its palms' scores."""
+    return (
+        f"This set was filtered: only palms with a score of {min_score:g} or more. "
+        "Its figures are not those of all that its model draws."
+    )
 
 
 def score_set(
@@ -172,25 +221,49 @@ def score_set(
         WeightsUnavailableError: the extractor's weights cannot be had.
         ExtractionCancelledError: `cancelled` said so.
     """
-    extractor = extractor or load_extractor(reference.extractor)  # type: ignore[arg-type]
+    if extractor is None:
+        extractor = load_extractor(reference.extractor, precision=reference.precision)  # type: ignore[arg-type]
     require_same_extractor(extractor.identity, reference.identity, where="score of a set")
-    return score_features(extract(extractor, images, progress=progress, cancelled=cancelled), reference)
+    batches = watched(extractor.features(images), count_of(images), progress, cancelled)
+    return score_features(batches, reference)
 
 
-def score_features(features: Floats, reference: Reference) -> SetScore:
-    """Score features (n, dim) that the reference's extractor made; see `score_set`."""
-    if len(features) < 2:
-        raise QualityError(f"A score needs at least 2 images, got {len(features)}", hint="Make more images")
+def score_features(features: Floats | Iterable[Floats], reference: Reference) -> SetScore:
+    """Score features (n, dim), or a stream of them, that the reference's extractor made; see `score_set`.
+
+    The distance, density, coverage and authenticity are of all images; the kernel distance and the
+    corrections for n are of `KEPT` random ones of a set that has more.
+    """
     name, digest = reference.identity
-    near = neighbours(features, reference.subsample, reference.distances)
+    taken = Collector(len(reference.mean), KEPT, extractor=name, digest=digest)
+    near: NeighbourResult | None = None
+    for rows in in_blocks(features):
+        taken.add(rows)
+        found = neighbours(rows, reference.subsample, reference.distances)
+        near = found if near is None else near.merge(found)
+    if near is None or taken.n < 2:
+        raise QualityError(f"A score needs at least 2 images, got {taken.n}", hint="Make more images")
+    whole = taken.rows if taken.n <= KEPT else taken.statistics
+    distance, floor = frechet_distance(whole, reference.statistics), floor_at(reference.floor, taken.n)
     return SetScore(
-        len(features),
+        taken.n,
         name,
         digest,
-        frechet_distance(features, reference.statistics),
-        kernel_distance(features, kid_side(reference.subsample), extractor=name, digest=digest),
+        distance,
+        kernel_distance(taken.rows, kid_side(reference.subsample), extractor=name, digest=digest),
         near,
-        floor_at(reference.floor, len(features)),
+        floor,
         reference.subsample_indices[near.nearest],
         near.distance,
+        None if floor is None else _at(floor.n, taken.rows, distance, reference),
+        frechet_infinity(taken.rows, reference.statistics) if can_extrapolate(taken.rows) else None,
     )
+
+
+def _at(n: int, rows: Floats, whole: FrechetResult, reference: Reference) -> float | None:
+    """Frechet distance of random parts of n images; of the whole if it has n; None if it has fewer."""
+    if whole.n <= n:
+        return whole.value if whole.n == n else None
+    rng = np.random.default_rng(0)
+    parts = (rows[rng.permutation(len(rows))[:n]] for _ in range(PARTS))
+    return float(np.mean([frechet_distance(part, reference.statistics).value for part in parts]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import urllib.error
 import urllib.request
@@ -15,6 +14,7 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
+from palm_assets.durable import sha256_of
 from palm_assets.errors import DiskFullError, WeightsUnavailableError
 from palm_assets.quality.identity import INCEPTION_SHA256
 
@@ -151,12 +151,6 @@ def _continue(url: str, part: Path, size: int, progress: Progress | None, timeou
                 have += len(chunk)
                 if progress is not None:
                     progress(have, size)
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_weights(path: Path, extractor: str) -> Mapping[str, Tensor]:

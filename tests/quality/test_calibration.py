@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from palm_assets.errors import ArtifactCorruptError, QualityError
-from palm_assets.quality.calibration import Calibration, auc, evaluate_calibration, fit_calibration
+from palm_assets.quality.calibration import Calibration, fit_calibration
+from palm_assets.quality.reliability import auc, evaluate_calibration, judge_by_turns
 
 Doubles = NDArray[np.float64]
 GAP = 2.0  # N(1, 1) against N(-1, 1): the true probability of being real is expit(2 x)
@@ -39,6 +40,12 @@ def test_method_changes_at_one_thousand_points() -> None:
     real, fake = logits(500, 0)
     assert fit_calibration(real, fake).method == "isotonic"
     assert fit_calibration(real[:-1], fake).method == "platt"
+
+
+def test_a_thousand_generated_palms_do_not_make_up_for_few_real_ones() -> None:
+    real, fake = logits(5000, 0)
+    assert fit_calibration(real[:150], fake).method == "platt"
+    assert fit_calibration(real[:300], fake).method == "isotonic"
 
 
 def test_the_two_classes_weigh_the_same_whatever_their_numbers() -> None:
@@ -97,6 +104,57 @@ def test_a_discriminator_that_knows_nothing_says_so(n: int) -> None:
     assert report.brier == pytest.approx(0.25, abs=0.01)
     assert "says little" in report.describe()
     assert "says little" not in evaluate_calibration(fit_calibration(*logits(n, 0)), *logits(n, 1)).describe()
+
+
+def people_logits(
+    n_people: int, palms: int, seed: int, *, gap: float = 2
+) -> tuple[Doubles, NDArray[np.int64], Doubles]:
+    """Palms of one person are alike: each has a level of their own."""
+    rng = np.random.default_rng(seed)
+    person = np.repeat(np.arange(n_people), palms)
+    real = rng.normal(gap / 2, 0.9, n_people)[person] + rng.normal(0, 0.5, len(person))
+    return real, person, rng.normal(-gap / 2, 1, 1000)
+
+
+def test_by_turns_everybody_is_judged_by_a_fit_without_them() -> None:
+    real, person, fake = people_logits(12, 20, 0)
+    strange = real.copy()
+    strange[person == 3] -= 50  # one person whom the discriminator takes for generated
+    report = judge_by_turns(strange, person, fake)
+    assert (report.n_real, report.n_people, report.n_fake) == (240, 12, 1000)
+    assert report.bins[0].low == 0
+    alone = evaluate_calibration(
+        fit_calibration(strange[person != 3], fake), strange[person == 3], fake, people=person[person == 3]
+    )
+    assert report.brier > evaluate_calibration(fit_calibration(real, fake), real, fake).brier
+    assert report.bins[0].observed > 0  # the person's palms lie there, against the promise
+    assert alone.bins[0].observed > 0.2
+
+
+def test_the_verdict_by_turns_is_the_truth_about_new_people_within_its_spread() -> None:
+    fit = fit_calibration(*people_logits(2000, 20, 1, gap=1)[::2])
+    truth = evaluate_calibration(fit, *people_logits(2000, 20, 2, gap=1)[::2])
+    reports = [judge_by_turns(*people_logits(11, 15, seed, gap=1)) for seed in range(10, 40)]
+    off = np.array([(report.auc - truth.auc) / report.auc_sd for report in reports])
+    assert abs(off.mean()) < 0.5
+    assert 0.6 < off.std() < 1.6
+    worse = np.array([(report.brier - truth.brier) / report.brier_sd for report in reports])
+    assert -0.3 < worse.mean() < 1  # a fit of few people is a little worse than the best one
+
+
+def test_ten_photos_of_the_same_palm_are_no_more_evidence_than_one() -> None:
+    real, person, fake = people_logits(11, 4, 0)
+    once, often = judge_by_turns(real, person, fake), judge_by_turns(real.repeat(10), person.repeat(10), fake)
+    assert often.auc == pytest.approx(once.auc)
+    assert often.auc_sd == pytest.approx(once.auc_sd)
+    assert often.auc_sd > 1.5 * judge_by_turns(real, np.arange(len(real)), fake).auc_sd
+
+
+def test_a_single_person_is_judged_by_halves_of_the_photos() -> None:
+    real, fake = logits(60, 0)
+    report = judge_by_turns(real, np.zeros(60), fake)
+    assert (report.n_people, report.n_real) == (1, 60)
+    assert report.auc == pytest.approx(auc(real, fake))
 
 
 def test_a_discriminator_that_is_wrong_way_round_is_never_turned_into_a_falling_score() -> None:

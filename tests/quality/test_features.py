@@ -3,7 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,9 +14,16 @@ from torch import nn
 
 from palm_assets.errors import QualityError
 from palm_assets.quality import features as module
+from palm_assets.quality.config import ExtractorName
 from palm_assets.quality.dinov2 import DIM, HEADS, DinoV2
 from palm_assets.quality.efficientnet import EfficientNetLite0, packaged_weights
-from palm_assets.quality.features import ExtractionCancelledError, Extractor, extract, load_extractor
+from palm_assets.quality.features import (
+    ExtractionCancelledError,
+    Extractor,
+    Precision,
+    extract,
+    load_extractor,
+)
 from palm_assets.quality.frechet import frechet_distance
 from palm_assets.quality.statistics import FeatureStatistics
 
@@ -195,19 +202,37 @@ def test_an_unknown_extractor_is_refused() -> None:
         load_extractor("vgg")  # type: ignore[arg-type]
 
 
-def test_bfloat16_moves_the_score_by_less_than_the_spread_of_sets_of_that_size(lite: Extractor) -> None:
-    state = torch.load(packaged_weights(), weights_only=True)
-    # At 64 px, because this CPU may have to emulate bfloat16.
-    fine = Extractor(lite.name, lite.digest, EfficientNetLite0(state, size=64))
-    rough = Extractor(lite.name, lite.digest, EfficientNetLite0(state, size=64), precision="bfloat16")
-    reference = FeatureStatistics.from_features(
-        extract(fine, draw_palms(64, seed=1)), extractor="e", digest="d"
+def test_bfloat16_moves_a_score_by_less_than_the_spread_of_sets_of_that_size(
+    random_inception: tuple[Path, Callable[..., object]],
+) -> None:
+    def features(images: np.ndarray, precision: Precision) -> np.ndarray:
+        return extract(load_extractor("inception-v3", weights=path, precision=precision), images)
+
+    path = random_inception[0]
+    real, sets = draw_palms(24, seed=1), [draw_palms(8, seed=seed) for seed in range(2, 6)]
+    statistics = {
+        precision: FeatureStatistics.from_features(features(real, precision), extractor="e", digest="d")
+        for precision in ("float32", "bfloat16")
+    }
+    exact = np.array(
+        [frechet_distance(features(images, "float32"), statistics["float32"]).value for images in sets]
     )
-    sets = [draw_palms(16, seed=seed) for seed in range(2, 8)]
-    exact = np.array([frechet_distance(extract(fine, images), reference).value for images in sets])
-    moved = frechet_distance(extract(rough, sets[0]), reference).value - exact[0]
+    moved = frechet_distance(features(sets[0], "bfloat16"), statistics["bfloat16"]).value - exact[0]
     assert moved != 0
     assert abs(moved) < exact.std(ddof=1)
+
+
+def test_only_inception_is_quicker_in_bfloat16_where_the_cpu_has_it(
+    random_inception: tuple[Path, Callable[..., object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def precision(name: ExtractorName, weights: Path | None = None) -> str:
+        return load_extractor(name, weights=weights).precision
+
+    monkeypatch.setattr(module, "cpu_has_bf16", lambda: True)
+    assert precision("inception-v3", random_inception[0]) == "bfloat16"
+    assert precision("efficientnet-lite0") == "float32"
+    monkeypatch.setattr(module, "cpu_has_bf16", lambda: False)
+    assert precision("inception-v3", random_inception[0]) == "float32"
 
 
 def random_dinov2() -> dict[str, torch.Tensor]:

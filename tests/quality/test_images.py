@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from palm_assets.errors import PhotoError, QualityError
 from palm_assets.quality.features import Extractor, extract
-from palm_assets.quality.images import open_images
+from palm_assets.quality.images import MIN_SCORE_TEXT, min_score_of, open_images
 
 GREY = np.arange(48, dtype=np.uint8).reshape(6, 8)
 
@@ -75,6 +76,19 @@ def test_goes_straight_into_the_extractor(folder: Path, tiny: Extractor) -> None
     features = extract(tiny, images, progress=lambda done, total: seen.append((done, total)))
     assert features.shape == (len(images), 24)
     assert seen[-1] == (8, 8)
+
+
+def test_tells_the_lowest_minimum_score_that_pngs_were_chosen_by(folder: Path, tmp_path: Path) -> None:
+    assert min_score_of(open_images(folder)) is None
+    for name, text in (("x", "0.75"), ("y", "0.6"), ("z", "much"), ("w", "-1")):
+        origin = PngInfo()
+        origin.add_text(MIN_SCORE_TEXT, text)
+        Image.new("RGB", (4, 4)).save(folder / f"{name}.png", pnginfo=origin)
+    (folder / "damaged.png").write_bytes(b"\x89PNG")
+    assert min_score_of(open_images(folder)) == 0.6
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.write(folder / "x.png", "x.png")
+    assert min_score_of(open_images(tmp_path / "set.zip")) == 0.75
 
 
 @pytest.mark.parametrize("damage", [b"", b"<html>", b"\x89PNG\r\n\x1a\n"])

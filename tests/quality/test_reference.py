@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from palm_assets.errors import (
     ExtractorMismatchError,
     QualityError,
 )
+from palm_assets.quality import collecting
+from palm_assets.quality import score as score_module
 from palm_assets.quality.features import ExtractionCancelledError, Extractor, extract
 from palm_assets.quality.floor import FloorRow, floor_at
 from palm_assets.quality.reference import (
@@ -68,6 +71,29 @@ def test_the_floor_falls_with_n_within_its_spread(reference: Reference) -> None:
         assert more.frechet <= few.frechet + 2 * (few.frechet_sd + more.frechet_sd)
     assert reference.floor[0].frechet > 2 * reference.floor[-1].frechet
     assert all(row.frechet_sd > 0 and row.kid_sd > 0 for row in reference.floor)
+
+
+def test_the_floors_spread_is_that_between_groups_of_people_not_between_their_photos() -> None:
+    def features(people: int, seed: int) -> tuple[np.ndarray, list[str]]:
+        rng = np.random.default_rng(seed)
+        person = np.repeat(np.arange(people), 12)
+        alike = rng.normal(0, 1, (people, 8))[person] + rng.normal(0, 0.2, (len(person), 8))
+        return alike.astype(np.float32), [str(name) for name in person]
+
+    def floor_of(seed: int, *, known: bool) -> FloorRow:
+        held, people = features(10, seed)
+        config = ReferenceConfig(floor_counts=[40], floor_repeats=12)
+        made = reference_from_features(
+            train, held, config, extractor="e", digest="d", holdout_people=people if known else ()
+        )
+        return made.floor[0]
+
+    train = features(60, 0)[0]
+    between = np.std([floor_of(seed, known=False).frechet for seed in range(1, 21)], ddof=1)
+    claimed = np.median([floor_of(seed, known=True).frechet_sd for seed in range(1, 11)])
+    naive = np.median([floor_of(seed, known=False).frechet_sd for seed in range(1, 11)])
+    assert 0.6 * between < claimed < 1.6 * between
+    assert naive < 0.5 * between
 
 
 def test_the_kernel_floor_is_near_zero_at_every_n(reference: Reference) -> None:
@@ -136,6 +162,78 @@ def test_a_score_shows_the_floor_beside_it(reference: Reference, module_tiny: Ex
     assert len(data["nearest"]) == 16
 
 
+def test_a_large_set_scores_the_same_whether_its_features_stay_in_memory_or_not(
+    reference: Reference, module_tiny: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = draw_palms(150, seed=5)
+    kept = score_set(images, reference, module_tiny)
+    monkeypatch.setattr(score_module, "KEPT", 60)
+    monkeypatch.setattr(collecting, "ROWS_PER_BLOCK", 40)
+    streamed = score_set(iter(images), reference, module_tiny)
+    assert streamed.n == kept.n == 150
+    assert streamed.frechet == pytest.approx(kept.frechet, rel=1e-6)
+    assert streamed.density == pytest.approx(kept.density)
+    assert (streamed.coverage, streamed.auth_pct) == (kept.coverage, kept.auth_pct)
+    np.testing.assert_array_equal(streamed.nearest, kept.nearest)
+    np.testing.assert_allclose(streamed.distance, kept.distance, rtol=1e-6, atol=1e-6)
+    assert streamed.kid_result.n == 60
+    assert abs(streamed.kid - kept.kid) < 4 * (streamed.kid_sd + kept.kid_sd)
+
+
+def test_a_set_larger_than_the_floor_is_compared_with_it_at_the_floors_n(module_tiny: Extractor) -> None:
+    small = build_reference(draw_palms(120, seed=0), draw_palms(12, seed=1), CONFIG, extractor=module_tiny)
+    score = score_set(draw_palms(90, seed=2), small, module_tiny)
+    assert score.floor is not None
+    assert (score.n, score.floor.n) == (90, 12)
+    assert score.frechet < score.floor.frechet / 2  # for no other reason than its size
+    assert score.excess is not None
+    assert abs(score.excess) < 5 * score.floor.frechet_sd
+    assert "above real palms at n = 12" in score.describe()
+
+
+def test_a_set_smaller_than_any_that_was_measured_is_not_compared(module_tiny: Extractor) -> None:
+    config = CONFIG.model_copy(update={"floor_counts": [8, 12]})
+    large = build_reference(draw_palms(40, seed=0), draw_palms(12, seed=1), config, extractor=module_tiny)
+    score = score_set(draw_palms(4, seed=2), large, module_tiny)
+    assert score.excess is None
+    assert "were not measured in sets as small as 4" in score.describe()
+
+
+def test_the_distance_is_extrapolated_where_the_set_is_large_enough(
+    reference: Reference, module_tiny: Extractor
+) -> None:
+    few, many = (score_set(draw_palms(n, seed=6), reference, module_tiny) for n in (95, 96))  # 24 dimensions
+    assert few.infinity is None
+    assert many.infinity is not None
+    assert many.infinity.value < many.frechet
+    assert "extrapolated to n = ∞" in many.describe()
+    assert json.loads(json.dumps(many.to_json()))["infinity"]["value"] == many.infinity.value
+
+
+def test_a_set_that_was_chosen_by_its_scores_says_so(reference: Reference, module_tiny: Extractor) -> None:
+    score = score_set(draw_palms(8, seed=2), reference, module_tiny)
+    assert "filtered" not in score.describe()
+    assert score.to_json()["min_score"] is None
+    chosen = replace(score, min_score=0.6)
+    assert "filtered: only palms with a score of 0.6 or more" in chosen.describe()
+    assert chosen.to_json()["min_score"] == 0.6
+
+
+def test_sets_are_scored_in_the_precision_of_the_reference(
+    reference: Reference, module_tiny: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def load(name: str, *, precision: str) -> Extractor:
+        asked.append(precision)
+        return module_tiny
+
+    monkeypatch.setattr(score_module, "load_extractor", load)
+    for precision in ("float32", "bfloat16"):
+        score_set(draw_palms(2, seed=0), replace(reference, precision=precision))
+    assert asked == ["float32", "bfloat16"]
+
+
 def test_a_score_without_a_holdout_has_no_floor(module_tiny: Extractor) -> None:
     bare = build_reference(
         draw_palms(30, seed=0), np.zeros((0, 3, 64, 64), np.uint8), CONFIG, extractor=module_tiny
@@ -194,10 +292,10 @@ DAMAGE = {
         (f / "statistics.npz").read_bytes()[:5000]
     ),
     "an empty file": lambda f: (f / "statistics.npz").write_bytes(b""),
-    "half a description": lambda f: (f / "statistics.json").write_text('{"schema": 1,'),
+    "half a description": lambda f: (f / "statistics.json").write_text('{"schema": 2,'),
     "another schema": lambda f: (f / "statistics.json").write_text('{"schema": 99}'),
     "a list for a description": lambda f: (f / "statistics.json").write_text("[]"),
-    "a description without its fields": lambda f: (f / "statistics.json").write_text('{"schema": 1}'),
+    "a description without its fields": lambda f: (f / "statistics.json").write_text('{"schema": 2}'),
 }
 
 
