@@ -11,7 +11,7 @@ export DAGSTER_HOME ?= $(CURDIR)/dagster_home
 export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pipeline ui app test lint bench clean
+.PHONY: help setup pipeline ui app test test-load lint bench clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,12 +38,15 @@ test: setup ## Run all tests (as root it installs Debian's chromium and nginx, i
 	tests/e2e/install-servers
 	$(BIN)/pytest
 
+test-load: setup ## 20 visitors at once, three rounds, with limits of time and memory
+	PALM_LOAD=1 $(BIN)/pytest -s tests/e2e/test_load.py
+
 lint: setup ## Ruff and strict type checking
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: setup ## Measure each claim beside its alternative (one alone: make bench-cropping, -drawing, -quality)
+bench: setup ## Measure each claim beside its alternative (one alone: make bench-cropping, -drawing, -page, -quality)
 	for file in benchmarks/[a-z]*.py; do $(BIN)/python $$file || exit 1; done
 
 bench-%: setup

@@ -8,7 +8,7 @@ from app.jobs import Job, TooBusyError
 from app.judging import LEAST, Judgement, judging, meaning, reservations, table, trouble
 from app.look import figures
 from app.sets import PalmSet
-from app.shared import queue, yardsticks
+from app.shared import busy, queue, yardsticks
 from app.texts import Words
 
 POLL_SECONDS = 0.4
@@ -24,11 +24,10 @@ def forget() -> None:
 def compare_button(words: Words, palms: PalmSet) -> None:
     """Ask for the figures; gone once they are there."""
     if state.judgement is None:
-        busy = state.judge_job is not None or state.walk_job is not None
         st.button(
             words("judge"),
             help=words("judge_help"),
-            disabled=busy,
+            disabled=busy(),
             on_click=set_off,
             args=(palms,),
             key="judge",

@@ -7,7 +7,7 @@ import streamlit as st
 from app.jobs import Job, TooBusyError
 from app.look import moving, strip
 from app.sets import PalmSet
-from app.shared import queue
+from app.shared import busy, queue
 from app.texts import Words
 from app.walk import Walk, walking
 from palm_assets.gan.sampling import PalmModel
@@ -28,9 +28,8 @@ def explore(words: Words, palms: PalmSet, served: Served) -> None:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             start = st.selectbox(words("walk_from"), numbers, index=0, filter_mode=None, width=155)
             end = st.selectbox(words("walk_to"), numbers, index=1, filter_mode=None, width=155)
-            busy = state.walk_job is not None or state.judge_job is not None
             ends = (palms, model, start - 1, end - 1)
-            st.button(words("walk_go"), disabled=busy, on_click=set_off, args=ends)
+            st.button(words("walk_go"), disabled=busy(), on_click=set_off, args=ends)
         if state.walk_job is not None:
             follow(words)
         elif state.walk is not None:

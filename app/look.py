@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -48,6 +47,7 @@ h1 { font-size: clamp(1.9rem, 6vw, 2.75rem) !important; padding-top: .25rem !imp
   border-bottom: 1px solid #8884; text-align: left; font-weight: 400; vertical-align: top; }
 .palm-figures thead th { font-size: .9rem; opacity: .85; }
 .palm-figures td:nth-child(2) { font-weight: 650; }
+.st-key-speaker { display: none; }
 .st-key-footer { border-top: 1px solid #8886; margin-top: 2rem; padding-top: .5rem; }
 .palm-foot { font-size: .9rem; opacity: .9; }
 </style>"""
@@ -55,6 +55,7 @@ h1 { font-size: clamp(1.9rem, 6vw, 2.75rem) !important; padding-top: .25rem !imp
 _GALLERY_CSS = """
 ul { list-style: none; margin: 0; padding: .25rem; display: grid; gap: .9rem;
   grid-template-columns: repeat(auto-fill, minmax(min(9.5rem, 29%), 1fr)); }
+ul.small { gap: .6rem; grid-template-columns: repeat(auto-fill, minmax(min(6rem, 29%), 1fr)); }
 button { all: unset; box-sizing: border-box; display: block; width: 100%; cursor: pointer;
   border-radius: .7rem; color: var(--st-text-color); font-family: var(--st-font);
   transition: transform .12s; }
@@ -72,6 +73,7 @@ _GALLERY_JS = """
 export default function (component) {
   const { data, parentElement, setTriggerValue } = component;
   const list = parentElement.querySelector("ul");
+  list.classList.toggle("small", data.small);
   list.replaceChildren(...data.cards.map((card) => {
     const item = document.createElement("li");
     const button = document.createElement("button");
@@ -96,13 +98,13 @@ export default function (component) {
 """
 
 # Streamlit labels some buttons in English only. What a label was is kept, for the next change of language.
-_SPEAK_JS = """
-document.documentElement.lang = %s;
-window.palmLabels = %s;
-window.palmRelabel ??= () => {
+_SPEAKER_JS = """
+const spoken = { labels: {}, skip: "" };
+
+function relabel() {
   for (const button of document.querySelectorAll("button[aria-label]")) {
     const label = button.dataset.said ??= button.getAttribute("aria-label");
-    for (const [theirs, ours] of Object.entries(window.palmLabels)) {
+    for (const [theirs, ours] of Object.entries(spoken.labels)) {
       const isStart = theirs.endsWith(" ") && label.startsWith(theirs);
       const wanted = label === theirs ? ours : isStart ? ours + label.slice(theirs.length) : null;
       if (wanted !== null && wanted !== button.getAttribute("aria-label")) {
@@ -111,15 +113,22 @@ window.palmRelabel ??= () => {
     }
   }
   const skip = document.querySelector('a[href="#stMain"]');
-  if (skip && skip.textContent !== window.palmSkip) skip.textContent = window.palmSkip;
-};
-window.palmSkip = %s;
-window.palmObserver ??= new MutationObserver(window.palmRelabel);
-window.palmObserver.observe(document.body, { childList: true, subtree: true });
-window.palmRelabel();
+  if (skip && skip.textContent !== spoken.skip) skip.textContent = spoken.skip;
+}
+
+export default function (component) {
+  document.documentElement.lang = component.data.language;
+  Object.assign(spoken, component.data);
+  if (!spoken.observer) {
+    spoken.observer = new MutationObserver(relabel);
+    spoken.observer.observe(document.body, { childList: true, subtree: true });
+  }
+  relabel();
+}
 """
 
 _gallery = st.components.v2.component("palm_gallery", html="<ul></ul>", css=_GALLERY_CSS, js=_GALLERY_JS)
+_speaker = st.components.v2.component("palm_speaker", js=_SPEAKER_JS)
 
 
 @dataclass(frozen=True)
@@ -134,8 +143,8 @@ class Card:
     png: bytes
 
 
-def gallery(cards: Sequence[Card], key: str) -> int | None:
-    """Show the cards; the index of the one that was just clicked."""
+def gallery(cards: Sequence[Card], key: str, *, small: bool = False) -> int | None:
+    """Show the cards, `small` where there is little room; the index of the one that was just clicked."""
     data = [
         {
             "index": c.index,
@@ -147,7 +156,7 @@ def gallery(cards: Sequence[Card], key: str) -> int | None:
         }
         for c in cards
     ]
-    result = _gallery(data={"cards": data}, key=key, on_opened_change=lambda: None)
+    result = _gallery(data={"cards": data, "small": small}, key=key, on_opened_change=lambda: None)
     return result.opened
 
 
@@ -230,5 +239,5 @@ def speak(language: str, labels: Mapping[str, str], skip: str) -> None:
         labels: Streamlit's English labels and ours; one that ends in a space is the beginning of a label.
         skip: text of the link to the main content that a keyboard meets first.
     """
-    script = _SPEAK_JS % (json.dumps(language), json.dumps(labels), json.dumps(skip))
-    st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)
+    with st.container(key="speaker"):
+        _speaker(data={"language": language, "labels": dict(labels), "skip": skip}, key="speaker_of_page")

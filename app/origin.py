@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from app.likeness import AROUND
 from palm_assets.gan.sampling import MAX_SEED
 from palm_assets.generating import ATTEMPTS, Request
 
@@ -25,21 +26,26 @@ _FORMS = {
     "palms:score": re.compile(r"[01]\.[0-9]{4}"),
     "palms:truncation": re.compile(r"[01](\.[0-9]{1,6})?"),
 }
+_STEPS = re.compile(r"[1-9][0-9]?(\.[1-9][0-9]?){0,31}")
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What a PNG of ours says about itself. Anybody can write such chunks: it is a hint, not a proof."""
+    """What a PNG of ours says about itself. Anybody can write such chunks: it is a hint, not a proof.
+
+    `steps` are those taken away from the palm of this seed and index, see `app.likeness`.
+    """
 
     seed: int
     index: int
     model: str
     score: float
     truncation: float
+    steps: tuple[int, ...] = ()
 
     @property
     def request(self) -> Request:
-        """What makes this palm alone again."""
+        """What makes this palm alone again, or the one that the steps began at."""
         return Request(1, self.seed + self.index, self.truncation)
 
 
@@ -48,18 +54,23 @@ def read_origin(head: bytes) -> Origin | None:
     texts = dict(_texts(head[:HEAD]))
     if not all(name in texts and form.fullmatch(texts[name]) for name, form in _FORMS.items()):
         return None
+    steps = texts.get("palms:steps", "")
+    if steps and not _STEPS.fullmatch(steps):
+        return None
     origin = Origin(
         int(texts["palms:seed"]),
         int(texts["palms:index"]),
         texts["palms:model"],
         float(texts["palms:score"]),
         float(texts["palms:truncation"]),
+        tuple(map(int, steps.split("."))) if steps else (),
     )
     possible = (
         origin.seed + origin.index <= MAX_SEED
         and origin.index <= MOST_INDEX
         and origin.score <= 1
         and 0 < origin.truncation <= 1
+        and max(origin.steps, default=1) <= AROUND
     )
     return origin if possible else None
 

@@ -13,9 +13,10 @@ from app.exploring import explore
 from app.jobs import Job, TooBusyError
 from app.look import strip
 from app.recognising import recognise
+from app.resembling import show_likeness
 from app.seeing import see
 from app.sets import PalmSet, Preview, making
-from app.shared import queue, shelf, watcher
+from app.shared import JOBS, queue, shelf, watcher
 from app.texts import Words, harmless
 from palm_assets.errors import ArtifactMissingError
 from palm_assets.generating import Request
@@ -48,6 +49,7 @@ def show(words: Words) -> None:
         watch(words)
     elif state.palms is not None:
         see(words, state.palms, served)
+        show_likeness(words, state.palms, served)
         explore(words, state.palms, served)
     elif served.model is not None and state.error is None:
         st.html(f'<div class="palm-empty"><strong>{words("empty_title")}</strong>{words("empty")}</div>')
@@ -60,6 +62,7 @@ def remember_visit() -> None:
         link = read_link(st.query_params)
         state.visitor = uuid.uuid4().hex
         state.job = state.palms = state.error = state.walk = state.walk_job = None
+        state.likeness = state.like_job = None
         forget()
         state.preview = Preview()
         state.sorting = "number"
@@ -118,7 +121,7 @@ def ask(words: Words) -> bool:
 def tell_about_model(words: Words, served: Served) -> None:
     """In words, if there is no model of this place's own, or if the newest cannot be used."""
     if served.is_starter:
-        st.info(words("starter"), icon=":material/eco:")
+        st.info(words("starter"))
     if served.trouble is None:
         return
     if served.is_starter:
@@ -135,7 +138,7 @@ def tell_about_model(words: Words, served: Served) -> None:
 def follow_releases(shown: Served) -> None:
     """Draw the page anew when another model is released, or trouble comes or goes."""
     now = watcher().look()
-    for name in ("job", "walk_job", "judge_job"):  # the other page is a place to wait, too
+    for name in JOBS:  # the other page is a place to wait, too
         if state.get(name) is not None:
             state[name].look()
     if (now.model is not shown.model) or (now.trouble is None) != (shown.trouble is None):
@@ -160,7 +163,7 @@ def start(words: Words, served: Served) -> None:
         state.error = AskingError("too_busy")
         return
     state.job, state.preview, state.palms, state.page = job, preview, None, 1
-    state.walk = state.walk_job = None
+    state.walk = state.walk_job = state.likeness = state.like_job = None
     forget()
     st.query_params.from_dict(link_parameters(request, words.language))
     asked = {"count": request.count, "seed": request.seed, "truncation": request.truncation}

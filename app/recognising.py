@@ -31,10 +31,12 @@ def tell_origin(words: Words, origin: Origin | None, served: Served) -> None:
         "score": words.decimal(origin.score, 3),
         "model": origin.model,
     }
+    if origin.steps:
+        facts["like_way"] = " → ".join(["•", *map(str, origin.steps)])
     st.markdown("  \n".join(f"{words(key)}: **{value}**" for key, value in facts.items()))
     st.caption(words("origin_trust"))
     if served.model is not None and served.model.version != origin.model:
         st.warning(words("origin_other_model"))
     if st.button(words("origin_again"), type="primary"):
-        state.again = origin.request
+        state.again, state.steps_wait = origin.request, origin.steps
         st.rerun()

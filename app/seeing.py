@@ -6,9 +6,11 @@ import streamlit as st
 
 from app.asking import link_to
 from app.comparing import compare_button, compared
+from app.likeness import Start
 from app.look import Card, gallery, large, pair
+from app.resembling import look_around
 from app.sets import Entry, PalmSet, Sorting, arranged, page_count, page_of
-from app.shared import yardsticks
+from app.shared import busy, yardsticks
 from app.texts import Words
 from app.yardstick import Nearest, png_of
 from palm_assets.generating import Request
@@ -122,9 +124,14 @@ def open_card(words: Words, palms: PalmSet, entry: Entry, served: Served) -> Non
     st.caption(words("own_link"))
     own = Request(1, own_seed, palms.request.truncation)
     st.code(link_to(st.context.url or "", own, words.language), language=None, wrap_lines=True)
-    st.download_button(
-        words("download_png"), png, entry.file_name, "image/png", on_click="ignore", type="primary"
-    )
+    with st.container(horizontal=True):
+        st.download_button(
+            words("download_png"), png, entry.file_name, "image/png", on_click="ignore", type="primary"
+        )
+        model = served.model if served.model and served.model.version == palms.model_version else None
+        if model is not None and st.button(words("like"), disabled=busy()):
+            look_around(model, Start(entry.number, own_seed, palms.request.truncation), ())
+            st.rerun()
 
 
 def show_large(words: Words, png: bytes, alt: str, palms: PalmSet, entry: Entry, served: Served) -> None:

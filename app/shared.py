@@ -41,3 +41,12 @@ def queue() -> JobQueue:
 def shelf() -> Shelf:
     """Bounds what all sets together hold."""
     return Shelf()
+
+
+JOBS = ("job", "walk_job", "judge_job", "like_job")
+"""Where a visitor's session holds what the visitor waits for."""
+
+
+def busy() -> bool:
+    """Whether this visitor waits for something: another wish would end it."""
+    return any(st.session_state.get(name) is not None for name in JOBS)

@@ -14,7 +14,7 @@ import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -35,8 +35,11 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a ZIP can hold
 _OURS = re.compile(r"palm_\d{6,}\.png|manifest\.csv")
 
 
-def png_bytes(palm: Palm, model: PalmModel) -> bytes:
-    """The palm as a PNG whose text chunks say where it comes from, so that it can be made again."""
+def png_bytes(palm: Palm, model: PalmModel, *, steps: Sequence[int] = ()) -> bytes:
+    """The palm as a PNG whose text chunks say where it comes from, so that it can be made again.
+
+    `steps` are those that were taken away from the palm of this seed and index, if any.
+    """
     origin = PngInfo()
     for key, value in (
         ("Software", SOFTWARE),
@@ -45,6 +48,7 @@ def png_bytes(palm: Palm, model: PalmModel) -> bytes:
         ("palms:model", model.version),
         ("palms:score", f"{palm.score:.4f}"),
         ("palms:truncation", f"{palm.truncation:g}"),
+        *([("palms:steps", ".".join(map(str, steps)))] if steps else []),
     ):
         origin.add_text(key, str(value))
     if palm.min_score is not None:  # whoever measures such a set has to know that it was chosen

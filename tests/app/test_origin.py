@@ -62,12 +62,26 @@ def test_a_note_is_read() -> None:
         ("palms:model", "**bold**"),
         ("palms:score", "1.5000"),
         ("palms:score", "nan"),
+        ("palms:steps", "0"),
+        ("palms:steps", "13"),
+        ("palms:steps", "1."),
+        ("palms:steps", "1" + ".1" * 40),
         ("palms:truncation", "0"),
         ("palms:truncation", "1e9"),
     ],
 )
 def test_a_note_that_lies_about_its_form_is_not_believed(name: str, lie: str) -> None:
     assert read_origin(png({**GOOD, name: lie})) is None
+
+
+def test_steps_from_a_palm_are_read() -> None:
+    assert read_origin(png({**GOOD, "palms:steps": "3.12"})) == Origin(7, 3, "0123abcd", 0.5, 1.0, (3, 12))
+
+
+def test_the_starter_is_a_model_like_others() -> None:
+    origin = read_origin(png({**GOOD, "palms:model": "starter-0123abcd"}))
+    assert origin is not None
+    assert origin.model == "starter-0123abcd"
 
 
 @pytest.mark.parametrize("name", GOOD)

@@ -26,7 +26,7 @@ QUIET = [
 # Slow enough that 1,000 palms can be watched and stopped.
 NETWORKS = NetworkConfig(latent=16, generator_width=64, discriminator_width=16, max_width=512)
 
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="session")

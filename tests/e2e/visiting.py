@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,10 +52,19 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serving(home: Path, **environment: str) -> Iterator[Server]:
+def serving(home: Path, *, arguments: Sequence[str] = (), **environment: str) -> Iterator[Server]:
     """A server on this home, on a free port of the loopback; it must end without having lost its nerve."""
     port = free_port()
-    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        "app/main.py",
+        "--server.port",
+        str(port),
+        *arguments,
+    ]
     log = home.parent / f"server-{port}.log"
     with log.open("w") as output:
         server = subprocess.Popen(
@@ -76,7 +85,7 @@ def serving(home: Path, **environment: str) -> Iterator[Server]:
 
 
 def wait_until_answered(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 90
     while time.monotonic() < until and server.poll() is None:
         with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=1):
             return
@@ -85,10 +94,12 @@ def wait_until_answered(address: str, server: subprocess.Popen[bytes], log: Path
 
 
 @contextlib.contextmanager
-def visiting(browser: Browser, address: str, *, locale: str = "en-GB", **settings: object) -> Iterator[Page]:
+def visiting(
+    browser: Browser, address: str, *, locale: str = "en-GB", own: str = "", **settings: object
+) -> Iterator[Page]:
     """A visitor's tab; whatever it does, it asks no other host for anything, and nothing breaks in it."""
     context = browser.new_context(locale=locale, **settings)  # type: ignore[arg-type]
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)  # other work may share the machine
     page = context.new_page()
     asked: set[str] = set()
     page.on("request", lambda request: asked.add(request.url))
@@ -96,7 +107,7 @@ def visiting(browser: Browser, address: str, *, locale: str = "en-GB", **setting
     page.on("pageerror", lambda error: broken.append(str(error)))
     page.goto(address)
     yield page
-    own = "/".join(address.split("/")[:3])
+    own = own or "/".join(address.split("/")[:3])
     assert not [
         url for url in asked if not url.startswith((own, own.replace("http", "ws"), "data:", "blob:"))
     ]

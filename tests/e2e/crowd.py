@@ -1,0 +1,112 @@
+"""Visitors by the dozen: each speaks Streamlit's own protocol over a WebSocket, as a browser's tab does."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.sync.client import ClientConnection, connect
+
+PATIENCE = 300.0
+
+
+@dataclass
+class Visitor(threading.Thread):
+    """Asks for a set by its link, polls as the page tells it to, and stays until it has palms or leaves.
+
+    Attributes:
+        address: of the page.
+        query: of the link.
+        awaited: heading over the finished set.
+        leaves: whether the tab is closed as soon as there is progress to be seen.
+        headings: all that were shown; `alerts` and `exceptions` likewise.
+        seconds: from the connection to the palms.
+        received: bytes.
+        trouble: what went wrong on this side.
+    """
+
+    address: str
+    query: str
+    awaited: str
+    leaves: bool = False
+    headings: list[str] = field(default_factory=list)
+    alerts: list[str] = field(default_factory=list)
+    exceptions: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    received: int = 0
+    trouble: str = ""
+
+    def __post_init__(self) -> None:
+        super().__init__(daemon=True)
+        self._polls: dict[str, tuple[float, float]] = {}  # fragment to its interval and when it is due
+        self._progress = False
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    @property
+    def has_palms(self) -> bool:
+        return self.awaited in self.headings
+
+    def run(self) -> None:
+        socket = self.address.replace("http", "ws", 1) + "/_stcore/stream"
+        start = time.monotonic()
+        try:
+            with connect(
+                socket,
+                origin=self.address,  # type: ignore[arg-type]
+                subprotocols=["streamlit"],  # type: ignore[list-item]
+                max_size=None,
+                open_timeout=PATIENCE,
+            ) as connection:
+                self._say(connection)
+                while not self.has_palms and not (self.leaves and self._progress):
+                    if time.monotonic() - start > PATIENCE:
+                        raise TimeoutError(f"no palms after {PATIENCE:.0f} s; headings: {self.headings}")
+                    self._listen(connection)
+                    self._poll(connection)
+        except Exception as error:
+            self.trouble = repr(error)
+        self.seconds = time.monotonic() - start
+
+    def _say(self, connection: ClientConnection, fragment: str = "") -> None:
+        message = BackMsg()
+        message.rerun_script.query_string = self.query
+        message.rerun_script.fragment_id = fragment
+        message.rerun_script.is_auto_rerun = bool(fragment)
+        connection.send(message.SerializeToString())
+
+    def _poll(self, connection: ClientConnection) -> None:
+        now = time.monotonic()
+        for fragment, (interval, due) in self._polls.items():
+            if now >= due:
+                self._polls[fragment] = interval, now + interval
+                self._say(connection, fragment)
+
+    def _listen(self, connection: ClientConnection) -> None:
+        due = min((due for _, due in self._polls.values()), default=time.monotonic() + 1)
+        try:
+            content = connection.recv(timeout=max(due - time.monotonic(), 0))
+        except TimeoutError:
+            return
+        self.received += len(content)
+        message = ForwardMsg.FromString(content if isinstance(content, bytes) else content.encode())
+        kind = message.WhichOneof("type")
+        if kind == "new_session" and not message.new_session.fragment_ids_this_run:
+            self._polls.clear()
+        elif kind == "auto_rerun":
+            rerun = message.auto_rerun
+            self._polls[rerun.fragment_id] = rerun.interval, time.monotonic() + rerun.interval
+        elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
+            element = message.delta.new_element
+            if element.HasField("heading"):
+                self.headings.append(element.heading.body)
+            elif element.HasField("alert"):
+                self.alerts.append(element.alert.body)
+            elif element.HasField("exception"):
+                self.exceptions.append(element.exception.message)
+            elif element.HasField("progress"):
+                self._progress = self._progress or element.progress.value > 0

@@ -1,0 +1,192 @@
+"""What a visitor types, links to, uploads or sends by hand stays with that visitor."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from app.origin import HEAD, SIGNATURE
+from palm_assets.store import Store
+from tests.app.test_origin import GOOD, chunk, png
+from tests.e2e.visiting import EN, ROOT, Server, ask, serving, visiting
+from tests.helpers import below
+from tests.models import publish_model, release
+
+MARK = "evilmark"
+SCRIPT = f"<img src=x onerror=window.{MARK}=1><script>window.{MARK}=1</script>"
+
+
+def header(width: int, height: int) -> bytes:
+    return chunk(b"IHDR", width.to_bytes(4) + height.to_bytes(4) + bytes([8, 2, 0, 0, 0]))
+
+
+BOMB = (  # 200 kB that would be 20 GB of pixels
+    SIGNATURE
+    + header(80_000, 80_000)
+    + chunk(b"IDAT", zlib.compress(bytes(200_000_000), 1))
+    + chunk(b"IEND", b"")
+)
+FILES = {
+    "a PNG that is a page": (f"<!doctype html>{SCRIPT}".encode(), None),
+    "an SVG with a script": (f"<svg onload='window.{MARK}=1'>{SCRIPT}</svg>".encode(), None),
+    "a PNG cut short": (SIGNATURE + b"\x00\x00\xff\xfftEXt" + MARK.encode(), None),
+    "a PNG that unpacks to 20 GB": (BOMB, None),
+    "a bomb with our note": (BOMB[:33] + png(GOOD)[33:-24] + BOMB[33:], "Number in its set: 4"),
+    "a script as a note": (png({**GOOD, "palms:model": SCRIPT}), None),
+    "a script as a seed": (png({**GOOD, "palms:seed": SCRIPT}), None),
+    "a script in a note of another kind": (png({"Comment": SCRIPT, **GOOD}), "Number in its set: 4"),
+    "a way out of the folder": (png({**GOOD, "palms:model": f"../../{MARK}"}), None),
+    "50 MB": (png({**GOOD, "palms:model": MARK * 10}) + bytes(50_000_000), "Number in its set: 4"),
+}
+TYPED = [
+    SCRIPT,
+    f"{{{MARK}.__class__}}",
+    f"%({MARK})s",
+    f"\x1b[2J{MARK}",
+    f"[{MARK}](javascript:{MARK})",
+    "9" * 9,
+]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    store = Store(tmp_path_factory.mktemp("hostile") / "home")
+    release(store, publish_model(store, 1))
+    return store
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("scratch")
+
+
+@pytest.fixture(scope="module")
+def server(store: Store, scratch: Path) -> Iterator[Server]:
+    with serving(store.home, TMPDIR=str(scratch)) as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_written_and_nobody_else_sees_it(
+    browser: Browser, server: Server, store: Store, scratch: Path
+) -> Iterator[None]:
+    """Around every attack: the disk, the log, and a second visitor who is there all the time."""
+    with visiting(browser, f"{server.address}/?n=2&seed=1&lang=en") as other:
+        expect(other.locator("li img")).to_have_count(2)
+        places = (store.home, scratch, ROOT / "app", ROOT / ".streamlit", ROOT / "palm_assets")
+        before = [sources(place) for place in places]
+        yield
+        assert [sources(place) for place in places] == before
+        assert MARK not in server.log.read_text().replace("Local URL", "")
+        assert_every_line_is_json(server.log)
+        other.get_by_role("radio", name=EN("sort_score")).click()
+        expect(other.locator("li img")).to_have_count(2)
+        assert MARK not in other.content()
+
+
+def sources(place: Path) -> dict[str, tuple[int, int, int]]:
+    return {name: state for name, state in below(place).items() if "__pycache__" not in name}
+
+
+def assert_every_line_is_json(log: Path) -> None:
+    """All but the address that Streamlit prints for people at its start."""
+    lines = [line for line in log.read_text().splitlines() if line.startswith("{")]
+    assert lines
+    for line in lines:
+        assert line.isascii()
+        assert json.loads(line)["event"]
+    others = [line.strip() for line in log.read_text().splitlines() if not line.startswith("{")]
+    assert all(not line or "URL:" in line or "Streamlit app" in line for line in others), others
+
+
+@pytest.fixture
+def page(browser: Browser, server: Server) -> Iterator[Page]:
+    """The attacker's own tab: not even there anything acts."""
+    with visiting(browser, f"{server.address}/?lang=en") as page:
+        alarms: list[str] = []
+        page.on("dialog", lambda dialog: alarms.append(dialog.message))
+        yield page
+        assert alarms == []
+        assert page.evaluate(f"window.{MARK}") is None
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_is_read_for_its_note_and_for_nothing_else(page: Page, name: str, tmp_path: Path) -> None:
+    content, told = FILES[name]
+    path = tmp_path / f"{MARK}.png"
+    path.write_bytes(content)
+    page.get_by_text(EN("origin"), exact=True).first.click()
+    chooser = page.locator("input[type=file]")
+    page.evaluate(
+        "const send = WebSocket.prototype.send; window.sent = 0;"
+        "WebSocket.prototype.send = function (data) {"
+        "  window.sent += data.byteLength ?? data.length; return send.call(this, data); }"
+    )
+    chooser.set_input_files(path)
+    expect(page.get_by_role("dialog")).to_contain_text(told or EN("origin_unknown"))
+    assert 0 < page.evaluate("window.sent") < 4 * HEAD  # whatever the size of the file
+
+
+@pytest.mark.parametrize("typed", TYPED)
+def test_what_is_typed_is_told_back_as_text(page: Page, typed: str) -> None:
+    ask(page, EN, typed)
+    expect(page.get_by_role("alert")).to_contain_text("999999999" if typed[0] == "9" else "is not a number")
+    ask(page, EN, "1", typed + "x")
+    expect(page.get_by_role("alert")).to_contain_text("cannot be a seed")
+
+
+def test_a_link_full_of_scripts_is_told_back_as_text(browser: Browser, server: Server) -> None:
+    with visiting(
+        browser, f"{server.address}/?n={SCRIPT}&seed={SCRIPT}&t={SCRIPT}&min={SCRIPT}&lang=en"
+    ) as page:
+        expect(page.get_by_role("alert")).to_contain_text("is not a number")
+        assert page.evaluate(f"window.{MARK}") is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PUT", f"/_stcore/upload_file/{MARK}/{MARK}"),
+        ("POST", f"/_stcore/upload_file/{MARK}/{MARK}"),
+        ("GET", f"/static/../../../{MARK}/pyproject.toml"),
+        ("GET", f"/static/%2e%2e/%2e%2e/{MARK}"),
+        ("GET", f"/media/..%2f..%2f{MARK}.png"),
+        ("GET", f"/component/palm_gallery/../../{MARK}"),
+        ("GET", f"/{MARK}\x1b"),
+    ],
+)
+def test_requests_by_hand_are_refused(server: Server, method: str, path: str) -> None:
+    connection = http.client.HTTPConnection(server.address.removeprefix("http://"), timeout=30)
+    connection.putrequest(method, "/", skip_host=False)
+    connection._buffer[0] = f"{method} {path.replace(chr(27), '%1b')} HTTP/1.1".encode()  # as it stands here
+    body = bytes(20_000_000) if method != "GET" else b""
+    connection.putheader("Content-Length", str(len(body)))
+    connection.endheaders()
+    try:
+        connection.send(body)
+        response = connection.getresponse()
+        assert response.status >= 400 or b"prerenderReady" in response.read()  # the page itself, for any name
+    except (BrokenPipeError, ConnectionResetError, http.client.RemoteDisconnected):
+        pass  # hung up on: that is a refusal, too
+    connection = http.client.HTTPConnection(server.address.removeprefix("http://"), timeout=30)
+    connection.request("GET", "/_stcore/health")
+    assert connection.getresponse().status == 200
+
+
+def test_a_page_of_another_site_cannot_open_the_socket(server: Server) -> None:
+    connection = http.client.HTTPConnection(server.address.removeprefix("http://"), timeout=30)
+    headers = {
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+        "Origin": f"https://{MARK}.example",
+    }
+    connection.request("GET", "/_stcore/stream", headers=headers)
+    assert connection.getresponse().status == 403

@@ -1,0 +1,150 @@
+"""A crowd at the page: everybody gets palms, in their turn, and nothing of it stays in memory.
+
+`make test` runs a short form; `make test-load` the whole: 20 visitors, 200 palms each, five of them leaving,
+three rounds, with limits of time and memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import psutil
+import pytest
+
+from palm_assets.store import Store
+from tests.e2e.conftest import NETWORKS
+from tests.e2e.crowd import Visitor
+from tests.e2e.visiting import EN, Server, serving
+from tests.models import publish_model, release
+
+WHOLE = bool(os.environ.get("PALM_LOAD"))
+VISITORS, LEAVING, PALMS, ROUNDS = (20, 5, 200, 3) if WHOLE else (8, 2, 100, 1)
+SESSION_SECONDS = 5  # that the server keeps the session of a visitor who left
+HEALTHY_SECONDS = 0.1
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    store = Store(tmp_path_factory.mktemp("load") / "home")
+    release(store, publish_model(store, 1, NETWORKS))
+    with serving(store.home, arguments=[f"--server.disconnectedSessionTTL={SESSION_SECONDS}"]) as server:
+        yield server
+
+
+@dataclass
+class Pulse:
+    """Seconds that the health check took, over and over."""
+
+    seconds: list[float] = field(default_factory=list)
+    statuses: set[int] = field(default_factory=set)
+
+    def share(self, at: float) -> float:
+        """The time that this share of all checks stayed below."""
+        return sorted(self.seconds)[min(int(at * len(self.seconds)), len(self.seconds) - 1)]
+
+
+@contextlib.contextmanager
+def feeling_the_pulse(address: str) -> Iterator[Pulse]:
+    pulse, over = Pulse(), threading.Event()
+
+    def feel() -> None:
+        while not over.wait(0.05):
+            start = time.perf_counter()
+            connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=60)
+            connection.request("GET", "/_stcore/health")
+            pulse.statuses.add(connection.getresponse().status)
+            pulse.seconds.append(time.perf_counter() - start)
+            connection.close()
+
+    thread = threading.Thread(target=feel)
+    thread.start()
+    try:
+        yield pulse
+    finally:
+        over.set()
+        thread.join()
+
+
+def crowd(server: Server, visitors: int, leaving: int, palms: int) -> list[Visitor]:
+    """All at once; every fourth or so leaves while the palms are being drawn."""
+    awaited = EN.counted("palms", palms)
+    people = [
+        Visitor(
+            server.address,
+            f"n={palms}&seed={1000 * i}&lang=en",
+            awaited,
+            leaves=i % 4 == 1 and i // 4 < leaving,
+        )
+        for i in range(visitors)
+    ]
+    assert sum(visitor.leaves for visitor in people) == leaving
+    for visitor in people:
+        visitor.start()
+    for visitor in people:
+        visitor.join()
+    return people
+
+
+def events(server: Server) -> list[dict[str, object]]:
+    return [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
+
+
+def megabytes(server: Server) -> float:
+    return psutil.Process(server.process.pid).memory_info().rss / 2**20
+
+
+def settled(server: Server, below: float) -> float:
+    """Megabytes once the sessions of all who left are over; waits a while for them to get below a mark."""
+    until = time.monotonic() + 6 * SESSION_SECONDS
+    while (now := megabytes(server)) > below and time.monotonic() < until:
+        time.sleep(0.5)
+    return now
+
+
+def most_places_jumped(told: list[dict[str, object]]) -> int:
+    """How far anybody got ahead of one who had asked before, among those who wanted equally much."""
+    asked = [line["visitor"] for line in told if line["event"] == "asked"]
+    finished = [line["visitor"] for line in told if line["event"] == "finished"]
+    order = [visitor for visitor in asked if visitor in finished]
+    return max(order.index(visitor) - place for place, visitor in enumerate(finished))
+
+
+@pytest.mark.slow
+def test_a_crowd_is_served_in_turn_and_leaves_nothing_behind(server: Server) -> None:
+    crowd(server, 2, 0, PALMS)  # from here on everything is loaded
+    time.sleep(2 * SESSION_SECONDS if WHOLE else 0)
+    before = megabytes(server)
+    for _ in range(ROUNDS):
+        said = len(events(server))
+        with feeling_the_pulse(server.address) as pulse:
+            start = time.monotonic()
+            people = crowd(server, VISITORS, LEAVING, PALMS)
+            seconds = time.monotonic() - start
+        stayed = [visitor for visitor in people if not visitor.leaves]
+        assert [v.trouble for v in people if v.trouble] == []
+        assert [text for v in people for text in (*v.exceptions, *v.alerts)] == []
+        assert all(visitor.has_palms for visitor in stayed)
+        assert not [line for line in events(server)[said:] if line["level"] in ("error", "warning")]
+        jumped = most_places_jumped(events(server)[said:])
+        assert jumped <= 2
+        assert pulse.statuses == {200}
+        if WHOLE:
+            after = settled(server, 1.1 * before)
+            waits = sorted(visitor.seconds for visitor in stayed)
+            print(
+                f"{VISITORS} visitors, {LEAVING} leaving, {PALMS} palms each, {seconds:.1f} s",
+                f"palms after {waits[0]:.1f} to {waits[-1]:.1f} s, places jumped at most: {jumped}",
+                f"health: median {1000 * pulse.share(0.5):.0f}, 99 % {1000 * pulse.share(0.99):.0f}, "
+                f"worst {1000 * max(pulse.seconds):.0f} ms of {len(pulse.seconds)}",
+                f"memory: {before:.0f} MB before, {after:.0f} MB after",
+                sep="\n  ",
+            )
+            assert pulse.share(0.99) < HEALTHY_SECONDS
+            assert after <= 1.1 * before
