@@ -36,13 +36,22 @@ from palm_assets.quality.score import score_features
 from palm_assets.quality.statistics import FeatureStatistics
 
 SAMPLES, SEED = 1500, 5 * 10**9
-WITHOUT_AVERAGE = {"ema_kimg": 1e-6}
-PLAIN: dict[str, Any] = {"mirror": False, "augment": [], "precision": "float32", **WITHOUT_AVERAGE}
+PLAIN: dict[str, Any] = {
+    "discriminator_norm": "batch",
+    "r1": 0,
+    "mirror": False,
+    "augment": [],
+    "generator_lr": 2e-4,
+    "discriminator_lr": 2e-4,
+    "beta2": 0.999,
+    "ema_kimg": 1e-6,  # no average
+    "precision": "float32",
+}
 CONTESTANTS: dict[str, dict[str, Any]] = {
     # antoshka17/genPalmsWeb: cross-entropy, Adam 2e-4 and 1e-4, batch 32, nothing else.
-    "student": {**PLAIN, "batch": 32, "discriminator_lr": 1e-4, "discriminator_norm": "batch"},
+    "student": {**PLAIN, "batch": 32, "discriminator_lr": 1e-4},
     # pytorch/examples dcgan/main.py: batch 64, Adam 2e-4 with betas (0.5, 0.999) for both.
-    "textbook": {**PLAIN, "batch": 64, "discriminator_norm": "batch"},
+    "textbook": {**PLAIN, "batch": 64},
     "ours": {},
 }
 

@@ -28,7 +28,7 @@ class NetworkConfig(BaseModel):
     discriminator_bottom: int = Field(
         4, ge=4, le=8, multiple_of=4, description="side of the last feature map"
     )
-    discriminator_norm: Literal["batch", "spectral", "none"] = "batch"
+    discriminator_norm: Literal["batch", "spectral", "none"] = "none"
     minibatch_stddev: bool = Field(
         False, description="let the discriminator see a batch's variety (Karras 2017)"
     )
@@ -47,6 +47,7 @@ PUBLISHED_NETWORKS = NetworkConfig(
     discriminator_width=64,
     max_width=2048,
     discriminator_bottom=8,
+    discriminator_norm="batch",
 )
 
 
@@ -54,9 +55,9 @@ class GanConfig(NetworkConfig):
     """The recipe: the networks' shape and how they are trained."""
 
     kimg: float = Field(200, gt=0, description="thousands of photographs shown to the discriminator")
-    batch: int = Field(32, ge=2, le=1024)
+    batch: int = Field(64, ge=2, le=1024)
     loss: Literal["softplus", "hinge", "relativistic"] = Field("softplus", description="see gan/losses.py")
-    r1: float = Field(0, ge=0, description="weight of the gradient penalty on photographs; 0 is off")
+    r1: float = Field(0.02, ge=0, description="weight of the gradient penalty on photographs; 0 is off")
     r2: float = Field(0, ge=0, description="weight of the gradient penalty on generated images; 0 is off")
     penalty_every: int = Field(16, ge=1, description="steps between penalties, each weighted up accordingly")
     mirror: bool = Field(
@@ -66,7 +67,7 @@ class GanConfig(NetworkConfig):
         list(AUGMENTATIONS), description="any of colour, translation, cutout; see gan/augment.py"
     )
     augment_probability: float = Field(
-        1.0, ge=0, le=1, description="of each kind for each image; where training starts if it adapts"
+        0.7, ge=0, le=1, description="of each kind for each image; where training starts if it adapts"
     )
     augment_target: float = Field(
         0, ge=0, lt=1, description="adapt the probability to hold the sign of D's logits here (ADA); 0 is off"
@@ -74,12 +75,12 @@ class GanConfig(NetworkConfig):
     augment_kimg: float = Field(
         250, gt=0, description="thousands of images in which an adapting probability can go from 0 to 1"
     )
-    generator_lr: float = Field(2e-4, gt=0, lt=1)
-    discriminator_lr: float = Field(2e-4, gt=0, lt=1)
+    generator_lr: float = Field(5e-4, gt=0, lt=1)
+    discriminator_lr: float = Field(1e-3, gt=0, lt=1)
     beta1: float = Field(0.5, ge=0, lt=1)
-    beta2: float = Field(0.999, ge=0, lt=1)
+    beta2: float = Field(0.99, ge=0, lt=1)
     ema_kimg: float = Field(
-        5, gt=0, description="half-life of the averaged generator, in thousands of images"
+        10, gt=0, description="half-life of the averaged generator, in thousands of images"
     )
     ema_rampup: float = Field(
         0.1, gt=0, description="the half-life is at most this share of what was seen so far"

@@ -74,8 +74,8 @@ def test_crops_and_networks_of_every_preset_have_one_size(preset: Path) -> None:
     assert len(sizes) == 1
 
 
-def test_the_kaggle_preset_trains_the_published_architecture() -> None:
-    preset = yaml.safe_load(Path("pipelines/presets/kaggle.yaml").read_text())
+def test_the_published_preset_trains_the_published_architecture() -> None:
+    preset = yaml.safe_load(Path("pipelines/presets/published.yaml").read_text())
     config = GanConfig(**preset["ops"]["dcgan_checkpoint"]["config"])
     assert config.networks() == PUBLISHED_NETWORKS
 
