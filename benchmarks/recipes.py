@@ -1,17 +1,18 @@
 """The arena of recipes: the student's, the textbook's and ours, on the same crops, people and time.
 
-    python benchmarks/recipes.py CROPS [--minutes 20] [--seeds 0 1 2] [--only ours] [--out runs/recipes]
+    python benchmarks/recipes.py [CROPS] [--minutes 20] [--seeds 0 1 2] [--only ours] [--out runs/recipes]
 
-CROPS is a `crops` artifact (palm_home/crops/<version>). Every contestant has the same two widths, the same
-people in training and the same time: minutes of computing on all cores, which other programs on the machine
-cannot eat up. Interrupt it whenever you like: the same command goes on where it stopped, and what is finished
-is not run again. It prints a table, and leaves `results.json` and a grid of each run in `--out`.
+CROPS is a `crops` artifact, by default the current one of PALM_HOME. Every contestant has the same two widths,
+the same people in training and the same time: minutes of computing on all cores, which other programs on the
+machine cannot eat up. Interrupt it whenever you like: the same command goes on where it stopped, and what is
+finished is not run again. It prints a table, and leaves `results.json` and a grid of each run in `--out`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from palm_assets.quality.kid import kernel_distance
 from palm_assets.quality.reference import Reference, reference_from_features
 from palm_assets.quality.score import score_features
 from palm_assets.quality.statistics import FeatureStatistics
+from palm_assets.store import Store
 
 SAMPLES, SEED = 1500, 5 * 10**9
 PLAIN: dict[str, Any] = {
@@ -58,13 +60,14 @@ CONTESTANTS: dict[str, dict[str, Any]] = {
 
 def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ask.add_argument("crops", type=Path)
+    ask.add_argument("crops", type=Path, nargs="?")
     ask.add_argument("--minutes", type=float, default=20, help="of computing on all cores, for each run")
     ask.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     ask.add_argument("--only", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
     ask.add_argument("--out", type=Path, default=Path("runs/recipes"))
     asked = ask.parse_args()
-    palms, reference = read_crops(asked.crops), _reference(asked.crops, asked.out)
+    crops = asked.crops or _current_crops()
+    palms, reference = read_crops(crops), _reference(crops)
     for seed in asked.seeds:
         for name in asked.only:
             _contest(name, seed, asked.minutes, palms, reference, asked.out)
@@ -122,19 +125,21 @@ def _measured(images: np.ndarray, reference: Reference) -> dict[str, float]:
     score = score_features(features, reference)
     statistics = FeatureStatistics.from_features(reference.holdout, extractor=name, digest=digest)
     held_out = kernel_distance(features, reference.holdout, extractor=name, digest=digest)
-    real = kernel_distance(reference.holdout, reference.subsample, extractor=name, digest=digest)
     return {
         "frechet_train": score.frechet,
         "frechet_holdout": frechet_distance(features, statistics).value,
         "kid_train": score.kid,
         "kid_holdout": held_out.value,
-        "kid_floor": real.value,
         "coverage": score.coverage,
         "auth_pct": score.auth_pct,
     }
 
 
-def _reference(crops: Path, out: Path) -> Reference:
+def _current_crops() -> Path:
+    return Store(Path(os.environ.get("PALM_HOME", "palm_home"))).current("cropped_palms").folder
+
+
+def _reference(crops: Path) -> Reference:
     palms, extractor = read_crops(crops), load_extractor("efficientnet-lite0")
     name, digest = extractor.identity
     train_features, holdout = extract(extractor, palms.train), extract(extractor, palms.holdout)

@@ -16,7 +16,7 @@ class DetectorConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     start: str = Field("yolo11n.yaml", pattern=r"\.(yaml|pt)$", description="yolo11n.yaml or yolo11n.pt")
-    epochs: int = Field(10, ge=1, le=1000, description="passes over the training pictures")
-    image_size: int = Field(224, ge=64, le=1280, multiple_of=32, description="pixels, longer side")
-    batch: int = Field(32, ge=1, le=512)
+    epochs: int = Field(9, ge=1, le=1000, description="passes over the training pictures")
+    image_size: int = Field(160, ge=64, le=1280, multiple_of=32, description="pixels, longer side")
+    batch: int = Field(16, ge=1, le=512)
     seed: int = Field(0, ge=0)

@@ -54,7 +54,7 @@ PUBLISHED_NETWORKS = NetworkConfig(
 class GanConfig(NetworkConfig):
     """The recipe: the networks' shape and how they are trained."""
 
-    kimg: float = Field(200, gt=0, description="thousands of photographs shown to the discriminator")
+    kimg: float = Field(80, gt=0, description="thousands of photographs shown to the discriminator")
     batch: int = Field(64, ge=2, le=1024)
     loss: Literal["softplus", "hinge", "relativistic"] = Field("softplus", description="see gan/losses.py")
     r1: float = Field(0.02, ge=0, description="weight of the gradient penalty on photographs; 0 is off")
@@ -86,7 +86,7 @@ class GanConfig(NetworkConfig):
         0.1, gt=0, description="the half-life is at most this share of what was seen so far"
     )
     seed: int = Field(0, ge=0)
-    snapshot_kimg: float = Field(20, gt=0, description="thousands of images between sample grids")
+    snapshot_kimg: float = Field(10, gt=0, description="thousands of images between sample grids")
     save_minutes: float = Field(2, gt=0, description="minutes between savings of the resumable state")
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = Field(

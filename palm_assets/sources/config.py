@@ -60,6 +60,6 @@ class BoxesConfig(SourceConfig):
     palm_class: str | None = Field(
         None, description="name of the class; not needed if only one speaks of palms"
     )
-    drawn_train: int = Field(600, ge=10, le=100_000)
-    drawn_valid: int = Field(100, ge=5, le=10_000)
-    drawn_test: int = Field(100, ge=5, le=10_000)
+    drawn_train: int = Field(480, ge=10, le=100_000)
+    drawn_valid: int = Field(80, ge=5, le=10_000)
+    drawn_test: int = Field(80, ge=5, le=10_000)

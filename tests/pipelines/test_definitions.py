@@ -67,6 +67,21 @@ def test_every_preset_is_a_valid_run_config(preset: Path, monkeypatch: pytest.Mo
     assert dg.validate_run_config(job, yaml.safe_load(preset.read_text()))
 
 
+def test_a_materialization_without_config_is_the_sample() -> None:
+    forms = {
+        "raw_hands": assets.PhotosForm,
+        "raw_palm_boxes": assets.BoxesForm,
+        "palm_detector": assets.DetectorForm,
+        "cropped_palms": assets.CropForm,
+        "dcgan_checkpoint": assets.GanForm,
+        "fid_reference": assets.ReferenceForm,
+    }
+    sample = yaml.safe_load(Path("pipelines/presets/sample.yaml").read_text())["ops"]
+    assert sample.keys() == forms.keys()
+    for name, form in forms.items():
+        assert form(**sample[name]["config"]) == form(), name
+
+
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
 def test_crops_and_networks_of_every_preset_have_one_size(preset: Path) -> None:
     ops = yaml.safe_load(preset.read_text())["ops"]
