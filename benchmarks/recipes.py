@@ -2,7 +2,7 @@
 
     python benchmarks/recipes.py [CROPS] [--minutes 20] [--seeds 0 1 2] [--only ours] [--out runs/recipes]
 
-CROPS is a `crops` artifact, by default the current one of PALM_HOME. Every contestant has the same two widths,
+CROPS is a `crops` artifact, by default the current one of PALM_HOME. Every contestant has the same widths,
 the same people in training and the same time: minutes of computing on all cores, which other programs on the
 machine cannot eat up. Interrupt it whenever you like: the same command goes on where it stopped, and what is
 finished is not run again. It prints a table, and leaves `results.json` and a grid of each run in `--out`.
