@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import click
 
 from palm_assets.cli_options import store_of, with_home
 from palm_assets.errors import ArtifactMissingError
+from palm_assets.quality.identity import ExtractorName
 
 if TYPE_CHECKING:
     from palm_assets.progress import Progress
@@ -77,6 +78,13 @@ def evaluate(
     type=click.Path(exists=True, path_type=Path),
     help="A folder or ZIP of images to compare with, instead of statistics of the store.",
 )
+@click.option(
+    "--extractor",
+    type=click.Choice(get_args(ExtractorName)),
+    default="auto",
+    show_default=True,
+    help="Network that compares with --against; statistics of the store name their own.",
+)
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 @with_home
 @click.pass_context
@@ -85,6 +93,7 @@ def fid(
     images: Path,
     reference: str | None,
     against: Path | None,
+    extractor: ExtractorName,
     as_json: bool,
     own_home: Path | None,
 ) -> None:
@@ -95,7 +104,7 @@ def fid(
     \b
     Examples:
       palms fid palms.zip
-      palms fid one_folder --against another_folder
+      palms fid one_folder --against another_folder --extractor inception-v3
     """
     if reference and against:
         raise click.UsageError("--reference and --against are two ways to say the same: give one.")
@@ -105,7 +114,7 @@ def fid(
     candidates = open_images(images)
     if against is not None:
         with shown("images looked at", "image") as progress:
-            pair = _compared(candidates, open_images(against), progress)
+            pair = _compared(candidates, open_images(against), extractor, progress)
         _tell_pair(*pair, min_score_of(candidates), as_json)
         return
     statistics = _reference(store_of(ctx, own_home), reference)
@@ -133,7 +142,9 @@ def _reference(store: Store, version: str | None) -> Artifact:
         ) from error
 
 
-def _compared(ours: ImageSet, theirs: ImageSet, progress: Progress) -> tuple[FrechetResult, KidResult]:
+def _compared(
+    ours: ImageSet, theirs: ImageSet, wanted: ExtractorName, progress: Progress
+) -> tuple[FrechetResult, KidResult]:
     from palm_assets.errors import QualityError
     from palm_assets.quality.features import extract, load_extractor
     from palm_assets.quality.frechet import frechet_distance
@@ -143,11 +154,11 @@ def _compared(ours: ImageSet, theirs: ImageSet, progress: Progress) -> tuple[Fre
     for images in (ours, theirs):
         if len(images) < 2:
             raise QualityError("A set needs at least 2 images", where=images.path, hint="Add images.")
-    extractor = load_extractor()
+    extractor = load_extractor(wanted)
     total = len(ours) + len(theirs)
     sample = extract(extractor, ours, progress=lambda done, _: progress(done, total))
     real = extract(extractor, theirs, progress=lambda done, _: progress(len(ours) + done, total))
-    name, digest = extractor.identity
+    name, digest = extractor.name, extractor.digest
     statistics = FeatureStatistics.from_features(real, extractor=name, digest=digest)
     return frechet_distance(sample, statistics), kernel_distance(sample, real, extractor=name, digest=digest)
 

@@ -130,7 +130,7 @@ def make_reference(
 ) -> Artifact:
     """Statistics of the real palms, against which sets of generated ones are scored."""
     # Which extractor `auto` is depends on the machine; the one chosen is part of what made the statistics.
-    config = config.model_copy(update={"extractor": _chosen_extractor(config.extractor)})
+    config = config.model_copy(update={"extractor": _chosen_extractor(config), "weights": None})
 
     def build(folder: Path) -> Mapping[str, Any]:
         from palm_assets.quality.reference import build_reference
@@ -188,14 +188,17 @@ def _located(config: SourceConfig) -> tuple[Path | None, dict[str, str]]:
     return root, {"files": folder_fingerprint(root), "root": str(root)}
 
 
-def _chosen_extractor(wanted: str) -> str:
-    if wanted != "auto":
-        return wanted
+def _chosen_extractor(config: ReferenceConfig) -> str:
+    """The extractor by its name, with the weights that the config points at taken into the cache."""
     from palm_assets.quality import weights
 
-    return (
-        "inception-v3" if weights.find(weights.INCEPTION, weights.default_cache()) else "efficientnet-lite0"
-    )
+    cache = weights.default_cache()
+    if config.weights is not None:
+        file = weights.DINOV2 if config.extractor == "dinov2-vits14" else weights.INCEPTION
+        weights.adopt(file, Path(config.weights).expanduser(), cache)
+    if config.extractor != "auto":
+        return config.extractor
+    return "inception-v3" if weights.find(weights.INCEPTION, cache) else "efficientnet-lite0"
 
 
 def _train(store: Store, kind: Any, inputs: dict[str, str], config: BaseModel, run: Runner) -> Artifact:

@@ -130,13 +130,11 @@ def reliability_picture(verdict: CalibrationReport, path: Path) -> None:
     figure = Figure(figsize=(3.6, 3.6), layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="grey", linewidth=1)
-    axes.errorbar(
-        [row.predicted for row in verdict.bins],
-        [row.observed for row in verdict.bins],
-        [row.sd for row in verdict.bins],
-        marker="o",
-        linewidth=1,
-        capsize=2,
-    )
+    promised = [row.predicted for row in verdict.bins]
+    came_true = [row.observed for row in verdict.bins]
+    axes.errorbar(promised, came_true, [row.sd for row in verdict.bins], fmt="none", elinewidth=1, capsize=2)
+    # An area says how many palms a point stands for: most scores may lie in two bins.
+    most = max(row.n for row in verdict.bins)
+    axes.scatter(promised, came_true, [8 + 120 * row.n / most for row in verdict.bins], clip_on=False)
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="score", ylabel="share that is real", title="Reliability")
     figure.savefig(path, dpi=110)

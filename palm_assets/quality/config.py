@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict, Field
 
-ExtractorName = Literal["auto", "inception-v3", "efficientnet-lite0", "dinov2-vits14"]
+from palm_assets.quality.identity import ExtractorName
+
+__all__ = ["ExtractorName", "ReferenceConfig"]
 
 
 class ReferenceConfig(BaseModel):
@@ -14,6 +14,8 @@ class ReferenceConfig(BaseModel):
 
     Attributes:
         extractor: network of the features; "auto" is Inception if its weights are at hand.
+        weights: file with the published weights of that network, where the download is not possible; it is
+            checked and taken into the cache, where every later score finds it.
         subsample: most training features kept for kernel distance and neighbours; a planted photo
             is only found among these, so keep all of them while they fit (5 kB each).
         neighbours: which neighbour sets the radius in density and coverage (k of Naeem et al.).
@@ -25,6 +27,7 @@ class ReferenceConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     extractor: ExtractorName = "auto"
+    weights: str | None = None
     subsample: int = Field(10_000, ge=8)
     neighbours: int = Field(5, ge=1, le=100)
     floor_counts: list[int] = [2, 4, 8, 16, 32, 64, 100, 200, 400, 800, 1600, 3200]

@@ -21,7 +21,7 @@ import numpy as np
 
 from palm_assets.errors import QualityError
 from palm_assets.quality.identity import metric_label, require_same_extractor
-from palm_assets.quality.statistics import Doubles, FeatureStatistics, Floats, factorise
+from palm_assets.quality.statistics import BLAS, Doubles, FeatureStatistics, Floats, factorise
 
 
 @dataclass(frozen=True)
@@ -108,4 +108,7 @@ def trace_of_root(rows: Doubles, factor: Doubles) -> float:
         factor: float64 (dim, rank).
     """
     product = rows @ factor
-    return float(np.linalg.svd(product, compute_uv=False).sum()) if product.size else 0.0
+    if not product.size:
+        return 0.0
+    with BLAS.limit(limits=1, user_api="blas"):
+        return float(np.linalg.svd(product, compute_uv=False).sum())

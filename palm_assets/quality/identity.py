@@ -9,8 +9,11 @@ pytorch-fid and torch-fidelity); every other is named beside the number.
 from __future__ import annotations
 
 import hashlib
+from typing import Literal
 
 from palm_assets.errors import ExtractorMismatchError
+
+ExtractorName = Literal["auto", "inception-v3", "efficientnet-lite0", "dinov2-vits14"]
 
 INCEPTION_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 

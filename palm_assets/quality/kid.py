@@ -17,7 +17,7 @@ from palm_assets.errors import QualityError
 from palm_assets.quality.identity import metric_label
 from palm_assets.quality.statistics import Doubles, Floats
 
-ROWS_PER_BLOCK = 2048
+ROWS_PER_BLOCK = 1024
 
 
 @dataclass(frozen=True)
@@ -102,27 +102,31 @@ def kernel_distance(
         picks_x[i, rng.choice(n, size, replace=False)] = 1
         picks_y[i, rng.choice(m, size, replace=False)] = 1
     used_y = picks_y.any(axis=0)
-    x, y, picks_y = sample.astype(np.float64), reference[used_y].astype(np.float64), picks_y[:, used_y]
+    x, y, picks_y = sample, reference[used_y], picks_y[:, used_y]
     within = _quadratic(picks_x, x, picks_x, x) - picks_x @ _self_kernel(x)
     within += _quadratic(picks_y, y, picks_y, y) - picks_y @ _self_kernel(y)
     values = within / (size * (size - 1)) - 2 * _quadratic(picks_x, x, picks_y, y) / size**2
     return KidResult(float(values.mean()), float(values.std()), n, m, subsets, size, extractor, digest)
 
 
-def _quadratic(picks_x: Doubles, x: Doubles, picks_y: Doubles, y: Doubles) -> Doubles:
-    """For each subset the sum of k(x, y) over its pairs, (subsets,), in blocks of the kernel."""
+def _quadratic(picks_x: Doubles, x: Floats, picks_y: Doubles, y: Floats) -> Doubles:
+    """For each subset the sum of k(x, y) over its pairs, (subsets,), in float64 and in blocks."""
     total = np.zeros(len(picks_x))
-    for rows in _blocks(len(x)):
-        kernel = (x[rows] @ y.T / x.shape[1] + 1) ** 3
-        total += np.einsum("sn,sn->s", picks_x[:, rows], picks_y @ kernel.T)
+    for rows, some in _blocks(x):
+        for columns, others in _blocks(y):
+            kernel = (some @ others.T / x.shape[1] + 1) ** 3
+            total += np.einsum("sn,sn->s", picks_x[:, rows], picks_y[:, columns] @ kernel.T)
     return total
 
 
-def _self_kernel(x: Doubles) -> Doubles:
+def _self_kernel(x: Floats) -> Doubles:
     """k(x, x) of each row, (n,): what the unbiased estimate leaves out."""
-    diagonal: Doubles = (np.einsum("nd,nd->n", x, x) / x.shape[1] + 1) ** 3
+    squares = [np.einsum("nd,nd->n", some, some) for _, some in _blocks(x)]
+    diagonal: Doubles = (np.concatenate(squares) / x.shape[1] + 1) ** 3
     return diagonal
 
 
-def _blocks(n: int) -> Iterator[slice]:
-    return (slice(start, start + ROWS_PER_BLOCK) for start in range(0, n, ROWS_PER_BLOCK))
+def _blocks(x: Floats) -> Iterator[tuple[slice, Doubles]]:
+    for start in range(0, len(x), ROWS_PER_BLOCK):
+        rows = slice(start, start + ROWS_PER_BLOCK)
+        yield rows, x[rows].astype(np.float64)

@@ -188,7 +188,8 @@ def _report(
         in_real, in_fake = inside[: len(real)], inside[len(real) :]
         drawn = drawn_real[:, in_real].sum(axis=1), drawn_fake[:, in_fake].sum(axis=1)
         shares = drawn[0] / np.maximum(drawn[0] + drawn[1], 1e-12)
-        sd = max(float(shares.std()), _least_sd(observed, weights[inside]))
+        chance = _counting_sd(int(in_real.sum()), int(in_fake.sum()), len(real), len(fake))
+        sd = max(float(shares.std()), chance)
         diagram.append(ReliabilityBin(i / bins, (i + 1) / bins, int(inside.sum()), predicted, observed, sd))
     wins = _wins(*logits)
     square_real, square_fake = (1 - real) ** 2, fake**2
@@ -206,11 +207,15 @@ def _report(
     )
 
 
-def _least_sd(observed: float, weights: Doubles) -> float:
-    """Standard error of a share among independent palms; a share of 0 or 1 in a few is not known exactly."""
-    effective = float(weights.sum() ** 2 / (weights @ weights))
-    smooth = (observed * effective + 1) / (effective + 2)  # Laplace's rule
-    return float(np.sqrt(smooth * (1 - smooth) / effective))
+def _counting_sd(n_real: int, n_fake: int, all_real: int, all_fake: int) -> float:
+    """Standard error that chance alone gives to the share of real palms in a bin, at 50:50 odds.
+
+    Both counts are Poisson numbers, half a palm added to each (Haldane 1956, Anscombe 1956): none seen is
+    not none possible, and one real palm weighs as much as several generated ones if there are fewer of them.
+    """
+    real, fake = (n_real + 0.5) / all_real, (n_fake + 0.5) / all_fake
+    share = real / (real + fake)
+    return float(share * (1 - share) * np.sqrt(1 / (n_real + 0.5) + 1 / (n_fake + 0.5)))
 
 
 def _wins(real: Doubles, fake: Doubles) -> Doubles:

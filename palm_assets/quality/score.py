@@ -150,7 +150,7 @@ class SetScore:
                 f"  ({at}{floor.frechet:.4g} ± {floor.frechet_sd:.2g})",
                 f"  ({at}{floor.kid:.3g} ± {floor.kid_sd:.2g})",
                 f"  ({at}{floor.density:.2f})",
-                f"  ({at}{floor.coverage:.3f})",
+                f"  ({at}{floor.coverage:.3f})" * (floor.n == self.n),  # it grows with n
                 f"  ({at}{floor.auth_pct:.0f} %)",
             ]
         return "\n".join(

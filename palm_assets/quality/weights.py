@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import shutil
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -75,6 +77,28 @@ def find(file: WeightsFile, cache: Path) -> Path | None:
     return None
 
 
+def adopt(file: WeightsFile, given: Path, cache: Path) -> Path:
+    """Take a file that somebody fetched by other means into the cache, if it is the published one.
+
+    Raises:
+        WeightsUnavailableError: it is not there, or it is another file.
+        DiskFullError: no room in the cache.
+    """
+    if not given.is_file() or sha256_of(given) != file.sha256:
+        raise WeightsUnavailableError(
+            f"That is not the published file with the weights of {file.extractor}",
+            where=given,
+            hint=f"Fetch {file.urls[0]} (SHA-256 {file.sha256[:12]}…), or leave the path out",
+        )
+    found = find(file, cache)
+    if found is not None:
+        return found
+    with _writing(file, cache):
+        beside = cache / f"{file.names[0]}.part"
+        shutil.copyfile(given, beside)
+        return beside.replace(cache / file.names[0])
+
+
 def fetch(file: WeightsFile, cache: Path, *, progress: Progress | None = None, timeout: float = 30.0) -> Path:
     """The file in the cache, downloaded if need be; an interrupted download goes on where it stopped.
 
@@ -88,13 +112,18 @@ def fetch(file: WeightsFile, cache: Path, *, progress: Progress | None = None, t
         WeightsUnavailableError: no address delivered the file with its hash.
         DiskFullError: no room in the cache.
     """
+    with _writing(file, cache), FileLock(cache / f".{file.names[0]}.lock"):
+        found = find(file, cache)
+        if found is not None:
+            return found
+        return _download(file, cache, progress, timeout)
+
+
+@contextlib.contextmanager
+def _writing(file: WeightsFile, cache: Path) -> Iterator[None]:
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        with FileLock(cache / f".{file.names[0]}.lock"):
-            found = find(file, cache)
-            if found is not None:
-                return found
-            return _download(file, cache, progress, timeout)
+        yield
     except OSError as error:
         raise DiskFullError(
             f"The weights of {file.extractor} cannot be written: {error.strerror or error}",
@@ -126,8 +155,8 @@ def _download(file: WeightsFile, cache: Path, progress: Progress | None, timeout
     raise WeightsUnavailableError(
         f"The weights of {file.extractor} could not be downloaded. {'; '.join(dict.fromkeys(reasons))}",
         where=cache,
-        hint=f"Fetch {file.urls[0]} by other means and put it into that folder, give its path as `weights`, "
-        "or use efficientnet-lite0, which needs no download",
+        hint=f"Fetch {file.urls[0]} by other means and put it into that folder, or give its path as "
+        "`weights` in the config of the reference, or use efficientnet-lite0, which needs no download",
     )
 
 

@@ -150,6 +150,15 @@ def test_ten_photos_of_the_same_palm_are_no_more_evidence_than_one() -> None:
     assert often.auc_sd > 1.5 * judge_by_turns(real, np.arange(len(real)), fake).auc_sd
 
 
+def test_a_bin_of_a_few_generated_palms_proves_little_where_real_ones_are_rarer_still() -> None:
+    # Three of 1,000 generated palms and none of 100 real ones lie where the fit promises three quarters.
+    fit = Calibration("platt", (1.0, 0.0), (), 100, 1000)
+    real, fake = np.full(100, 9.0), np.concatenate([np.full(997, -9.0), np.full(3, 1.1)])
+    three = next(b for b in evaluate_calibration(fit, real, fake).bins if b.n == 3)
+    assert (three.observed, round(three.predicted, 2)) == (0, 0.75)
+    assert three.sd > 0.3
+
+
 def test_a_single_person_is_judged_by_halves_of_the_photos() -> None:
     real, fake = logits(60, 0)
     report = judge_by_turns(real, np.zeros(60), fake)

@@ -13,7 +13,7 @@ import torch
 from palm_assets.errors import WeightsUnavailableError
 from palm_assets.quality import features, weights
 from palm_assets.quality.features import load_extractor
-from palm_assets.quality.weights import WeightsFile, fetch, read_weights
+from palm_assets.quality.weights import WeightsFile, adopt, fetch, find, read_weights
 
 BODY = bytes(range(256)) * 9000  # 2.3 MB, more than one chunk
 
@@ -142,6 +142,20 @@ def test_a_file_that_another_tool_fetched_is_found(server: Server, file: Weights
     (tmp_path / "theirs.pth").write_bytes(BODY)
     assert fetch(file, tmp_path).name == "theirs.pth"
     assert server.ranges == []
+
+
+def test_a_file_fetched_by_other_means_is_taken_into_the_cache_if_it_is_the_published_one(
+    server: Server, file: WeightsFile, tmp_path: Path
+) -> None:
+    given = tmp_path / "on-a-stick.pth"
+    given.write_bytes(BODY)
+    assert adopt(file, given, tmp_path / "cache").read_bytes() == BODY
+    assert find(file, tmp_path / "cache") == fetch(file, tmp_path / "cache")
+    assert server.ranges == []
+    given.write_bytes(BODY[:-1] + b"x")
+    for wrong in (given, tmp_path / "missing.pth"):
+        with pytest.raises(WeightsUnavailableError, match=r"not the published file.*Fetch http"):
+            adopt(file, wrong, tmp_path / "other")
 
 
 def test_two_at_once_share_one_download(server: Server, file: WeightsFile, tmp_path: Path) -> None:
