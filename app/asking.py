@@ -13,7 +13,7 @@ from palm_assets.gan.sampling import MAX_SEED
 from palm_assets.generating import Request
 
 MOST = 1000
-LEAST_TRUNCATION = 0.1
+LEAST_TRUNCATION = 0.01
 LANGUAGES = ("ru", "en")
 _DIGITS = re.compile(r"\+?[0-9]{1,20}")
 _DECIMAL = re.compile(r"[+-]?[0-9]*[.,][0-9]+")

@@ -30,10 +30,10 @@ h1 { font-size: clamp(1.9rem, 6vw, 2.75rem) !important; padding-top: .25rem !imp
 .palm-samples { display: block; width: 100%; border-radius: .5rem; }
 .palm-curves { display: block; width: 100%; max-width: 56rem; font-size: 12px; fill: currentColor; }
 .palm-strip { display: flex; gap: .4rem; overflow: hidden; height: 5rem; }
-.palm-large.pixels { image-rendering: pixelated; }
-.palm-strip img { height: 5rem; width: 5rem; border-radius: .4rem; }
+.palm-strip img { height: 5rem; width: 5rem; border-radius: .4rem; image-rendering: pixelated; }
 .palm-large { display: block; width: min(100%, 27rem); aspect-ratio: 1; margin: 0 auto;
-  border-radius: .8rem; }
+  border-radius: .8rem; image-rendering: pixelated; }
+.palm-large.smooth { image-rendering: auto; }
 .palm-bars { display: grid; grid-template-columns: max-content minmax(4rem, 22rem) max-content;
   gap: .35rem .9rem; align-items: center; font-variant-numeric: tabular-nums; margin: 0; }
 .palm-bars i { display: block; height: .8rem; min-width: 2px; border-radius: .4rem; background: #c8683a; }
@@ -53,15 +53,17 @@ h1 { font-size: clamp(1.9rem, 6vw, 2.75rem) !important; padding-top: .25rem !imp
 </style>"""
 
 _GALLERY_CSS = """
-ul { list-style: none; margin: 0; padding: .25rem; display: grid; gap: .9rem;
-  grid-template-columns: repeat(auto-fill, minmax(min(9.5rem, 29%), 1fr)); }
-ul.small { gap: .6rem; grid-template-columns: repeat(auto-fill, minmax(min(6rem, 29%), 1fr)); }
+ul { list-style: none; margin: 0 -.25rem; padding: .25rem; display: grid; gap: .9rem;
+  grid-template-columns: repeat(auto-fill, var(--side)); justify-content: space-between; }
+@media (max-width: 40rem) {
+  ul { grid-template-columns: repeat(auto-fill, minmax(min(var(--side), 29%), 1fr)); gap: .6rem; }
+}
 button { all: unset; box-sizing: border-box; display: block; width: 100%; cursor: pointer;
   border-radius: .7rem; color: var(--st-text-color); font-family: var(--st-font);
   transition: transform .12s; }
 button:hover { transform: translateY(-2px); }
 button:focus-visible { outline: 3px solid var(--st-primary-color); outline-offset: 3px; }
-img { display: block; width: 100%; aspect-ratio: 1; border-radius: .7rem;
+img { display: block; width: 100%; aspect-ratio: 1; border-radius: .7rem; image-rendering: pixelated;
   background: var(--st-secondary-background-color); outline: 1px solid #8883; outline-offset: -1px; }
 span { display: flex; flex-wrap: wrap; justify-content: space-between; padding: .3rem .2rem 0;
   font-size: .9rem; font-variant-numeric: tabular-nums; }
@@ -73,7 +75,7 @@ _GALLERY_JS = """
 export default function (component) {
   const { data, parentElement, setTriggerValue } = component;
   const list = parentElement.querySelector("ul");
-  list.classList.toggle("small", data.small);
+  list.style.setProperty("--side", `${data.side}px`);
   list.replaceChildren(...data.cards.map((card) => {
     const item = document.createElement("li");
     const button = document.createElement("button");
@@ -143,8 +145,15 @@ class Card:
     png: bytes
 
 
-def gallery(cards: Sequence[Card], key: str, *, small: bool = False) -> int | None:
-    """Show the cards, `small` where there is little room; the index of the one that was just clicked."""
+def gallery(cards: Sequence[Card], key: str, *, image_size: int, about: int = 150) -> int | None:
+    """Show the cards; the index of the one that was just clicked.
+
+    Args:
+        cards: palms, in order.
+        key: tells this gallery from another one on the page.
+        image_size: of the palms; each of their pixels becomes a whole number of pixels of the screen.
+        about: width of a card, in pixels of the screen, that they are scaled near to.
+    """
     data = [
         {
             "index": c.index,
@@ -156,22 +165,29 @@ def gallery(cards: Sequence[Card], key: str, *, small: bool = False) -> int | No
         }
         for c in cards
     ]
-    result = _gallery(data={"cards": data, "small": small}, key=key, on_opened_change=lambda: None)
+    result = _gallery(
+        data={"cards": data, "side": scaled(image_size, about)}, key=key, on_opened_change=lambda: None
+    )
     return result.opened
 
 
-def large(png: bytes, alt: str, *, pixels: bool) -> None:
-    """One picture, large; smooth, as photographs look best, or with its pixels to be seen."""
+def scaled(image_size: int, about: int) -> int:
+    """The multiple of a size that is nearest to `about`; a size that is larger than that is shown smaller."""
+    return image_size * max(round(about / image_size), 1) if image_size < 1.5 * about else about
+
+
+def large(png: bytes, alt: str, *, smooth: bool = False) -> None:
+    """One picture, large: with its pixels to be seen, or smoothed."""
     st.html(
-        f'<img class="palm-large {"pixels" if pixels else ""}" src="{data_address(png)}" alt="{escape(alt)}">'
+        f'<img class="palm-large {"smooth" if smooth else ""}" src="{data_address(png)}" alt="{escape(alt)}">'
     )
 
 
 def pair(
-    pngs: tuple[bytes, bytes], alts: tuple[str, str], captions: tuple[str, str], *, pixels: bool
+    pngs: tuple[bytes, bytes], alts: tuple[str, str], captions: tuple[str, str], *, smooth: bool = False
 ) -> None:
     """Two pictures beside each other, with a line under each."""
-    kind = f"palm-large {'pixels' if pixels else ''}"
+    kind = f"palm-large {'smooth' if smooth else ''}"
     parts = [
         f'<figure><img class="{kind}" src="{data_address(png)}" alt="{escape(alt)}">'
         f"<figcaption>{escape(caption)}</figcaption></figure>"

@@ -25,6 +25,7 @@ from palm_assets.serving import Served
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.4
+VARIETIES = {step / 20 for step in range(2, 21)}
 WATCH_SECONDS = 2
 state = st.session_state
 
@@ -67,17 +68,18 @@ def remember_visit() -> None:
         state.preview = Preview()
         state.sorting = "number"
         state.count, state.seed = link.count or "24", link.seed
-        state.truncation, state.min_score = 1.0, link.min_score
+        state.truncation = state.own_variety = 1.0
+        state.min_score = link.min_score
         try:
             request = read_request(link.count or "1", link.seed, link.truncation, link.min_score)
-            state.truncation = request.truncation
+            state.truncation = state.own_variety = request.truncation
             state.link_waits = link.is_complete
         except AskingError as error:
             state.error = error
     again: Request | None = state.pop("again", None)
     if again is not None:
         state.count, state.seed, state.min_score = str(again.count), str(again.seed), ""
-        state.truncation = max(again.truncation, LEAST_TRUNCATION)
+        state.truncation = state.own_variety = max(again.truncation, LEAST_TRUNCATION)
         state.link_waits = True
 
 
@@ -98,12 +100,11 @@ def ask(words: Words) -> bool:
             )
             sent = st.form_submit_button(words("make"), type="primary")
         with st.expander(words("more")), st.container(horizontal=True, gap="large"):
-            st.slider(
+            st.select_slider(
                 words("truncation"),
-                LEAST_TRUNCATION,
-                1.0,
-                step=0.05,
+                sorted({*VARIETIES, state.own_variety}),  # a link or PNG may name one in between
                 key="truncation",
+                format_func=words.decimal,  # a plain slider knows the decimal point only
                 help=words("truncation_help"),
                 width=320,
             )

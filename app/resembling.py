@@ -51,7 +51,7 @@ def show_here(words: Words, model: PalmModel, likeness: Likeness) -> None:
     """The palm that was reached, the way to it, and what there is to keep."""
     start, steps = likeness.start, likeness.steps
     score = words.decimal(likeness.here.score)
-    large(likeness.here.png, words("like_here", n=start.number, steps=len(steps), score=score), pixels=False)
+    large(likeness.here.png, words("like_here", n=start.number, steps=len(steps), score=score))
     way = " → ".join([words("card", n=start.number), *map(str, steps)])
     st.markdown(f"{words('like_way')}: **{way}**  \n{words('score')}: **{score}**")
     name = "-".join(["palm", str(start.seed), *map(str, steps)]) + ".png"
@@ -76,7 +76,7 @@ def show_around(words: Words, model: PalmModel, likeness: Likeness) -> None:
         score = words.decimal(variant.score)
         alt, opens = (words(key, n=number, score=score) for key in ("like_alt", "like_open"))
         cards.append(Card(number, str(number), score, alt, opens, variant.png))
-    chosen = gallery(cards, key="likeness_gallery", small=True)
+    chosen = gallery(cards, key="likeness_gallery", image_size=model.image_size, about=90)
     if chosen is not None and not busy() and len(likeness.steps) < MOST_STEPS:
         look_around(model, likeness.start, (*likeness.steps, chosen))
         st.rerun()

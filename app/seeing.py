@@ -52,7 +52,7 @@ def see(words: Words, palms: PalmSet, served: Served) -> None:
                 palms.png(entry),
             )
         )
-    opened = gallery(cards, key="gallery")
+    opened = gallery(cards, key="gallery", image_size=palms.image_size)
     turn_pages(words, page_count(len(palms.entries), PAGE_SIZE))
     with st.expander(words("score_what")):
         st.write(words("score_help_calibrated" if palms.calibrated else "score_help_raw"))
@@ -118,25 +118,26 @@ def open_card(words: Words, palms: PalmSet, entry: Entry, served: Served) -> Non
     png, own_seed = palms.png(entry), palms.request.seed + entry.index
     alt = words("card_alt", n=entry.number, score=words.decimal(entry.score))
     show_large(words, png, alt, palms, entry, served)
-    st.toggle(words("show_pixels"), key="pixels")
+    model = served.model if served.model and served.model.version == palms.model_version else None
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.download_button(
+            words("download_png"), png, entry.file_name, "image/png", on_click="ignore", type="primary"
+        )
+        if model is not None and st.button(words("like"), disabled=busy()):
+            look_around(model, Start(entry.number, own_seed, palms.request.truncation), ())
+            st.rerun()
+        st.space("stretch")
+        st.toggle(words("smooth"), key="smooth")
     facts = {"score": words.decimal(entry.score, 3), "own_seed": str(own_seed), "model": palms.model_version}
     st.markdown("  \n".join(f"{words(key)}: **{value}**" for key, value in facts.items()))
     st.caption(words("own_link"))
     own = Request(1, own_seed, palms.request.truncation)
     st.code(link_to(st.context.url or "", own, words.language), language=None, wrap_lines=True)
-    with st.container(horizontal=True):
-        st.download_button(
-            words("download_png"), png, entry.file_name, "image/png", on_click="ignore", type="primary"
-        )
-        model = served.model if served.model and served.model.version == palms.model_version else None
-        if model is not None and st.button(words("like"), disabled=busy()):
-            look_around(model, Start(entry.number, own_seed, palms.request.truncation), ())
-            st.rerun()
 
 
 def show_large(words: Words, png: bytes, alt: str, palms: PalmSet, entry: Entry, served: Served) -> None:
     """The palm, with the nearest real one beside it where the palms of training are at hand."""
-    pixels = state.get("pixels", False)
+    smooth = state.get("smooth", False)
     real = None
     if (
         served.artifact is not None
@@ -146,26 +147,26 @@ def show_large(words: Words, png: bytes, alt: str, palms: PalmSet, entry: Entry,
         crops = served.artifact.manifest.inputs.get("crops", "")
         real = yardsticks().real_palms(crops) if crops else None
     if real is None:
-        large(png, alt, pixels=pixels)
+        large(png, alt, smooth=smooth)
         return
     place = st.empty()
     if entry.index not in state.nearest:
         with place.container():
-            large(png, alt, pixels=pixels)  # to look at meanwhile: the first time takes a second or two
+            large(png, alt, smooth=smooth)  # to look at meanwhile: the first time takes a second or two
         found = nearest_to(png, palms, entry, crops)
         if found is not None:
             state.nearest[entry.index] = found
     near: Nearest | None = state.nearest.get(entry.index)
     with place.container():
         if near is None or near.row >= len(real):
-            large(png, alt, pixels=pixels)
+            large(png, alt, smooth=smooth)
             return
         captions = words("nearest_drawn"), words("nearest_real")
         pair(
             (png, png_of(real[near.row])),
             (alt, words("nearest_alt", n=entry.number)),
             captions,
-            pixels=pixels,
+            smooth=smooth,
         )
     st.caption(words("nearest_what", n=near.among, extractor=near.extractor))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from typing import Any
@@ -11,6 +12,13 @@ from app.texts_ru import RU
 
 LANGUAGES = {"ru": RU, "en": EN}
 NAMES = {"ru": "Русский", "en": "English"}
+MINUS = "−"
+NO_BREAK = "\u00a0"
+# Where a line must not end: after a short word and №, before a dash, between a number and what it counts.
+_KEPT_TOGETHER = {
+    "ru": re.compile(r"(?<![\w`-])(?:[А-Яа-яё]{1,2}|№) (?=\S)| (?=[—±%])|(?<=\}) (?=(?:с|мин|МБ)\b)"),
+    "en": re.compile(r"\b(?:no\.|No\.) (?=\S)| (?=[±%])|(?<=\}) (?=(?:s|min|MB)\b)"),
+}
 
 
 class Words:
@@ -18,7 +26,7 @@ class Words:
 
     def __init__(self, language: str) -> None:
         self.language = language
-        self._texts = LANGUAGES[language]
+        self._texts = _typeset(language)
 
     def __call__(self, key: str, **values: Any) -> str:
         """The text of a key; its `{places}` filled with `values`."""
@@ -30,7 +38,7 @@ class Words:
 
     def decimal(self, value: float, digits: int = 2) -> str:
         """A number with the language's decimal mark."""
-        text = f"{value:.{digits}f}"
+        text = f"{value:.{digits}f}".replace("-", MINUS)
         return text.replace(".", ",") if self.language == "ru" else text
 
     def significant(self, value: float, digits: int = 4) -> str:
@@ -44,7 +52,7 @@ class Words:
         if not sd > 0:
             return self.significant(value, 3)
         digits = min(max(1 - math.floor(math.log10(sd)), 0), 9)
-        return f"{self.decimal(value, digits)} ± {self.decimal(sd, digits)}"
+        return f"{self.decimal(value, digits)}{NO_BREAK}±{NO_BREAK}{self.decimal(sd, digits)}"
 
     def duration(self, seconds: float) -> str:
         """Seconds, or minutes and seconds."""
@@ -52,6 +60,16 @@ class Words:
             return self("seconds", n=self.decimal(max(seconds, 0.1), 1))
         whole = round(seconds)
         return self("seconds", n=whole) if whole < 60 else self("minutes", m=whole // 60, s=whole % 60)
+
+
+@functools.cache
+def _typeset(language: str) -> dict[str, str]:
+    """The texts with spaces that do not break where a typesetter wants none."""
+
+    def kept(found: re.Match[str]) -> str:
+        return found[0].replace(" ", NO_BREAK)
+
+    return {key: _KEPT_TOGETHER[language].sub(kept, text) for key, text in LANGUAGES[language].items()}
 
 
 def plural(language: str, n: int) -> str:

@@ -34,7 +34,7 @@ EN = {
     "count_too_large": "{typed} is too many. Up to {most} palms can be made at a time.",
     "seed_wrong": "“{typed}” cannot be a seed. It is a whole number from 0 to {most}; or leave the "
     "field empty.",
-    "truncation_wrong": "“{typed}” cannot be the variety. It is a number from 0.1 to 1.",
+    "truncation_wrong": "“{typed}” cannot be the variety. It is a number from 0.01 to 1.",
     "min_score_wrong": "“{typed}” cannot be a score. It is a number from 0 to 1.",
     "too_busy": "Too many people want palms right now. Try again in a minute.",
     "waiting_one": "{n} person is before you in the line",
@@ -74,7 +74,7 @@ EN = {
     "card_alt": "Drawn palm no. {n}, score {score}",
     "card_open": "Open palm no. {n} large, score {score}",
     "score": "Score",
-    "show_pixels": "Show the pixels",
+    "smooth": "Smooth",
     "own_seed": "Its own seed",
     "model": "Model",
     "score_help_calibrated": "The score is the probability that this is a photograph, if real and "

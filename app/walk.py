@@ -12,9 +12,9 @@ from PIL import Image
 from torch import Tensor
 
 from app.jobs import Job, Steps
-from palm_assets.gan.sampling import CHUNK, PalmModel
+from palm_assets.gan.sampling import PalmModel
 
-FRAMES = 2 * CHUNK
+FRAMES = 32
 STRIP = 7  # of the frames, shown side by side
 LEAST_SIDE = 256  # smaller frames are enlarged: an animation is watched and sent to friends
 FRAME_MILLISECONDS = 60
@@ -57,8 +57,8 @@ def walking(
         ends = model.latents(seed, [start, end])
         path = between(ends[0], ends[1], FRAMES)
         frames = []
-        for first in range(0, FRAMES, CHUNK):
-            frames += list(model.draw(path[first : first + CHUNK], truncation=truncation))
+        for first in range(0, FRAMES, model.chunk):
+            frames += list(model.draw(path[first : first + model.chunk], truncation=truncation))
             yield len(frames), FRAMES
         shown = np.linspace(0, FRAMES - 1, STRIP).round().astype(int)
         return Walk(start + 1, end + 1, tuple(_png(frames[i]) for i in shown), _webp(frames))

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from palm_assets.errors import RequestError
-from palm_assets.gan.sampling import CHUNK, MAX_SEED, PalmModel
+from palm_assets.gan.sampling import MAX_SEED, PalmModel
 from palm_assets.progress import Progress, silent
 
 MAX_COUNT = 100_000
@@ -154,11 +154,11 @@ def chunks(
 ) -> Iterator[list[Palm]]:
     """The same palms, those of each chunk together; a chunk of which none is good enough is empty."""
     tally = Tally() if tally is None else tally
-    for start in range(0, request.most_attempts, CHUNK):
+    for start in range(0, request.most_attempts, model.chunk):
         if cancelled():
             tally.ended = "cancelled"
             return
-        indices = range(start, min(start + CHUNK, request.most_attempts))
+        indices = range(start, min(start + model.chunk, request.most_attempts))
         images = model.draw(model.latents(request.seed, indices), truncation=request.truncation)
         scores = model.scores(images)
         palms = []

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -255,3 +256,17 @@ def test_a_pickle_that_would_run_code_is_refused_and_not_run(
 
 def test_a_missing_file_of_weights_is_misuse(palms: Callable[..., Result]) -> None:
     assert palms("import-published", "nowhere.pt", "nowhere.pt").exit_code == 2
+
+
+def test_generate_draws_with_the_starter_until_there_is_a_release_and_says_so(
+    palms: Callable[..., Result], publish_model: Publish, release: Release, tmp_path: Path
+) -> None:
+    starter, out = shutil.copytree(publish_model(9).folder, tmp_path / "starter"), tmp_path / "p.zip"
+    arguments = ["generate", "--count", "2", "--seed", "1", "--out", str(out), "--starter", str(starter)]
+    result = palms(*arguments)
+    assert result.exit_code == 0
+    assert "starter model" in result.stderr
+    with zipfile.ZipFile(out) as archive:
+        assert archive.read("manifest.csv").decode().count(",starter-") == 2
+    release(publish_model(1))
+    assert "starter" not in palms(*arguments).output

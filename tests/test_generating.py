@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from palm_assets import generating
 from palm_assets.archives import png_bytes, write_folder, write_zip
 from palm_assets.errors import ArtifactCorruptError, CheckpointError, DiskFullError, RequestError
 from palm_assets.gan.config import NetworkConfig
-from palm_assets.gan.sampling import CHUNK, PalmModel, load_model
+from palm_assets.gan.sampling import PalmModel, load_model
 from palm_assets.generating import Palm, Request, Tally, generate
 from palm_assets.store import Artifact
 
@@ -45,12 +44,13 @@ def test_image_i_depends_on_seed_plus_i_alone(model: PalmModel) -> None:
     np.testing.assert_array_equal(drawn(model, 20, seed=7)[17].image, drawn(model, 1, seed=24)[0].image)
 
 
-def test_the_chunk_size_does_not_change_a_pixel(model: PalmModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_how_many_are_asked_for_at_once_does_not_change_a_pixel(model: PalmModel) -> None:
     expected = drawn(model, 37)
-    monkeypatch.setattr(generating, "CHUNK", 5)  # how many are asked for at once; the networks' own stays
-    for one, other in zip(expected, drawn(model, 37), strict=True):
-        np.testing.assert_array_equal(one.image, other.image)
-        assert one.score == pytest.approx(other.score, abs=1e-6)
+    for start in range(0, 37, 5):
+        images = model.draw(model.latents(7, range(start, min(start + 5, 37))))
+        for one, image, score in zip(expected[start:], images, model.scores(images), strict=False):
+            np.testing.assert_array_equal(one.image, image)
+            assert one.score == score
 
 
 def test_a_score_does_not_depend_on_the_set_even_if_the_discriminator_looks_at_variety(
@@ -129,23 +129,25 @@ def test_an_unreachable_minimum_score_is_given_up_after_twenty_attempts_a_palm(m
 
 def test_cancelling_keeps_what_is_done(model: PalmModel) -> None:
     tally = Tally()
-    palms = list(generate(model, Request(1000, 7), cancelled=lambda: tally.kept >= 40, tally=tally))
-    assert len(palms) == 64  # whole chunks
+    palms = list(
+        generate(model, Request(1000, 7), cancelled=lambda: tally.kept >= model.chunk + 1, tally=tally)
+    )
+    assert len(palms) == 2 * model.chunk
     assert tally.ended == "cancelled"
     np.testing.assert_array_equal(palms[5].image, drawn(model, 6)[5].image)
 
 
 def test_progress_grows_to_the_number_asked_for(model: PalmModel) -> None:
     seen: list[tuple[int, int]] = []
-    list(generate(model, Request(40, 7), progress=lambda done, total: seen.append((done, total))))
-    assert seen == [(0, 40), (32, 40), (40, 40)]
+    list(generate(model, Request(200, 7), progress=lambda done, total: seen.append((done, total))))
+    assert seen == [(0, 200), (125, 200), (200, 200)]
 
 
 def test_a_set_streams_without_drawing_what_nobody_has_taken(model: PalmModel) -> None:
     tally = Tally()
     palms = generate(model, Request(100_000, 7), tally=tally)
     next(palms)
-    assert tally.tried == CHUNK
+    assert tally.tried == model.chunk
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from palm_assets.quality.calibration import Calibration
 
 CALIBRATION_FILE = "calibration.json"
-CHUNK = 32  # always computed together: a kernel may round otherwise for another batch size
+MOST_TOGETHER = 125  # what this many save, each alone would spend on laying out the weights again
+PIXELS_TOGETHER = 125 * 64**2
+LEAST_TOGETHER = 16
 MAX_SEED = 2**53  # what JSON, JavaScript and a link carry without loss
 
 
@@ -48,6 +50,11 @@ class PalmModel:
     def image_size(self) -> int:
         """Side of an image in pixels."""
         return self.networks.image_size
+
+    @property
+    def chunk(self) -> int:
+        """Images that are always computed together: a kernel may round otherwise for another batch size."""
+        return max(LEAST_TOGETHER, min(MOST_TOGETHER, PIXELS_TOGETHER // self.image_size**2))
 
     @cached_property
     def _draw(self) -> Callable[[Tensor], Tensor]:
@@ -76,7 +83,7 @@ class PalmModel:
 
         `truncation` scales the latents: 1 draws from the whole variety, towards 0 palms become alike.
         """
-        parts = [self._draw(chunk * truncation)[:count] for chunk, count in _chunks(latents)]
+        parts = [self._draw(chunk * truncation)[:count] for chunk, count in self._chunks(latents)]
         images = torch.cat(parts) if parts else torch.empty(0, 3, self.image_size, self.image_size)
         return ((images + 1) * 127.5).round_().clamp_(0, 255).to(torch.uint8).contiguous().numpy()
 
@@ -84,7 +91,7 @@ class PalmModel:
     def logits(self, images: np.ndarray) -> np.ndarray:
         """The discriminator's raw output, float32 (N,), for images uint8 (N, 3, S, S)."""
         pixels = torch.from_numpy(np.array(images))
-        parts = [self._judge(chunk)[:count] for chunk, count in _chunks(pixels)]
+        parts = [self._judge(chunk)[:count] for chunk, count in self._chunks(pixels)]
         return torch.cat(parts).numpy() if parts else np.empty(0, np.float32)
 
     def scores(self, images: np.ndarray) -> np.ndarray:
@@ -97,6 +104,15 @@ class PalmModel:
         if self.calibration is not None:
             return self.calibration.probability(logits).astype(np.float32)
         return torch.from_numpy(logits).sigmoid().numpy()
+
+    def _chunks(self, rows: Tensor) -> Iterator[tuple[Tensor, int]]:
+        """Pieces of exactly `chunk` rows, the last one filled up with zeros, and how many of each count."""
+        for start in range(0, len(rows), self.chunk):
+            piece = rows[start : start + self.chunk]
+            count = len(piece)
+            if count < self.chunk:
+                piece = torch.cat([piece, piece.new_zeros(self.chunk - count, *piece.shape[1:])])
+            yield piece, count
 
 
 def load_model(folder: Path, version: str) -> PalmModel:
@@ -128,13 +144,3 @@ def _load_calibration(folder: Path) -> Calibration | None:
 
 def _random(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
-
-
-def _chunks(rows: Tensor) -> Iterator[tuple[Tensor, int]]:
-    """Pieces of exactly `CHUNK` rows, the last one filled up with zeros, and how many rows of each count."""
-    for start in range(0, len(rows), CHUNK):
-        piece = rows[start : start + CHUNK]
-        count = len(piece)
-        if count < CHUNK:
-            piece = torch.cat([piece, piece.new_zeros(CHUNK - count, *piece.shape[1:])])
-        yield piece, count

@@ -121,3 +121,17 @@ def test_what_is_typed_cannot_act_in_markdown(evil: str) -> None:
 def test_what_is_typed_stays_short_and_on_one_line() -> None:
     assert harmless("1\n2\u202e3") == "1 2 3"
     assert len(harmless("9" * 500)) == 24
+
+
+def test_russian_lines_do_not_end_in_short_words_and_dashes_do_not_begin_them() -> None:
+    lead = Words("ru")("lead")
+    assert "на\u00a0фотографии" in lead
+    assert "Ни\u00a0одна из\u00a0них" in lead
+    assert "Оценка\u00a0— вероятность" in Words("ru")("score_help_calibrated")
+    assert Words("ru")("card", n=7) == "№\u00a07"
+    assert Words("en")("card", n=7) == "No.\u00a07"
+
+
+def test_a_negative_number_has_a_minus_and_no_hyphen() -> None:
+    assert Words("ru").decimal(-0.5) == "−0,50"
+    assert Words("ru").spread(-0.00017, 0.00041) == "−0,00017\u00a0±\u00a00,00041"

@@ -60,6 +60,7 @@ def test_a_visit(browser: Browser, address: str, home: Store, words: Words, loca
         cards.nth(4).focus()
         page.keyboard.press("Enter")
         expect(page.get_by_role("dialog")).to_contain_text(words("palm_title", n=5))
+        expect(page.get_by_role("dialog").get_by_role("img").first).to_be_visible()
         picture_of(page, f"card-{words.language}", whole=False)
         download, png = downloaded(page, words("download_png"))
         with zipfile.ZipFile(io.BytesIO(archive)) as zipped:
@@ -151,6 +152,67 @@ def test_a_walk_and_a_png_that_comes_back(browser: Browser, address: str, home: 
         page.get_by_role("button", name=RU("origin_again")).click()
         expect(page.get_by_role("heading", name=RU.counted("palms", 1))).to_be_visible()
         assert page.url.endswith("?n=1&seed=52&lang=ru")
+
+
+@pytest.mark.parametrize("words", [RU, EN], ids=["ru", "en"])
+def test_palms_like_one_lead_on_and_back_and_come_back_by_their_png(
+    browser: Browser, address: str, words: Words
+) -> None:
+    with visiting(browser, f"{address}/?n=3&seed=50&lang={words.language}") as page:
+        cards_of(page, words).nth(1).click()
+        page.get_by_role("dialog").get_by_role("button", name=words("like"), exact=True).click()
+        expect(page.get_by_role("heading", name=words("like_title", n=2))).to_be_visible()
+        around = page.get_by_role(
+            "button", name=re.compile(words("like_open", n=1, score="").split()[0] + " ")
+        )
+        expect(around).to_have_count(12)
+        fifth = around.nth(4).locator("img").get_attribute("src")
+        around.nth(4).click()
+        here = page.get_by_alt_text(re.compile(words("like_here", n=2, steps=1, score="")[:12]))
+        expect(here).to_have_attribute("src", fifth or "")
+        around.nth(11).click()
+        expect(page.get_by_text(re.compile(r"→ 5 → 12$"))).to_be_visible()
+        picture_of(page, f"like-{words.language}")
+        twelfth = here.get_attribute("src")
+        download, png = downloaded(page, words("download_png"))
+        assert download.suggested_filename == "palm-51-5-12.png"
+        page.get_by_role("button", name=words("like_back")).click()
+        expect(here).to_have_attribute("src", fifth or "")
+
+        page.get_by_text(words("origin"), exact=True).first.click()
+        chooser = page.locator("input[type=file]")
+        chooser.set_input_files({"name": "it.png", "mimeType": "image/png", "buffer": png})
+        page.get_by_role("button", name=words("origin_again")).click()
+        expect(page.get_by_role("heading", name=words.counted("palms", 1))).to_be_visible()
+        expect(here).to_have_attribute("src", twelfth or "")
+
+
+@pytest.mark.parametrize("words", [RU, EN], ids=["ru", "en"])
+def test_the_starter_model_says_what_it_is_until_there_is_a_release(
+    browser: Browser, tmp_path: Path, words: Words
+) -> None:
+    elsewhere, store = Store(tmp_path / "elsewhere"), Store(tmp_path / "home")
+    starter = publish_model(elsewhere, 9)
+    with (
+        serving(store.home, PALM_STARTER=str(starter.folder)) as server,
+        visiting(browser, f"{server.address}/?n=2&seed=1&lang={words.language}") as page,
+    ):
+        expect(page.get_by_text(words("starter"))).to_be_visible()
+        expect(page.locator("li img")).to_have_count(2)
+        picture_of(page, f"starter-{words.language}")
+        _, archive = downloaded(page, re.compile("ZIP"))
+        manifest = zipfile.ZipFile(io.BytesIO(archive)).read("manifest.csv").decode()
+        assert manifest.count(f"starter-{starter.version}") == 2
+        page.get_by_role("link", name=words("page_about")).click()
+        expect(page.get_by_text(words("about_starter"))).to_be_visible()
+        page.get_by_role("link", name=words("page_main")).click()
+        broken = publish_model(store, 2)
+        damage(broken)
+        release(store, broken)
+        expect(page.get_by_text(words("broken_model_starter"))).to_be_visible()
+        release(store, publish_model(store, 1))
+        expect(page.get_by_text(words("old_model"))).to_be_visible()
+        expect(page.get_by_text(words("starter"))).to_have_count(0)
 
 
 def test_a_phone_shows_everything_without_scrolling_sideways(browser: Browser, address: str) -> None:

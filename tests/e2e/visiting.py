@@ -123,7 +123,9 @@ def ask(page: Page, words: Words, count: str, seed: str = "") -> None:
 
 def cards_of(page: Page, words: Words) -> Locator:
     """The palms in the gallery."""
-    return page.get_by_role("button", name=re.compile(re.escape(words("card_open", n=1, score="")[:12])))
+    return page.get_by_role(
+        "button", name=re.compile(words("card_open", n=1, score="").split()[0] + r"\s.*\d")
+    )
 
 
 def downloaded(page: Page, label: str | re.Pattern[str]) -> tuple[Download, bytes]:
@@ -142,6 +144,13 @@ def zip_of_the_library(store: Store, request: Request) -> bytes:
 
 
 def picture_of(page: Page, name: str, *, whole: bool = True) -> None:
-    """Keep what is on the screen, for people to judge."""
+    """Keep what is on the screen, for people to judge; `whole` with all that one would scroll to."""
     PICTURES.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=PICTURES / f"{name}.png", full_page=whole)
+    size = page.viewport_size
+    assert size is not None
+    if whole:
+        height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+        page.set_viewport_size({"width": size["width"], "height": min(int(height), 6000)})
+        page.wait_for_timeout(300)
+    page.screenshot(path=PICTURES / f"{name}.png")
+    page.set_viewport_size(size)
