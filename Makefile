@@ -11,7 +11,7 @@ export DAGSTER_HOME ?= $(CURDIR)/dagster_home
 export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pipeline ui app test test-load lint bench clean
+.PHONY: help setup pipeline ui app test test-load lint bench blind-sheet clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ lint: setup ## Ruff and strict type checking
 
 bench: setup ## Measure each claim beside its alternative (one alone: make bench-training; hours: make bench-recipes)
 	for name in cropping drawing page quality training; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+
+blind-sheet: setup ## Real held-out palms and the model's, shuffled, for fresh eyes: runs/blind-sheet
+	$(BIN)/python benchmarks/blind_sheet.py
 
 bench-%: setup
 	$(BIN)/python benchmarks/$*.py

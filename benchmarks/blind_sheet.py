@@ -1,0 +1,66 @@
+"""A blind sheet: real held-out palms and generated ones, shuffled, for fresh eyes.
+
+    python benchmarks/blind_sheet.py [--model VERSION] [--seed 0] [--out runs/blind-sheet]
+
+Half of the 48 tiles are palms of people whom training never saw, half are palms of the model (the released one
+unless told otherwise) with consecutive seeds, none left out. `sheet.png` is for whoever judges; `key.json`, which
+says which tile is which, lies beside it and is not to be looked at before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from palm_assets.opening import open_crops
+from palm_assets.serving import open_model
+from palm_assets.store import Store
+
+TILES, COLUMNS, SCALE, FRAME = 48, 8, 3, 14
+
+
+def main() -> None:
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("--model", metavar="VERSION")
+    ask.add_argument("--seed", type=int, default=0)
+    ask.add_argument("--out", type=Path, default=Path("runs/blind-sheet"))
+    asked = ask.parse_args()
+    store = Store(Path(os.environ.get("PALM_HOME", "palm_home")))
+    release = store.released()
+    version = asked.model or (release.model if release else store.current("dcgan_checkpoint").version)
+    model, artifact = open_model(store, version)
+    held_out = open_crops(store.open("crops", artifact.manifest.inputs["crops"])).holdout
+
+    rng = np.random.default_rng(asked.seed)
+    real = np.asarray(held_out)[rng.permutation(len(held_out))[: TILES // 2]]
+    ours = model.draw(model.latents(asked.seed, range(TILES - len(real))))
+    tiles, is_real = np.concatenate([real, ours]), [True] * len(real) + [False] * len(ours)
+    order = rng.permutation(TILES)
+    asked.out.mkdir(parents=True, exist_ok=True)
+    _sheet(tiles[order]).save(asked.out / "sheet.png")
+    key = {str(place + 1): "real" if is_real[tile] else "generated" for place, tile in enumerate(order)}
+    (asked.out / "key.json").write_text(json.dumps({"model": version, "tiles": key}, indent=1) + "\n")
+    print(f"{asked.out / 'sheet.png'}: {len(real)} real palms and {len(ours)} of model {version}, numbered")
+
+
+def _sheet(tiles: np.ndarray) -> Image.Image:
+    """Numbered tiles, enlarged by whole pixels: no resampling may tell anything."""
+    side = tiles.shape[-1] * SCALE
+    rows = -(-len(tiles) // COLUMNS)
+    sheet = Image.new("RGB", (COLUMNS * (side + 4), rows * (side + FRAME + 4)), "white")
+    pen = ImageDraw.Draw(sheet)
+    for place, tile in enumerate(tiles):
+        left, top = place % COLUMNS * (side + 4), place // COLUMNS * (side + FRAME + 4)
+        pen.text((left + 2, top), str(place + 1), fill="black")
+        picture = Image.fromarray(tile.transpose(1, 2, 0))
+        sheet.paste(picture.resize((side, side), Image.Resampling.NEAREST), (left, top + FRAME))
+    return sheet
+
+
+if __name__ == "__main__":
+    main()
