@@ -2,9 +2,9 @@
 
     python benchmarks/blind_sheet.py [--model VERSION] [--seed 0] [--out runs/blind-sheet]
 
-Half of the 48 tiles are palms of people whom training never saw, half are palms of the model (the released one
-unless told otherwise) with consecutive seeds, none left out. `sheet.png` is for whoever judges; `key.json`, which
-says which tile is which, lies beside it and is not to be looked at before.
+Half of the 48 tiles are palms of people whom training never saw, half are palms of the model (the released
+one unless told otherwise) with consecutive seeds, none left out. `sheet.png` is for whoever judges;
+`key.json`, which says which tile is which, lies beside it and is not to be looked at before.
 """
 
 from __future__ import annotations
