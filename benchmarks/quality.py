@@ -158,10 +158,8 @@ def share_of_peak(extractor: Extractor, folder: Path) -> None:
     print(
         f"of the {peak / 1e9:.0f} GFLOP/s that its {extractor.threads} cores reach in {extractor.precision},"
     )
-    print(
-        "each with the better of a matrix product and a 3x3 convolution; the rest: stem convolutions of 3 to 64"
-    )
-    print("channels, pools, concatenations, resizing")
+    print("each with the better of a matrix product and a 3x3 convolution; the rest: stem convolutions,")
+    print("which have 3 to 64 channels, pools, concatenations, resizing")
     lite = load_extractor("efficientnet-lite0")
     extract(lite, some[:16])
     print(f"efficientnet-lite0: {seconds(lambda: extract(lite, some))[0] / len(some) * 1e3:.1f} ms an image")
