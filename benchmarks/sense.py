@@ -3,8 +3,8 @@
     python benchmarks/sense.py HOME [--model VERSION] [--others FOLDER_OR_ZIP]
 
 Against the newest reference in HOME: its floor; held-out palms, the same ones blurred, a model's palms, other
-pictures (the backs of hands, say), and noise, as many of each; and held-out palms among which one in twenty is
-an exact photo of training.
+pictures (the backs of hands, say), and noise, as many of each; and held-out palms among which one in twenty
+is an exact photo of training.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ def main() -> None:
 
 def show(name: str, features: Floats, reference: Reference) -> SetScore:
     score = score_features(features, reference)
-    print(f"{name:<22} {score.frechet:>7.1f} {score.excess or 0:>12.1f} {score.kid:>8.3f} ± {score.kid_sd:.3f} "
+    above, spread = score.excess or 0, score.kid_sd
+    print(f"{name:<22} {score.frechet:>7.1f} {above:>12.1f} {score.kid:>8.3f} ± {spread:.3f} "
           f"{score.density:>9.2f} {score.coverage:>9.3f} {score.auth_pct:>7.0f} %")  # fmt: skip
     return score
 
