@@ -76,7 +76,7 @@ def show_around(words: Words, model: PalmModel, likeness: Likeness) -> None:
         score = words.decimal(variant.score)
         alt, opens = (words(key, n=number, score=score) for key in ("like_alt", "like_open"))
         cards.append(Card(number, str(number), score, alt, opens, variant.png))
-    chosen = gallery(cards, key="likeness_gallery", image_size=model.image_size, about=90)
+    chosen = gallery(cards, key="likeness_gallery", image_size=model.image_size, about=100)
     if chosen is not None and not busy() and len(likeness.steps) < MOST_STEPS:
         look_around(model, likeness.start, (*likeness.steps, chosen))
         st.rerun()

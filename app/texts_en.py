@@ -108,7 +108,7 @@ EN = {
     "like_title": "Like palm no. {n}",
     "like_what": "Twelve small steps, each in a direction of its own. Choose one, and go on from there.",
     "like_way": "The way",
-    "like_here": "The palm {steps} steps away from no. {n}, score {score}",
+    "like_here": "The palm that was reached from no. {n}, steps: {steps}, score {score}",
     "like_alt": "Palm a step away in direction {n}, score {score}",
     "like_open": "Step in direction {n}, score {score}",
     "like_back": "One step back",

@@ -95,8 +95,11 @@ class Visitor(threading.Thread):
         self.received += len(content)
         message = ForwardMsg.FromString(content if isinstance(content, bytes) else content.encode())
         kind = message.WhichOneof("type")
-        if kind == "new_session" and not message.new_session.fragment_ids_this_run:
-            self._polls.clear()
+        if kind == "new_session" and not message.metadata.run.fragment_ids:
+            self._polls.clear()  # the whole page is drawn anew
+        elif kind == "stop_auto_rerun":
+            for fragment in message.stop_auto_rerun.fragment_ids:
+                self._polls.pop(fragment, None)
         elif kind == "auto_rerun":
             rerun = message.auto_rerun
             self._polls[rerun.fragment_id] = rerun.interval, time.monotonic() + rerun.interval

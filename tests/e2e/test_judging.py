@@ -55,7 +55,7 @@ def test_a_comparison_stops_on_demand_and_can_be_asked_for_again(browser: Browse
     with visiting(browser, f"{address}/?n=400&seed=5&lang=ru") as page:
         compare = page.get_by_role("button", name=RU("judge"), exact=True)
         compare.click(timeout=60_000)
-        expect(page.get_by_text(re.compile(r"Просмотрено \d+ из 400"))).to_be_visible()
+        expect(page.get_by_text(re.compile(r"Просмотрено\s\d+\sиз\s400"))).to_be_visible()
         picture_of(page, "judging-ru", whole=False)
         page.get_by_role("button", name=RU("cancel"), exact=True).click()
         expect(page.get_by_text(RU("judge_cancelled"))).to_be_visible()

@@ -122,7 +122,7 @@ def test_a_visit_through_the_proxy_breaks_no_rule_of_its_own(
         complaints: list[str] = []
         page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
         page.goto(proxied)
-        assert page.evaluate("document.documentElement.lang") == "en"
+        expect(page.locator("html")).to_have_attribute("lang", "en")
         ask(page, EN, "30", "7")
         expect(cards_of(page, EN)).to_have_count(24)
         _, archive = downloaded(page, re.compile("ZIP"))
