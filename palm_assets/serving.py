@@ -11,6 +11,7 @@ import numpy as np
 
 from palm_assets.errors import ArtifactMissingError, CheckpointError, PalmError
 from palm_assets.gan.sampling import PalmModel, load_model
+from palm_assets.pins import hold
 from palm_assets.store import Artifact, Store
 
 RETRY_SECONDS = 10.0
@@ -100,7 +101,8 @@ def _open_released(store: Store) -> tuple[PalmModel, Artifact]:
         raise ArtifactMissingError(
             "No model is released yet", where=store.home, hint="Run `make pipeline`: it makes one."
         )
-    return open_model(store, release.model)
+    model, artifact = open_model(store, release.model)
+    return model, hold(artifact)  # so that nobody removes it under a running page
 
 
 def _state_of(path: Path) -> tuple[int, int, int] | str:
