@@ -11,7 +11,7 @@ export DAGSTER_HOME ?= $(CURDIR)/dagster_home
 export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pipeline ui app test lint bench clean
+.PHONY: help setup pipeline ui app test test-faults test-dagster lint bench clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,12 @@ app: setup ## The page with the palms on http://localhost:8501
 test: setup ## Run all tests (installs Debian's chromium when run as root without a browser)
 	tests/e2e/install-browser
 	$(BIN)/pytest
+
+test-faults: setup ## Kill it fifty times, fill its disk in each stage, damage each artifact: a table of what came of it
+	PALMS_FAULTS_LONG=1 $(BIN)/pytest tests/faults
+
+test-dagster: setup ## A real Dagster service on SQLite and on PostgreSQL, driven as the UI drives it
+	PALMS_DAGSTER_LONG=1 $(BIN)/pytest tests/e2e/test_dagster.py
 
 lint: setup ## Ruff and strict type checking
 	$(BIN)/ruff check .

@@ -29,7 +29,7 @@ def preset_job(path: Path) -> dg.UnresolvedAssetJobDefinition:
 
 
 def definitions(home: Path, retraining: Retraining | None = None, presets: Path = PRESETS) -> dg.Definitions:
-    """The graph over the artifact store under `home`, retrained from one of the presets.
+    """The graph over the artifact store under `home`, with a job for each preset in a folder.
 
     Raises:
         ValueError: there is no preset of the name that retraining asks for.
@@ -59,4 +59,8 @@ def definitions(home: Path, retraining: Retraining | None = None, presets: Path 
     )
 
 
-defs = definitions(Path(os.environ.get("PALM_HOME", "palm_home")), Retraining.from_environment())
+defs = definitions(
+    Path(os.environ.get("PALM_HOME", "palm_home")),
+    Retraining.from_environment(),
+    Path(os.environ.get("PALM_PRESETS", PRESETS)),
+)

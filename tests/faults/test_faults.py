@@ -76,7 +76,7 @@ def test_a_full_disk_in_a_stage(prepared: Prepared, tmp_path: Path, outcome: Out
         forget(store, stage)
         used = sum(path.stat().st_blocks * 512 for path in disk.rglob("*"))
         remount(disk, f"size={used + 16 * 1024}")
-        with pytest.raises(DiskFullError, match="disk is full"):
+        with pytest.raises(DiskFullError):
             run_all(store)
         assert_all_is_whole(store)
         remount(disk, "size=200m")
