@@ -11,7 +11,7 @@ export DAGSTER_HOME ?= $(CURDIR)/dagster_home
 export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pipeline ui app test test-load lint bench blind-sheet clean
+.PHONY: help setup pipeline ui app test test-load test-faults test-dagster lint bench blind-sheet clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,12 @@ test: setup ## Run all tests (as root it installs Debian's chromium and nginx, i
 
 test-load: setup ## 20 visitors at once, three rounds, with limits of time and memory
 	PALM_LOAD=1 $(BIN)/pytest -s tests/e2e/test_load.py
+
+test-faults: setup ## Kill it fifty times, fill its disk in each stage, damage each artifact: a table of what came of it
+	PALMS_FAULTS_LONG=1 $(BIN)/pytest tests/faults
+
+test-dagster: setup ## A real Dagster service on SQLite and on PostgreSQL, driven as the UI drives it
+	PALMS_DAGSTER_LONG=1 $(BIN)/pytest tests/e2e/test_dagster.py
 
 lint: setup ## Ruff and strict type checking
 	$(BIN)/ruff check .

@@ -17,6 +17,7 @@ import click
 from palm_assets import __version__
 from palm_assets.cli_options import store_of, with_home
 from palm_assets.cli_quality import evaluate, fid
+from palm_assets.cli_releases import release, releases
 from palm_assets.errors import PalmError
 
 
@@ -211,7 +212,7 @@ def import_published_weights(
     )
     if release:
         reference = store.current("fid_reference")
-        store.release(artifact, reference)
+        store.release(artifact, reference, by="hand")
         click.echo(
             f"released, beside the reference {reference.version}; no gate compared it with another model"
         )
@@ -219,6 +220,8 @@ def import_published_weights(
 
 main.add_command(evaluate)
 main.add_command(fid)
+main.add_command(releases)
+main.add_command(release)
 
 
 if __name__ == "__main__":

@@ -99,6 +99,10 @@ class TrainingDivergedError(PalmError):
     """The adversarial game broke down (non-finite loss or weights)."""
 
 
+class RefusedError(PalmError):
+    """The gate does not let a candidate through; what is released stays."""
+
+
 class QualityError(PalmError):
     """A score cannot be computed from what was given."""
 

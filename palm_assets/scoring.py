@@ -18,6 +18,7 @@ CHUNK = 64
 SCORE_FILE = "score.json"
 BESIDE_FILE = "beside_real.png"
 PAIRS = 24
+REAL = 1000  # photographs that tell the usual contrast
 SEED = 3 * 10**9  # palms that nobody chose: neither people's seeds nor those of the calibration
 
 
@@ -25,12 +26,14 @@ class ScoreConfig(BaseModel):
     """How many palms of a model are scored.
 
     The Fréchet distance grows as sets shrink, so by default as many are drawn as the reference's floor was
-    measured with at most: then a model and real palms are judged at the same count.
+    measured with at most: then a model and real palms are judged at the same count. The distances of several
+    such sets tell how much one of them wavers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     count: int | None = Field(None, ge=2, le=100_000)
+    sets: int = Field(4, ge=2, le=100, description="sets of that many palms")
 
 
 def score_model(
@@ -49,13 +52,25 @@ def score_model(
         ExtractorMismatchError, WeightsUnavailableError: the reference's extractor cannot be had here.
     """
     from palm_assets.gan.sampling import load_model
+    from palm_assets.gate.measuring import contrasts, measure
     from palm_assets.pictures import grid
-    from palm_assets.quality.reference import score_set
+    from palm_assets.quality.features import extract, load_extractor
+    from palm_assets.quality.identity import require_same_extractor
     from palm_assets.quality.reference_files import load_reference
+    from palm_assets.quality.score import score_features
 
     model, reference = load_model(model_folder, ""), load_reference(reference_folder)
+    extractor = load_extractor(reference.extractor)  # type: ignore[arg-type]
+    require_same_extractor(extractor.identity, reference.identity, where="scores of a model")
     count = config.count or usual_count(reference)
-    score = score_set(fresh_palms(model, count), reference)
+    features, contrast = [], []
+    for number in range(config.sets):  # one set at a time: at 256 px, all of them would fill the memory
+        drawn = model.draw(model.latents(SEED + number * count, range(count)))
+        features.append(extract(extractor, drawn))
+        contrast.append(contrasts(drawn))
+    some_real = train_images[np.linspace(0, len(train_images) - 1, min(REAL, len(train_images))).astype(int)]
+    measures = measure(features, np.concatenate(contrast), contrasts(some_real), reference)
+    score = score_features(features[0], reference)
     (folder / SCORE_FILE).write_text(json.dumps(score.to_json(), indent=1) + "\n")
 
     shown = np.linspace(0, count - 1, min(PAIRS, count)).astype(int)
@@ -67,7 +82,7 @@ def score_model(
     grid(np.concatenate(pairs), columns=min(columns, len(shown))).save(folder / BESIDE_FILE)
 
     lines = {key: value for key, value in score.to_json().items() if isinstance(value, int | float | str)}
-    return lines | {"text": score.describe()}
+    return lines | {"measures": measures.to_json(), "text": score.describe()}
 
 
 def usual_count(reference: Reference) -> int:

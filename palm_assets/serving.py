@@ -15,6 +15,7 @@ import numpy as np
 
 from palm_assets.errors import CheckpointError, NothingReleasedError, PalmError
 from palm_assets.gan.sampling import PalmModel, load_model
+from palm_assets.pins import hold
 from palm_assets.store import Artifact, Store, open_folder
 
 log = logging.getLogger(__name__)
@@ -163,7 +164,8 @@ def _open_released(store: Store) -> tuple[PalmModel, Artifact]:
         raise NothingReleasedError(
             "No model is released yet", where=store.home, hint="Run `make pipeline`: it makes one."
         )
-    return open_model(store, release.model)
+    model, artifact = open_model(store, release.model)
+    return model, hold(artifact)  # so that nobody removes it under a running page
 
 
 def _tell(before: Served, now: Served) -> None:

@@ -22,7 +22,7 @@ from palm_assets.progress import Progress, silent
 from palm_assets.quality.config import ReferenceConfig
 from palm_assets.scoring import ScoreConfig, score_model
 from palm_assets.sources.config import BoxesConfig, PhotosConfig, SourceConfig
-from palm_assets.store import Artifact, Release, Store, version_of
+from palm_assets.store import Artifact, Store, version_of
 from palm_assets.training_jobs import Job, run_here
 
 CODE_VERSIONS = {
@@ -160,18 +160,6 @@ def make_scores(
 
     inputs = {"model": model.version, "reference": reference.version}
     return store.make("scores", build, inputs=inputs, config=config, code_version=CODE_VERSIONS["scores"])
-
-
-def release(store: Store, model: Artifact, reference: Artifact) -> Release:
-    """Let the page serve this model, once it was loaded by the page's own door.
-
-    Raises:
-        CheckpointError: the model cannot be run; what is released stays.
-    """
-    from palm_assets.gan.sampling import load_model
-
-    load_model(model.folder, model.version)
-    return store.release(model, reference)
 
 
 def _located(config: SourceConfig) -> tuple[Path | None, dict[str, str]]:

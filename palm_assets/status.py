@@ -11,6 +11,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from palm_assets.errors import PalmError
+from palm_assets.gate.records import read
 from palm_assets.store import MANIFEST, Kind, Manifest, Store
 
 FEW = 6  # facts on a line
@@ -26,8 +27,8 @@ class Row:
         created: ISO 8601, UTC; "" if damaged.
         megabytes: of all its files.
         inputs: what it was made from: role to version.
-        facts: what its maker recorded.
-        marks: "current" (an asset points to it), "released", "damaged".
+        facts: what its maker recorded; for a refused model also why the gate "refused" it.
+        marks: "current" (an asset points to it), "released", "refused", "damaged".
         problem: what is wrong with it; "" if nothing was found.
     """
 
@@ -48,7 +49,7 @@ def survey(store: Store, *, verify: bool = False) -> list[Row]:
         store: to look at.
         verify: hash every file; else only names and sizes are compared with the manifest.
     """
-    pointed = set(_pointers(store))
+    pointed = set(pointers(store))
     rows = []
     for kind in get_args(Kind):
         found = [_row(store, kind, folder, pointed, verify) for folder in (store.home / kind).glob("*/")]
@@ -69,6 +70,8 @@ def as_table(rows: list[Row]) -> str:
         told = row.problem or ", ".join(_told(row.facts))
         if told:
             lines.append(f"          {told}")
+        if "refused" in row.marks:
+            lines.append(f"          refused: {row.facts['refused']}")
     return "\n".join(lines)
 
 
@@ -81,14 +84,16 @@ def _row(store: Store, kind: Kind, folder: Path, pointed: set[tuple[str, str, st
         problem = "the manifest is missing or not readable"
         return Row(kind, version, "", 0.0, {}, {}, tuple(sorted({*marks, "damaged"})), problem)
     problem = _problem(store, kind, folder, manifest, verify)
+    judgement = read(store, version, damaged_is_none=True) if kind == "models" else None
+    refused = {} if judgement is None or judgement.passed else {"refused": judgement.refusal}
     return Row(
         kind,
         version,
         manifest.created.isoformat(timespec="seconds"),
         sum(record.bytes for record in manifest.files.values()) / 1e6,
         manifest.inputs,
-        manifest.facts,
-        tuple(sorted({*marks, *(["damaged"] if problem else [])})),
+        manifest.facts | refused,
+        tuple(sorted({*marks, *refused, *(["damaged"] if problem else [])})),
         problem,
     )
 
@@ -106,7 +111,7 @@ def _problem(store: Store, kind: Kind, folder: Path, manifest: Manifest, verify:
     return ""
 
 
-def _pointers(store: Store) -> Iterator[tuple[str, str, str]]:
+def pointers(store: Store) -> Iterator[tuple[str, str, str]]:
     """(mark, kind, version) of all that something points to; unreadable pointers point nowhere."""
     for path in (store.home / "current").glob("*.json"):
         try:
@@ -125,7 +130,11 @@ def _pointers(store: Store) -> Iterator[tuple[str, str, str]]:
 
 def _told(facts: dict[str, Any]) -> list[str]:
     """The first few facts that fit on a line."""
-    plain = {name: value for name, value in facts.items() if isinstance(value, str | int | float | bool)}
+    plain = {
+        name: value
+        for name, value in facts.items()
+        if isinstance(value, str | int | float | bool) and name != "refused"
+    }
     short = [
         f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
         for name, value in plain.items()

@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from palm_assets.durable import sha256_of, sync, write_atomically, writing_under
 from palm_assets.errors import ArtifactCorruptError, ArtifactMissingError
+from palm_assets.releases import Release, read_history, read_released, write_release
 
 log = logging.getLogger(__name__)
 
@@ -73,17 +74,6 @@ class Artifact:
         return self.manifest.facts
 
 
-class Release(BaseModel):
-    """Which model the page serves, and the reference it was judged against."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    schema_version: Literal[1] = 1
-    model: str
-    reference: str
-    released: datetime
-
-
 class Store:
     """All artifacts under one folder, `PALM_HOME`."""
 
@@ -115,12 +105,20 @@ class Store:
             )
         return found
 
+    def manifest(self, kind: Kind, version: str) -> Manifest:
+        """What is written down about an artifact, without a look at its files.
+
+        Raises:
+            ArtifactCorruptError: it is missing or not readable.
+        """
+        return _read_manifest(self.home / kind / version, kind, version)
+
     def versions(self, kind: Kind) -> list[str]:
         """Versions published for a kind, oldest first by their manifests."""
         manifests = []
         for path in (self.home / kind).glob(f"*/{MANIFEST}"):
             with contextlib.suppress(ArtifactCorruptError):
-                manifests.append(_read_manifest(path.parent, kind, path.parent.name))
+                manifests.append(self.manifest(kind, path.parent.name))
         return [manifest.version for manifest in sorted(manifests, key=lambda m: (m.created, m.version))]
 
     def make(
@@ -148,7 +146,7 @@ class Store:
             if found is not None:
                 return found
         folder = self.home / kind / version
-        with writing_under(self.home), self._lock(f"{kind}-{version}"):
+        with writing_under(self.home), self.lock(f"{kind}-{version}"):
             found = self._find_or_discard(kind, version)  # another process may have made it meanwhile
             if found is not None:
                 return found
@@ -218,27 +216,24 @@ class Store:
         Raises:
             ArtifactCorruptError: `released.json` is not readable.
         """
-        path = self.home / "released.json"
-        try:
-            return Release.model_validate_json(path.read_text())
-        except FileNotFoundError:
-            return None
-        except (ValidationError, UnicodeDecodeError) as error:
-            raise ArtifactCorruptError(
-                "The release pointer is not readable", where=path, hint="Release a model again."
-            ) from error
+        return read_released(self.home)
 
-    def release(self, model: Artifact, reference: Artifact) -> Release:
-        """Let the page serve this model; writes nothing if it does already."""
-        now = None
-        with contextlib.suppress(ArtifactCorruptError):  # replaced below
+    def release(
+        self, model: Artifact, reference: Artifact, *, by: Literal["gate", "hand"] = "gate"
+    ) -> Release:
+        """Let the page serve this model; writes nothing if it does already.
+
+        An unreadable pointer or history is replaced.
+        """
+        with contextlib.suppress(ArtifactCorruptError):
             now = self.released()
-        if now is not None and (now.model, now.reference) == (model.version, reference.version):
-            return now
-        release = Release(model=model.version, reference=reference.version, released=datetime.now(UTC))
-        with writing_under(self.home):
-            write_atomically(self.home / "released.json", release.model_dump_json(indent=2).encode() + b"\n")
-        return release
+            if now is not None and (now.model, now.reference) == (model.version, reference.version):
+                return now
+        with writing_under(self.home), self.lock("release"):
+            history: list[Release] = []
+            with contextlib.suppress(ArtifactCorruptError):
+                history = read_history(self.home)
+            return write_release(self.home, model.version, reference.version, by, history)
 
     def _find_or_discard(self, kind: Kind, version: str) -> Artifact | None:
         try:
@@ -260,11 +255,11 @@ class Store:
         return draft
 
     @contextlib.contextmanager
-    def _lock(self, name: str) -> Iterator[None]:
+    def lock(self, name: str) -> Iterator[None]:
         """One process at a time; the kernel lets go when the holder dies, so no lock is ever stale."""
         path = self.home / "work" / f"{name}.lock"
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w") as handle:
+        with path.open("a") as handle:  # which leaves the file as it is
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 from PIL import Image
 
-from palm_assets.errors import TrainingStoppedError
 from palm_assets.opening import open_boxes, open_crops
 from palm_assets.store import Store
 
@@ -65,18 +64,18 @@ def _detector(job: Job, say: Say, show: Show, stopped: Callable[[], bool]) -> di
         eta = _eta(started, epoch, config.epochs)
         say(f"epoch {epoch}/{config.epochs}, {eta}, AP50 on validation {ap50:.3f}")
         show({"epoch": epoch, **figures})
-        if stopped():
-            raise TrainingStoppedError("Training was stopped", hint="Materialize it again to start over.")
 
     say(f"training the palm detector from {config.start}: {boxes.facts()}")
-    return train_detector(boxes, config, Path(job["folder"]), Path(job["work"]), on_epoch=on_epoch)
+    return train_detector(
+        boxes, config, Path(job["folder"]), Path(job["work"]), on_epoch=on_epoch, stopped=stopped
+    )
 
 
 def _model(job: Job, say: Say, show: Show, stopped: Callable[[], bool]) -> dict[str, Any]:
     from palm_assets.gan.choosing import Candidate
     from palm_assets.gan.config import GanConfig
     from palm_assets.gan.publishing import train_and_publish
-    from palm_assets.gan.training import Figures
+    from palm_assets.gan.training import STATE_FILE, Figures
 
     config = GanConfig(**job["config"])
     crops = Store(Path(job["home"])).open("crops", job["inputs"]["crops"])
@@ -104,7 +103,11 @@ def _model(job: Job, say: Say, show: Show, stopped: Callable[[], bool]) -> dict[
         )
         show({"kimg": candidate.seen / 1000, "distance_from_held_out": candidate.distance, **known}, samples)
 
-    say(f"training a {config.image_size} px DCGAN on {crops.facts['crops']['train']} palms")
+    goes_on = (Path(job["work"]) / STATE_FILE).is_file()
+    say(
+        f"training a {config.image_size} px DCGAN on {crops.facts['crops']['train']} palms"
+        + (", from where an earlier run saved its state" if goes_on else "")
+    )
     return train_and_publish(
         open_crops(crops),
         crops,

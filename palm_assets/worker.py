@@ -22,14 +22,26 @@ from palm_assets.pictures import jpeg
 from palm_assets.training_jobs import Job, perform
 
 EXIT_REFUSED = 3
+EXIT_TOO_SLOW = 4
+SECONDS_TO_SAVE = 8.0
 SHOWN_PIXELS = 512  # of a grid in the event log, which keeps all of them
 
 
 def _watch_for_the_end() -> Callable[[], bool]:
-    """True once this process was asked to stop, or its parent is gone: nobody would publish what it makes."""
+    """True once this process was asked to stop, or its parent is gone: nobody would publish what it makes.
+
+    Whoever asked does not wait long: what does not end by itself is ended, and the last saved state counts.
+    """
     asked = threading.Event()
+
+    def end(*_: object) -> None:
+        asked.set()
+        last_moment = threading.Timer(SECONDS_TO_SAVE, os._exit, [EXIT_TOO_SLOW])
+        last_moment.daemon = True
+        last_moment.start()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: asked.set())
+        signal.signal(number, end)
     parent = os.getppid()
     return lambda: asked.is_set() or os.getppid() != parent
 

@@ -5,17 +5,24 @@ import dagster as dg
 from palm_assets import stages
 from palm_assets.crops.config import CropConfig
 from palm_assets.detector.config import DetectorConfig
+from palm_assets.errors import RefusedError
 from palm_assets.gan.config import GanConfig
+from palm_assets.gate.judging import release_candidate
 from palm_assets.quality.config import ReferenceConfig
+from palm_assets.retention import tidy
 from palm_assets.scoring import ScoreConfig
 from palm_assets.sources.config import BoxesConfig, PhotosConfig
 from palm_assets.store import Artifact
-from pipelines.reporting import logged, materialized, picture
-from pipelines.resources import PalmStore, clear_failures
+from pipelines.automation import FOLLOWS_DATA, FRESH
+from pipelines.checks import Gate
+from pipelines.reporting import figures, logged, materialized, picture
+from pipelines.resources import PalmStore, Retention, clear_failures
 from pipelines.training import in_another_process
 
 ArtifactResult = dg.MaterializeResult[Artifact]
 OWNERS = ["team:palms"]
+# Of a training process that was killed: it goes on where it last saved. A refusal is not tried again.
+RETRIES = dg.RetryPolicy(max_retries=2, delay=2)
 
 
 # A launchpad form is the library's own config type: launchpad, presets, tests and notebooks share one.
@@ -77,8 +84,10 @@ def raw_palm_boxes(context: dg.AssetExecutionContext, config: BoxesForm, palms: 
     group_name="detector",
     kinds={"ultralytics", "pytorch"},
     pool="gpu",
+    retry_policy=RETRIES,
     owners=OWNERS,
     code_version=stages.CODE_VERSIONS["detector"],
+    automation_condition=FOLLOWS_DATA,
 )
 def palm_detector(
     context: dg.AssetExecutionContext,
@@ -97,6 +106,7 @@ def palm_detector(
     kinds={"numpy"},
     owners=OWNERS,
     code_version=stages.CODE_VERSIONS["crops"],
+    automation_condition=FOLLOWS_DATA,
 )
 def cropped_palms(
     context: dg.AssetExecutionContext,
@@ -117,18 +127,23 @@ def cropped_palms(
     group_name="palms",
     kinds={"pytorch"},
     pool="gpu",
+    retry_policy=RETRIES,
     owners=OWNERS,
     code_version=stages.CODE_VERSIONS["models"],
+    automation_condition=FOLLOWS_DATA,
 )
 def dcgan_checkpoint(
     context: dg.AssetExecutionContext,
     config: GanForm,
     palms: PalmStore,
+    retention: Retention,
     cropped_palms: Artifact,
 ) -> ArtifactResult:
     """A generator and a discriminator, trained against each other."""
     with clear_failures():
         made = stages.make_model(palms.store(), cropped_palms, config, run=in_another_process(context))
+        if not made.reused and (removed := tidy(palms.store(), retention)):
+            context.log.info(f"removed what nothing needs any more: {', '.join(removed)}")
     return materialized(context, made, pictures=["samples.png", "curves.png", "reliability.png"])
 
 
@@ -137,6 +152,7 @@ def dcgan_checkpoint(
     kinds={"pytorch", "scipy"},
     owners=OWNERS,
     code_version=stages.CODE_VERSIONS["reference"],
+    automation_condition=FOLLOWS_DATA,
 )
 def fid_reference(
     context: dg.AssetExecutionContext, config: ReferenceForm, palms: PalmStore, cropped_palms: Artifact
@@ -154,6 +170,7 @@ def fid_reference(
     kinds={"pytorch", "scipy"},
     owners=OWNERS,
     code_version=stages.CODE_VERSIONS["scores"],
+    automation_condition=FOLLOWS_DATA,
 )
 def palm_scores(
     context: dg.AssetExecutionContext,
@@ -170,17 +187,32 @@ def palm_scores(
     return materialized(context, made, pictures=["beside_real.png"])
 
 
-@dg.asset(group_name="release", kinds={"streamlit"}, owners=OWNERS, code_version=stages.RELEASE_VERSION)
+@dg.asset(
+    group_name="release",
+    kinds={"streamlit"},
+    owners=OWNERS,
+    code_version=stages.RELEASE_VERSION,
+    automation_condition=FOLLOWS_DATA,
+    freshness_policy=FRESH,
+)
 def palm_release(
     context: dg.AssetExecutionContext,
+    gate: Gate,
     palms: PalmStore,
     dcgan_checkpoint: Artifact,
     fid_reference: Artifact,
     palm_scores: Artifact,
 ) -> dg.MaterializeResult[None]:
-    """The model that the page serves."""
+    """The model that the page serves: it moves only to one that passed the gate."""
+    scored = {"model": dcgan_checkpoint.version, "reference": fid_reference.version}
     with clear_failures():
-        release = stages.release(palms.store(), dcgan_checkpoint, fid_reference)
+        if palm_scores.manifest.inputs != scored:
+            raise RefusedError(
+                "The scores are of another model or reference",
+                where=palm_scores.folder,
+                hint="Materialize palm_scores first.",
+            )
+        release = release_candidate(palms.store(), palm_scores, gate)
     context.log.info(f"released model {release.model}")
     return dg.MaterializeResult(
         data_version=dg.DataVersion(f"{release.model}-{release.reference}"),
@@ -190,5 +222,6 @@ def palm_release(
             "released": str(release.released),
             "scores": dg.MetadataValue.md(f"```\n{palm_scores.facts['text']}\n```"),
             "samples": picture(dcgan_checkpoint.folder / "samples.png"),
+            **figures(palm_scores.facts),
         },
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import yaml
 
-from pipelines import assets
-from pipelines.resources import ArtifactIOManager, PalmStore
+from pipelines import assets, checks
+from pipelines.automation import Retraining, failure_sensor, kaggle_sensor, retrain_schedule
+from pipelines.resources import ArtifactIOManager, PalmStore, Retention
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -26,14 +28,29 @@ def preset_job(path: Path) -> dg.UnresolvedAssetJobDefinition:
     )
 
 
-def definitions(home: Path) -> dg.Definitions:
-    """The graph over the artifact store under `home`."""
+def definitions(home: Path, retraining: Retraining | None = None, presets: Path = PRESETS) -> dg.Definitions:
+    """The graph over the artifact store under `home`, with a job for each preset in a folder.
+
+    Raises:
+        ValueError: there is no preset of the name that retraining asks for.
+    """
     palms = PalmStore(home=str(home))
+    settings = retraining or Retraining()
+    jobs = {path.stem: preset_job(path) for path in sorted(presets.glob("*.yaml"))}
+    if settings.preset not in jobs:
+        raise ValueError(f"PALM_RETRAIN_PRESET must be one of {', '.join(jobs)}, not {settings.preset}")
+    job = jobs[settings.preset]
+    config: dict[str, Any] = yaml.safe_load((presets / f"{settings.preset}.yaml").read_text())
     return dg.Definitions(
         assets=dg.load_assets_from_modules([assets]),
-        jobs=[preset_job(path) for path in sorted(PRESETS.glob("*.yaml"))],
+        asset_checks=dg.load_asset_checks_from_modules([checks]),
+        jobs=list(jobs.values()),
+        schedules=[retrain_schedule(settings, job, config)],
+        sensors=[kaggle_sensor(settings, job, config), failure_sensor(settings)],
         resources={
             "palms": palms,
+            "gate": checks.Gate(),
+            "retention": Retention(),
             "io_manager": ArtifactIOManager(palms=palms),
         },
         # Steps share one process: importing torch anew for every step costs more than most steps do, and
@@ -42,4 +59,8 @@ def definitions(home: Path) -> dg.Definitions:
     )
 
 
-defs = definitions(Path(os.environ.get("PALM_HOME", "palm_home")))
+defs = definitions(
+    Path(os.environ.get("PALM_HOME", "palm_home")),
+    Retraining.from_environment(),
+    Path(os.environ.get("PALM_PRESETS", PRESETS)),
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,11 @@ def picture(path: Path) -> dg.MetadataValue:
     if len(content) > PICTURE_BYTES:
         return dg.MetadataValue.path(str(path))
     return dg.MetadataValue.md(f"![{path.stem}](data:image/png;base64,{base64.b64encode(content).decode()})")
+
+
+def figures(facts: Mapping[str, Any]) -> dict[str, float]:
+    """The plain figures among facts: the UI plots them over the materializations."""
+    return {k: v for k, v in facts.items() if isinstance(v, int | float) and not isinstance(v, bool)}
 
 
 def logged(context: dg.AssetExecutionContext, what: str) -> Progress:

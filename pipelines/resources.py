@@ -7,6 +7,8 @@ from pathlib import Path
 import dagster as dg
 
 from palm_assets.errors import PalmError
+from palm_assets.pins import hold
+from palm_assets.retention import RetentionConfig
 from palm_assets.store import Artifact, Store
 
 
@@ -18,6 +20,10 @@ class PalmStore(dg.ConfigurableResource):  # type: ignore[type-arg]
     def store(self) -> Store:
         """The store itself."""
         return Store(Path(self.home))
+
+
+class Retention(RetentionConfig, dg.ConfigurableResource):  # type: ignore[type-arg]
+    """How much is kept beside what is in use."""
 
 
 class ArtifactIOManager(dg.ConfigurableIOManager):
@@ -32,7 +38,7 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
     def load_input(self, context: dg.InputContext) -> Artifact:
         """The verified artifact that the upstream asset is now."""
         with clear_failures():
-            return self.palms.store().current(context.asset_key.to_user_string())
+            return hold(self.palms.store().current(context.asset_key.to_user_string()))
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from palm_assets.errors import PalmError
 from palm_assets.stages import Runner
 from palm_assets.training_jobs import Job
 
-SECONDS_TO_SAVE = 9  # from a cancellation until the trainer must be gone
+SECONDS_TO_SAVE = 9  # from a cancellation until the trainer must be gone; it gives itself a second less
 
 
 def in_another_process(context: dg.AssetExecutionContext) -> Runner:

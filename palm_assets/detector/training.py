@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import logging
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,10 +18,14 @@ from palm_assets.detector.boxes import BoxSet, lay_out_for_ultralytics
 from palm_assets.detector.config import DetectorConfig
 from palm_assets.detector.detection import DETECTOR_FILE, load_detector
 from palm_assets.detector.picture import draw_detections
-from palm_assets.errors import DetectorError, PalmError, PhotoError
+from palm_assets.errors import DetectorError, PalmError, PhotoError, TrainingStoppedError
 from palm_assets.photos.reading import read_photo
 
 PICTURED = 24
+LAST = Path("weights", "last.pt")
+FINISHED = -1  # the epoch that Ultralytics writes into the checkpoints of a finished training
+
+log = logging.getLogger(__name__)
 
 
 def train_detector(
@@ -30,24 +35,30 @@ def train_detector(
     work: Path,
     *,
     on_epoch: Callable[[int, dict[str, float]], None] = lambda epoch, figures: None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
     """Train on the training split, keep the epoch that is best on the validation split, measure on the test.
 
     Writes `detector.safetensors`, `curves.csv` and `detections.png` into `folder`. Ultralytics' own files go
-    to `work` and are removed.
+    to `work` and are removed at the end; a training that was cut off goes on after its last whole epoch.
+
+    `stopped` is asked after every batch.
 
     Returns:
         Facts for the manifest: `ap50` and `ap50_95` on the test split, in [0, 1], and the epochs trained.
 
     Raises:
         DetectorError: the starting weights cannot be had, or training fails.
+        TrainingStoppedError: `stopped` said so; the last whole epoch is kept in `work`.
     """
     from palm_assets.detector.ultralytics_quietly import YOLO
 
     shutil.rmtree(work / "set", ignore_errors=True)
-    shutil.rmtree(work / "run", ignore_errors=True)
     data = lay_out_for_ultralytics(boxes, work / "set")
-    yolo = _starting_point(config)
+    done = _epochs_done(work)
+    if done == 0:
+        shutil.rmtree(work / "run", ignore_errors=True)
+    yolo = YOLO(str(work / "run" / LAST)) if done else _starting_point(config)
 
     def settle(trainer: Any) -> None:
         # Ultralytics sets one thread and the slower memory layout; on a CPU both cost half the speed.
@@ -59,26 +70,35 @@ def train_detector(
         if trainer.epoch < config.epochs:  # Ultralytics calls once more for the final model
             on_epoch(trainer.epoch + 1, figures)
 
+    def stop(trainer: Any) -> None:
+        if stopped():
+            raise TrainingStoppedError(
+                "Training was stopped", hint="Materialize it again: it goes on after its last whole epoch."
+            )
+
     yolo.add_callback("on_train_epoch_start", settle)
+    yolo.add_callback("on_train_batch_end", stop)
     yolo.add_callback("on_fit_epoch_end", report)
     with _failures_explained(boxes):
-        yolo.train(
-            data=str(data),
-            epochs=config.epochs,
-            imgsz=config.image_size,
-            batch=config.batch,
-            nbs=config.batch,  # an update a batch; by default it waits for 64 pictures, too few in short runs
-            seed=config.seed,
-            project=str(work),
-            name="run",
-            exist_ok=True,
-            workers=0,
-            cache="ram",
-            plots=False,
-            amp=False,  # its AMP check downloads weights
-            verbose=False,
-            deterministic=True,
-        )
+        if done < config.epochs:
+            yolo.train(
+                resume=done > 0,
+                data=str(data),
+                epochs=config.epochs,
+                imgsz=config.image_size,
+                batch=config.batch,
+                nbs=config.batch,  # an update a batch; by default it waits for 64 pictures: too few
+                seed=config.seed,
+                project=str(work),
+                name="run",
+                exist_ok=True,
+                workers=0,
+                cache="ram",
+                plots=False,
+                amp=False,  # its AMP check downloads weights
+                verbose=False,
+                deterministic=True,
+            )
 
         best: Any = YOLO(str(work / "run" / "weights" / "best.pt"))
         use_all_cores()
@@ -105,6 +125,28 @@ def train_detector(
     _picture(boxes, folder)
     shutil.rmtree(work, ignore_errors=True)
     return {"ap50": float(measured.box.map50), "ap50_95": float(measured.box.map), "epochs": epochs}
+
+
+def _epochs_done(work: Path) -> int:
+    """Epochs after which a training that was cut off can go on; 0 to start over.
+
+    Ultralytics saves after every epoch, in place: a kill in that moment leaves a file that is no checkpoint.
+    """
+    import torch
+
+    last = work / "run" / LAST
+    try:
+        # Our own run wrote it, in a folder of our own: the one pickle that is read whole.
+        saved = torch.load(last, map_location="cpu", weights_only=False)
+        if saved["epoch"] == FINISHED:
+            load = torch.load(last.with_name("best.pt"), map_location="cpu", weights_only=False)
+            return int(saved["train_args"]["epochs"]) if load["epoch"] == FINISHED else 0
+        return int(saved["epoch"]) + 1
+    except FileNotFoundError:
+        return 0
+    except Exception as error:  # whatever an unpickler may raise
+        log.warning("The detector's last epoch cannot be read (%s): training starts over.", error)
+        return 0
 
 
 def _starting_point(config: DetectorConfig) -> Any:
@@ -141,12 +183,16 @@ def _channels_last() -> Any:
 
 
 def _curves(source: Path, target: Path) -> int:
-    """Copy Ultralytics' table of losses and figures without its padding; return the number of epochs."""
+    """Copy Ultralytics' table of losses and figures without its padding; return the number of epochs.
+
+    An epoch that was cut off after its row was written has two: the later one counts.
+    """
     with source.open(newline="") as stream:
-        rows = [[cell.strip() for cell in row] for row in csv.reader(stream)]
+        head, *rows = [[cell.strip() for cell in row] for row in csv.reader(stream)]
+    epochs = {row[0]: row for row in rows}
     with target.open("w", newline="") as stream:
-        csv.writer(stream).writerows(rows)
-    return len(rows) - 1
+        csv.writer(stream).writerows([head, *epochs.values()])
+    return len(epochs)
 
 
 def _picture(boxes: BoxSet, folder: Path) -> None:

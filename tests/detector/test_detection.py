@@ -27,7 +27,7 @@ from palm_assets.detector.detection import (
     load_detector,
 )
 from palm_assets.detector.training import train_detector
-from palm_assets.errors import DetectorError
+from palm_assets.errors import DetectorError, TrainingStoppedError
 
 SIZES = [(80, 64), (64, 80), (96, 96)]
 
@@ -324,3 +324,51 @@ def test_a_file_that_is_not_a_detector_is_a_typed_error(
     with pytest.raises(DetectorError, match="Not a palm detector") as refused:
         load_detector(tmp_path)
     assert str(path) in str(refused.value)
+
+
+# Going on where a training was cut off
+
+CUT_OFF = DetectorConfig(epochs=3, image_size=64, batch=8)
+
+
+def cut_off_after(epochs: int, boxes: BoxSet, folder: Path) -> Path:
+    """The work folder of a training that was stopped in the epoch after so many whole ones."""
+    done: list[int] = []
+    folder.mkdir()
+    with pytest.raises(TrainingStoppedError, match="goes on"):
+        train_detector(
+            boxes,
+            CUT_OFF,
+            folder,
+            folder / "work",
+            on_epoch=lambda epoch, _: done.append(epoch),
+            stopped=lambda: len(done) == epochs,
+        )
+    assert not (folder / DETECTOR_FILE).exists()
+    return folder / "work"
+
+
+def epochs_trained(boxes: BoxSet, folder: Path) -> list[int]:
+    """Which epochs are trained when the same training is asked for again."""
+    done: list[int] = []
+    facts = train_detector(
+        boxes, CUT_OFF, folder, folder / "work", on_epoch=lambda epoch, _: done.append(epoch)
+    )
+    assert facts["epochs"] == 3
+    rows = (folder / "curves.csv").read_text().splitlines()[1:]
+    assert [int(row.split(",")[0]) for row in rows] == [1, 2, 3]
+    assert (folder / DETECTOR_FILE).is_file()
+    return done
+
+
+def test_a_training_that_was_stopped_goes_on_after_its_last_whole_epoch(
+    boxes: BoxSet, tmp_path: Path
+) -> None:
+    cut_off_after(1, boxes, tmp_path / "a")
+    assert epochs_trained(boxes, tmp_path / "a") == [2, 3]
+
+
+def test_a_checkpoint_that_was_cut_in_half_starts_the_training_over(boxes: BoxSet, tmp_path: Path) -> None:
+    last = cut_off_after(1, boxes, tmp_path / "a") / "run" / "weights" / "last.pt"
+    last.write_bytes(last.read_bytes()[:1000])
+    assert epochs_trained(boxes, tmp_path / "a") == [1, 2, 3]

@@ -1,6 +1,6 @@
 import copy
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,26 +9,7 @@ import pytest
 
 from palm_assets.store import Store
 from pipelines.definitions import definitions
-
-TINY: dict[str, dict[str, Any]] = {
-    "raw_hands": {"drawn_photos": 80, "drawn_people": 16, "drawn_size": 128},
-    "raw_palm_boxes": {"drawn_train": 24, "drawn_valid": 6, "drawn_test": 6, "drawn_size": 128},
-    # Two short epochs find nothing for certain, so any box will do: what is tested here is the flow.
-    "palm_detector": {"epochs": 2, "image_size": 64, "batch": 8},
-    "cropped_palms": {"image_size": 16, "no_palm": "whole_photo"},
-    "dcgan_checkpoint": {
-        "image_size": 16,
-        "kimg": 0.64,
-        "batch": 16,
-        "snapshot_kimg": 0.16,
-        "save_minutes": 0.005,
-        "latent": 16,
-        "generator_width": 8,
-        "discriminator_width": 8,
-    },
-    "fid_reference": {},
-    "palm_scores": {"count": 8},
-}
+from tests.tiny import LENIENT, TINY
 
 
 @dataclass
@@ -37,6 +18,7 @@ class Graph:
 
     home: Path
     instance: dg.DagsterInstance
+    gate: dict[str, Any] = field(default_factory=lambda: dict(LENIENT))
 
     @property
     def store(self) -> Store:
@@ -51,7 +33,10 @@ class Graph:
         keys = [dg.AssetKey(name) for name in selection] or None
         chosen = {name: {"config": config[name]} for name in config if keys is None or name in selection}
         return job.execute_in_process(
-            run_config={"ops": chosen}, instance=self.instance, asset_selection=keys, raise_on_error=False
+            run_config={"ops": chosen, "resources": {"gate": {"config": self.gate}}},
+            instance=self.instance,
+            asset_selection=keys,
+            raise_on_error=False,
         )
 
     def versions(self) -> dict[str, str]:

@@ -1,9 +1,12 @@
 import base64
+import contextlib
 import io
 import random
+import shutil
+import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import dagster as dg
@@ -11,8 +14,9 @@ import psutil
 import pytest
 from PIL import Image
 
+from palm_assets.gan.checkpoint import DISCRIMINATOR_FILE, GENERATOR_FILE
 from palm_assets.gan.sampling import load_model
-from palm_assets.store import Store
+from palm_assets.gan.training import STATE_FILE
 from tests.pipelines.conftest import Graph, failures, reuse
 
 
@@ -110,21 +114,62 @@ def test_a_damaged_artifact_is_remade(made: Graph) -> None:
     assert made.store.current("cropped_palms").version == crops.version
 
 
-def test_a_training_process_killed_three_times_publishes_nothing_and_then_completes(made: Graph) -> None:
-    changed = {"seed": 7, "kimg": 1.6}
-    models_before = Store(made.home).versions("models")
-    for attempt in range(3):
-        killer = threading.Thread(target=_kill_the_trainer, args=(random.Random(attempt).uniform(0.0, 2.0),))
-        killer.start()
-        result = made.materialize(dcgan_checkpoint=changed)
-        killer.join()
-        assert not result.success
-        assert Store(made.home).versions("models") == models_before
-        assert not list(made.home.glob("work/draft-*"))
-    result = made.materialize(dcgan_checkpoint=changed)
+LONGER = {"seed": 7, "kimg": 12.8}
+WEIGHTS = (GENERATOR_FILE, DISCRIMINATOR_FILE)
+
+
+def test_a_trainer_killed_at_three_random_steps_ends_in_the_very_weights_of_an_uninterrupted_one(
+    made: Graph,
+) -> None:
+    models_before = made.store.versions("models")
+    with trainers_sent(signal.SIGKILL, made.home, times=3, once_there_is=STATE_FILE) as killed:
+        result = made.materialize("dcgan_checkpoint", dcgan_checkpoint=LONGER)
+    assert len(killed) == 3  # the first attempt and both retries
+    assert not result.success
+    assert made.store.versions("models") == models_before
+    assert not list(made.home.glob("work/draft-*"))
+
+    result = made.materialize("dcgan_checkpoint", dcgan_checkpoint=LONGER)
     assert result.success, failures(result)
-    assert len(Store(made.home).versions("models")) == len(models_before) + 1
-    made.materialize()
+    assert said(made, result, "from where an earlier run saved its state")
+    resumed = made.store.current("dcgan_checkpoint")
+    weights = {name: (resumed.folder / name).read_bytes() for name in WEIGHTS}
+
+    shutil.rmtree(resumed.folder)
+    result = made.materialize("dcgan_checkpoint", dcgan_checkpoint=LONGER)
+    assert result.success, failures(result)
+    assert not said(made, result, "from where an earlier run saved its state")
+    again = made.store.current("dcgan_checkpoint")
+    assert again.version == resumed.version
+    assert {name: (again.folder / name).read_bytes() for name in WEIGHTS} == weights
+
+
+def test_a_trainer_killed_once_is_tried_again_in_the_same_run(made: Graph) -> None:
+    with trainers_sent(signal.SIGKILL, made.home, times=1, once_there_is=STATE_FILE) as killed:
+        result = made.materialize("dcgan_checkpoint", dcgan_checkpoint={**LONGER, "seed": 8})
+    assert len(killed) == 1
+    assert result.success, failures(result)
+    kinds = [event.event_type_value for event in result.all_events if event.step_key == "dcgan_checkpoint"]
+    assert kinds.count("STEP_UP_FOR_RETRY") == 1
+    assert kinds.count("STEP_RESTARTED") == 1
+    assert kinds.count("STEP_SUCCESS") == 1
+    assert said(made, result, "from where an earlier run saved its state")
+    assert made.instance.get_run_by_id(result.run_id).status == dg.DagsterRunStatus.SUCCESS  # type: ignore[union-attr]
+
+
+def test_a_trainer_that_is_asked_to_stop_saves_its_state_within_ten_seconds_and_is_not_tried_again(
+    made: Graph,
+) -> None:
+    changed = {**LONGER, "seed": 9, "kimg": 640, "save_minutes": 60}
+    with trainers_sent(signal.SIGTERM, made.home, times=1, once_there_is="progress/*.png") as stopped:
+        result = made.materialize("dcgan_checkpoint", dcgan_checkpoint=changed)
+    assert stopped[0] < 10
+    assert not result.success
+    assert "goes on where it stopped" in failures(result)[0]
+    assert [event.event_type_value for event in result.all_events].count("STEP_UP_FOR_RETRY") == 0
+    states = list(made.home.glob("work/models-*/state.safetensors"))
+    assert len(states) == 1  # saved because it was asked to stop: the next saving was an hour away
+    shutil.rmtree(states[0].parent)
 
 
 def test_a_dcgan_that_cannot_learn_from_these_crops_fails_with_one_clear_line(made: Graph) -> None:
@@ -140,15 +185,56 @@ def observations(graph: Graph, asset: str) -> list[Mapping[str, dg.MetadataValue
     return [r.asset_observation.metadata for r in found if r.run_id == found[0].run_id]  # type: ignore[union-attr]
 
 
-def _kill_the_trainer(delay: float) -> None:
-    """Kill -9 the worker `delay` seconds after it began to use its training code."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        for child in psutil.Process().children(recursive=True):
-            if "palm_assets.worker" in child.cmdline():
-                while child.memory_info().rss < 150e6:  # torch is being loaded
-                    time.sleep(0.05)
-                time.sleep(delay)
-                child.kill()
-                return
-        time.sleep(0.05)
+def said(graph: Graph, result: dg.ExecuteInProcessResult, words: str) -> bool:
+    """Whether a run's log says so."""
+    return any(words in entry.user_message for entry in graph.instance.all_logs(result.run_id))
+
+
+@contextlib.contextmanager
+def trainers_sent(
+    number: signal.Signals, home: Path, *, times: int, once_there_is: str
+) -> Iterator[list[float]]:
+    """Send a signal to so many trainers, one after the other, at random moments of their training.
+
+    Args:
+        number: the signal.
+        home: of the store that they train in.
+        times: trainers.
+        once_there_is: a file that the trainer itself must have written into its work folder before.
+
+    Yields:
+        The seconds that each took to end.
+    """
+    took: list[float] = []
+    seen: set[int] = set()
+    done = threading.Event()
+
+    def has_begun(trainer: psutil.Process) -> bool:
+        written = [path.stat().st_mtime for path in home.glob(f"work/models-*/{once_there_is}")]
+        return any(moment > trainer.create_time() for moment in written)
+
+    def hunt() -> None:
+        while len(took) < times and not done.wait(0.01):
+            for child in psutil.Process().children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    if (
+                        child.pid in seen
+                        or "palm_assets.worker" not in child.cmdline()
+                        or not has_begun(child)
+                    ):
+                        continue
+                    seen.add(child.pid)
+                    time.sleep(random.uniform(0, 0.3))
+                    started = time.monotonic()
+                    child.send_signal(number)
+                    while psutil.pid_exists(child.pid) and child.status() != psutil.STATUS_ZOMBIE:
+                        time.sleep(0.01)
+                    took.append(time.monotonic() - started)
+
+    hunter = threading.Thread(target=hunt)
+    hunter.start()
+    try:
+        yield took
+    finally:
+        done.set()
+        hunter.join()

@@ -1,0 +1,98 @@
+"""A prepared store for the faults, and a table of what came of them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from palm_assets.serving import released_model
+from palm_assets.status import survey
+from palm_assets.store import Store
+from tests.faults.everything import RELEASE
+
+LONG = bool(os.environ.get("PALMS_FAULTS_LONG"))
+KILLS = 50 if LONG else 3
+_OUTCOMES: Counter[tuple[str, str]] = Counter()
+
+
+@dataclass
+class Prepared:
+    """A finished store, and how many seconds each stage took to make it."""
+
+    home: Path
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def copy(self, to: Path) -> Store:
+        shutil.copytree(self.home, to, dirs_exist_ok=True)
+        return Store(to)
+
+
+def command(home: Path) -> list[str]:
+    return [sys.executable, "-m", "tests.faults.everything", str(home)]
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    home = tmp_path_factory.mktemp("faults") / "home"
+    run = subprocess.run(command(home), capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr[-3000:]
+    marks = [line.split() for line in run.stdout.splitlines() if line.startswith(("BEGIN", "END"))]
+    times = [float(mark[-1]) for mark in marks]
+    names = [mark[1] for mark in marks[:-1]]
+    spans = [later - earlier for earlier, later in itertools.pairwise(times)]
+    return Prepared(home, dict(zip(names, spans, strict=True)))
+
+
+def assert_all_is_whole(store: Store) -> None:
+    """Nothing half is visible, and the released model serves."""
+    assert [row for row in survey(store, verify=True) if row.problem] == []
+    model = released_model(store)
+    assert model.draw(model.latents(0, [0])).shape == (1, 3, 16, 16)
+
+
+def assert_the_next_run_completes(store: Store) -> None:
+    run = subprocess.run(command(store.home), capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert_all_is_whole(store)
+    assert not list(store.home.glob("work/draft-*"))
+
+
+def forget(store: Store, what: str) -> None:
+    """Unmake a stage, so that the next run has to make it."""
+    if what != RELEASE:
+        shutil.rmtree(store.home / what)
+
+
+@pytest.fixture
+def outcome() -> Callable[[str], object]:
+    """A context in which a fault happens; what came of it is counted for the table at the end."""
+
+    @contextmanager
+    def counted(fault: str) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            _OUTCOMES[fault, "FAILED"] += 1
+            raise
+        _OUTCOMES[fault, "nothing half, released model serves, next run completes"] += 1
+
+    return counted
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _OUTCOMES:
+        terminalreporter.section("faults")
+        width = max(len(fault) for fault, _ in _OUTCOMES)
+        terminalreporter.write_line(f"{'fault':<{width}}  times  outcome")
+        for (fault, came_of_it), times in sorted(_OUTCOMES.items()):
+            terminalreporter.write_line(f"{fault:<{width}}  {times:>5}  {came_of_it}")

@@ -1,0 +1,74 @@
+"""Every stage in one process, small, telling when each begins: `python -m tests.faults.everything HOME`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from palm_assets import stages
+from palm_assets.crops.config import CropConfig
+from palm_assets.detector.config import DetectorConfig
+from palm_assets.gan.config import GanConfig
+from palm_assets.quality.config import ReferenceConfig
+from palm_assets.scoring import ScoreConfig
+from palm_assets.serving import open_model
+from palm_assets.sources.config import BoxesConfig, PhotosConfig
+from palm_assets.store import Artifact, Kind, Store
+from tests.tiny import TINY
+
+KINDS: tuple[Kind, ...] = ("photos", "boxes", "detector", "crops", "models", "reference", "scores")
+RELEASE = "release"
+
+
+def steps(store: Store) -> Iterator[tuple[str, Callable[[], Artifact | None]]]:
+    """Each stage by the kind that it makes, and the release; to be called in this order."""
+    made: dict[str, Artifact] = {}
+
+    def keep(kind: str, make: Callable[[], Artifact]) -> Callable[[], Artifact]:
+        def call() -> Artifact:
+            made[kind] = make()
+            return made[kind]
+
+        return call
+
+    def release() -> None:
+        open_model(store, made["models"].version)
+        store.release(made["models"], made["reference"])
+
+    photos = PhotosConfig(**TINY["raw_hands"])
+    boxes = BoxesConfig(**TINY["raw_palm_boxes"])
+    detector = DetectorConfig(**TINY["palm_detector"])
+    crops = CropConfig(**TINY["cropped_palms"])
+    gan = GanConfig(**{**TINY["dcgan_checkpoint"], "kimg": 3.2})
+    scores = ScoreConfig(**TINY["palm_scores"])
+    yield "photos", keep("photos", lambda: stages.make_photos(store, photos))
+    yield "boxes", keep("boxes", lambda: stages.make_boxes(store, boxes))
+    yield "detector", keep("detector", lambda: stages.make_detector(store, made["boxes"], detector))
+    yield "crops", keep("crops", lambda: stages.make_crops(store, made["photos"], made["detector"], crops))
+    yield "models", keep("models", lambda: stages.make_model(store, made["crops"], gan))
+    yield (
+        "reference",
+        keep("reference", lambda: stages.make_reference(store, made["crops"], ReferenceConfig())),
+    )
+    yield (
+        "scores",
+        keep(
+            "scores",
+            lambda: stages.make_scores(store, made["models"], made["reference"], made["crops"], scores),
+        ),
+    )
+    yield RELEASE, release
+
+
+def main(home: str) -> None:
+    """Run them all."""
+    for name, step in steps(Store(Path(home))):
+        print("BEGIN", name, time.monotonic(), flush=True)
+        step()
+    print("END", time.monotonic(), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

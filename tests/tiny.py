@@ -1,0 +1,38 @@
+"""The whole pipeline in seconds: a config for every stage, and a gate that lets through what it makes."""
+
+from typing import Any
+
+TINY: dict[str, dict[str, Any]] = {
+    "raw_hands": {"drawn_photos": 80, "drawn_people": 16, "drawn_size": 128},
+    "raw_palm_boxes": {"drawn_train": 24, "drawn_valid": 6, "drawn_test": 6, "drawn_size": 128},
+    # Two short epochs find nothing for certain, so any box will do: what is tested here is the flow.
+    "palm_detector": {"epochs": 2, "image_size": 64, "batch": 8},
+    "cropped_palms": {"image_size": 16, "no_palm": "whole_photo"},
+    "dcgan_checkpoint": {
+        "image_size": 16,
+        "kimg": 0.64,
+        "batch": 16,
+        "snapshot_kimg": 0.16,
+        "save_minutes": 0.005,
+        "latent": 16,
+        "generator_width": 8,
+        "discriminator_width": 8,
+    },
+    "fid_reference": {},
+    "palm_scores": {"count": 8},
+}
+
+LENIENT: dict[str, Any] = {
+    "min_photos": 1,
+    "min_ap50": 0,
+    "min_share_with_palm": 0,
+    "min_crops": 1,
+    "min_people_held_out": 1,
+    "max_blank": 1,
+    "min_variety": 0,
+    "min_nearest_other": 0,
+    "min_authentic": 0,
+    "max_frechet": 1e9,
+    "spread": 1e9,
+}
+"""A gate that lets through what a second of training makes."""
