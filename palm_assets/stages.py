@@ -30,7 +30,7 @@ CODE_VERSIONS = {
     "boxes": "1",
     "detector": "1",
     "crops": "1",
-    "models": "3",
+    "models": "4",
     "reference": "2",
     "scores": "2",
 }

@@ -44,6 +44,19 @@ def test_only_convolutions_norms_and_pointwise_functions_are_in_it() -> None:
         assert all(isinstance(layer, allowed) for layer in network.main)
 
 
+def test_what_is_almost_white_still_feels_a_gradient_in_half_precision() -> None:
+    generator = Generator(small(image_size=16))
+    latents = torch.randn(4, 5, requires_grad=True)
+    generator.main[-2].weight.data.fill_(4.0)
+    with torch.autocast("cpu", torch.bfloat16):
+        images = generator(latents)
+    assert images.dtype == torch.float32
+    white = (images > 0.998) & (images < 1)
+    assert white.any()
+    (gradient,) = torch.autograd.grad(images[white].sum(), latents)
+    assert gradient.abs().max() > 0
+
+
 def test_an_image_padded_with_black_is_what_the_discriminator_sees() -> None:
     discriminator = Discriminator(small(image_size=16)).eval()
     first = discriminator.main[0]
