@@ -37,7 +37,7 @@ class Generator(nn.Module):
 
     def forward(self, latents: Tensor) -> Tensor:
         """Images for latents."""
-        # In bfloat16 tanh is exactly 1 from 3.4 on, and its gradient 0: what is white by mistake would stay so.
+        # In bfloat16 tanh is exactly 1 from 3.4 on, its gradient 0: what is white by mistake would stay so.
         images: Tensor = self.main[-1](self.main[:-1](latents[:, :, None, None]).float())
         return images
 
