@@ -11,7 +11,7 @@ export DAGSTER_HOME ?= $(CURDIR)/dagster_home
 export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pipeline ui app test test-load test-faults test-dagster lint bench blind-sheet clean
+.PHONY: help setup pipeline ui app test test-load test-faults test-dagster portraits lint bench blind-sheet clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ test-faults: setup ## Kill it fifty times, fill its disk in each stage, damage e
 
 test-dagster: setup ## A real Dagster service on SQLite and on PostgreSQL, driven as the UI drives it
 	PALMS_DAGSTER_LONG=1 $(BIN)/pytest tests/e2e/test_dagster.py
+
+portraits: setup ## Retake the README's pictures of the page, with the released model
+	$(BIN)/python -m tests.e2e.portraits
 
 lint: setup ## Ruff and strict type checking
 	$(BIN)/ruff check .

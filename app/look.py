@@ -35,9 +35,10 @@ h1 { font-size: clamp(1.9rem, 6vw, 2.75rem) !important; padding-top: .25rem !imp
   border-radius: .8rem; image-rendering: pixelated; }
 .palm-large.smooth { image-rendering: auto; }
 .palm-bars { display: grid; grid-template-columns: max-content minmax(4rem, 22rem) max-content;
-  gap: .35rem .9rem; align-items: center; font-variant-numeric: tabular-nums; margin: 0; }
+  gap: .35rem .9rem; align-items: center; font-variant-numeric: tabular-nums; margin: 0 !important;
+  padding: 0; }
 .palm-bars i { display: block; height: .8rem; min-width: 2px; border-radius: .4rem; background: #c8683a; }
-.palm-bars dt, .palm-bars dd { margin: 0; }
+.palm-bars dt, .palm-bars dd { margin: 0 !important; padding: 0; }
 .palm-reliability { display: block; width: 100%; max-width: 20rem; font-size: 12px; fill: currentColor; }
 .palm-pair { display: grid; grid-template-columns: 1fr 1fr; gap: .9rem; margin: 0; }
 .palm-pair figure { margin: 0; }

@@ -121,7 +121,12 @@ def test_a_minimum_score_leaves_out_exactly_the_palms_below_it(model: PalmModel)
     assert tally.rejected == expected[-1] + 1 - 50
 
 
-def test_an_unreachable_minimum_score_is_given_up_after_twenty_attempts_a_palm(model: PalmModel) -> None:
+def test_an_unreachable_minimum_score_is_given_up_after_twenty_attempts_a_palm(
+    publish_model: Callable[..., Artifact],
+) -> None:
+    never_sure = {"method": "isotonic", "x": [-1.0, 1.0], "y": [0.1, 0.9], "n_real": 9, "n_fake": 9}
+    artifact = publish_model(calibration=never_sure)
+    model = load_model(artifact.folder, artifact.version)
     tally = Tally()
     assert list(generate(model, Request(3, 7, min_score=1.0), tally=tally)) == []
     assert (tally.tried, tally.ended) == (60, "given up")

@@ -50,9 +50,14 @@ def judging(discriminator: Discriminator, *, bf16: bool | None = None) -> Callab
     body = nn.Sequential(_of_bytes(first), *rest).requires_grad_(False)
     body = body.to(precision).to(memory_format=torch.channels_last)
 
+    (head,) = _folded(nn.Sequential(discriminator.head))
+    weight, bias = head.get_parameter("weight").detach(), head.get_parameter("bias").detach()
+
     def logits(pixels: Tensor) -> Tensor:
         features = body(pixels.to(precision).contiguous(memory_format=torch.channels_last))
-        return discriminator.conclude(features.float())
+        described = discriminator.described(features.float())
+        # A product of matrices would round by an image's place in the batch; a sum for each image does not.
+        return (described * weight).sum(1) + bias
 
     return logits
 

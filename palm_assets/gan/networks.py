@@ -69,14 +69,15 @@ class Discriminator(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits for images."""
-        return self.conclude(self.main(F.pad(images, (1, 1, 1, 1), value=BLACK)))
+        features = self.main(F.pad(images, (1, 1, 1, 1), value=BLACK))
+        logits: Tensor = self.head(self.described(features))
+        return logits.squeeze(1)
 
-    def conclude(self, features: Tensor) -> Tensor:
-        """Logits for the features of the last convolution."""
+    def described(self, features: Tensor) -> Tensor:
+        """What the head looks at, (N, K), for the features of the last convolution."""
         if self.minibatch_stddev:
             features = torch.cat([features, self._variety_map(features)], dim=1)
-        logits: Tensor = self.head(features.flatten(1))
-        return logits.squeeze(1)
+        return features.flatten(1)
 
     def _variety_map(self, features: Tensor) -> Tensor:
         """The batch's variety in training; in use its running mean, so that a logit is the image's alone."""

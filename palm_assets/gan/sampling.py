@@ -103,7 +103,9 @@ class PalmModel:
         logits = self.logits(images)
         if self.calibration is not None:
             return self.calibration.probability(logits).astype(np.float32)
-        return torch.from_numpy(logits).sigmoid().numpy()
+        # In float64, so that a float32 comes out the same wherever in a vector it stood.
+        halves: np.ndarray = np.tanh(logits.astype(np.float64) / 2) / 2
+        return (halves + 0.5).astype(np.float32)
 
     def _chunks(self, rows: Tensor) -> Iterator[tuple[Tensor, int]]:
         """Pieces of exactly `chunk` rows, the last one filled up with zeros, and how many of each count."""

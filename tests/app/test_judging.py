@@ -293,17 +293,17 @@ def test_every_trouble_has_words() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(123.456, "123.5"), (12345.6, "12346"), (0.0123456, "0.01235"), (0, "0"), (-2.5, "-2.500")],
+    [(123.456, "123.5"), (12345.6, "12346"), (0.0123456, "0.01235"), (0, "0"), (-2.5, "−2.500")],
 )
 def test_figures_have_four_digits(value: float, text: str) -> None:
     assert EN.significant(value) == text
 
 
 def test_a_spread_sets_the_precision() -> None:
-    assert EN.spread(0.123456, 0.0123) == "0.123 ± 0.012"
-    assert RU.spread(0.123456, 0.0123) == "0,123 ± 0,012"
+    assert EN.spread(0.123456, 0.0123) == "0.123\u00a0±\u00a00.012"
+    assert RU.spread(0.123456, 0.0123) == "0,123\u00a0±\u00a00,012"
     assert EN.spread(0.5, 0) == "0.500"
-    assert EN.spread(1234.5, 250.0) == f"{1234.5:.0f} ± 250"
+    assert EN.spread(1234.5, 250.0) == f"{1234.5:.0f}\u00a0±\u00a0250"
 
 
 def test_the_shelf_is_not_asked_for_more(model: PalmModel, yardsticks: Yardsticks) -> None:

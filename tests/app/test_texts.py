@@ -81,11 +81,11 @@ def test_numbers_have_the_decimal_mark_of_the_language() -> None:
 
 def test_durations_read_naturally() -> None:
     assert [Words("en").duration(s) for s in (0, 2.34, 59.4, 61, 600)] == [
-        "0.1 s",
-        "2.3 s",
-        "59 s",
-        "1 min 1 s",
-        "10 min 0 s",
+        "0.1\u00a0s",
+        "2.3\u00a0s",
+        "59\u00a0s",
+        "1\u00a0min 1\u00a0s",
+        "10\u00a0min 0\u00a0s",
     ]
 
 

@@ -81,6 +81,10 @@ def test_a_logit_does_not_depend_on_the_batch(palms: PalmModel) -> None:
     alone = np.concatenate([palms.logits(image[None]) for image in images])
     assert (alone == logits).all()
     assert (palms.logits(images[::-1]) == logits[::-1]).all()
+    for places in (1, 3, 16, 100):
+        images, more = palms.draw(palms.latents(3, range(125))), palms.latents(3 + places, range(125))
+        assert (palms.logits(palms.draw(more))[:-places] == palms.logits(images)[places:]).all()
+        assert (palms.scores(palms.draw(more))[:-places] == palms.scores(images)[places:]).all()
 
 
 def test_images_may_come_from_a_read_only_memory_map(palms: PalmModel, tmp_path: Path) -> None:

@@ -1,0 +1,71 @@
+"""Retake the README's pictures of the page with the model that PALM_HOME has released (or the starter).
+
+python -m tests.e2e.portraits [SEED]
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Page, expect, sync_playwright
+
+from app.texts import Words
+from tests.e2e.conftest import QUIET
+from tests.e2e.visiting import EN, ROOT, RU, cards_of, serving, visiting
+
+DOCS = ROOT / "docs"
+MOST_BYTES = 250_000
+
+
+def main() -> None:
+    seed = sys.argv[1] if len(sys.argv) > 1 else "7"
+    home = Path(os.environ.get("PALM_HOME", "palm_home")).absolute()
+    found = next(path for name in ("chromium", "chromium-browser") if (path := shutil.which(name)))
+    with sync_playwright() as playwright, serving(home) as server:
+        browser = playwright.chromium.launch(executable_path=found, args=QUIET)
+        wide = {"width": 1200, "height": 860}
+        with visiting(browser, f"{server.address}/?n=24&seed={seed}&lang=en", viewport=wide) as page:
+            expect(cards_of(page, EN)).to_have_count(24)
+            scroll_to(page, EN("count"))
+            keep(page, "page-gallery")
+        with visiting(browser, f"{server.address}/?n=24&seed={seed}&lang=ru", viewport=wide) as page:
+            open_like(page, RU)
+            keep(page, "page-like")
+        phone = {"width": 390, "height": 844}
+        link = f"{server.address}/?n=12&seed={seed}&lang=ru"
+        with visiting(browser, link, viewport=phone, color_scheme="dark", device_scale_factor=2) as page:
+            expect(cards_of(page, RU)).to_have_count(12)
+            keep(page, "page-phone")
+        browser.close()
+
+
+def open_like(page: Page, words: Words) -> None:
+    cards_of(page, words).nth(4).click()
+    page.get_by_role("dialog").get_by_role("button", name=words("like"), exact=True).click()
+    heading = page.get_by_role("heading", name=words("like_title", n=5))
+    expect(heading).to_be_visible()
+    heading.scroll_into_view_if_needed()
+    page.mouse.wheel(0, 400)
+
+
+def scroll_to(page: Page, label: str) -> None:
+    page.get_by_label(label, exact=True).scroll_into_view_if_needed()
+
+
+def keep(page: Page, name: str) -> None:
+    """As a PNG of at most 256 colours, small enough for a README."""
+    page.wait_for_timeout(800)
+    with Image.open(io.BytesIO(page.screenshot())) as picture:
+        few = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        few.save(DOCS / f"{name}.png", optimize=True)
+    size = (DOCS / f"{name}.png").stat().st_size
+    print(f"docs/{name}.png {size // 1000} kB" + (": too large!" if size > MOST_BYTES else ""))
+
+
+if __name__ == "__main__":
+    main()
