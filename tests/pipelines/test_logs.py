@@ -1,0 +1,29 @@
+"""Logs for machines: JSON lines that name their run and step."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from pipelines.definitions import definitions
+
+
+def test_every_line_of_a_run_is_json_and_names_its_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the very dagster.yaml that `make pipeline` uses; a crop without its inputs fails at once."""
+    shutil.copy("dagster_home/dagster.yaml", tmp_path)
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    with dg.DagsterInstance.get() as instance:
+        job = definitions(tmp_path / "home").resolve_implicit_global_asset_job_def()
+        result = job.execute_in_process(
+            instance=instance, asset_selection=[dg.AssetKey("cropped_palms")], raise_on_error=False
+        )
+    lines = [json.loads(line) for line in (tmp_path / "logs" / "runs.jsonl").read_text().splitlines()]
+    assert {line["run"] for line in lines} == {result.run_id}
+    assert any(line.get("step") == "cropped_palms" and line["level"] == "ERROR" for line in lines)
+    assert all(line["time"].endswith("+00:00") and line["message"] for line in lines)
