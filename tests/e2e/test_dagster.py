@@ -78,7 +78,7 @@ def test_cancelling_stops_training_within_ten_seconds_with_its_state_saved(servi
 
 @long_only
 def test_a_trainer_that_is_killed_is_tried_again_in_the_same_run(service: DagsterService) -> None:
-    run = service.launch("dcgan_checkpoint", dcgan_checkpoint={"kimg": 25.6, "seed": 22})
+    run = service.launch("dcgan_checkpoint", dcgan_checkpoint={"kimg": 3.2, "seed": 22, "snapshot_kimg": 0.8})
     until(lambda: list(service.home.glob("work/models-*/progress/*.png")), 120, "the first sample grid")
     trainer = service.trainer()
     assert trainer is not None
@@ -91,7 +91,10 @@ def test_a_trainer_that_is_killed_is_tried_again_in_the_same_run(service: Dagste
 @long_only
 def test_two_runs_at_once_train_the_same_thing_once(service: DagsterService) -> None:
     before = set(Store(service.home).versions("models"))
-    runs = [service.launch("dcgan_checkpoint", dcgan_checkpoint={"kimg": 12.8, "seed": 23}) for _ in range(2)]
+    runs = [
+        service.launch("dcgan_checkpoint", dcgan_checkpoint={"kimg": 3.2, "seed": 23, "snapshot_kimg": 100})
+        for _ in range(2)
+    ]
     assert [service.ended(run) for run in runs] == ["SUCCESS", "SUCCESS"]
     assert len(set(Store(service.home).versions("models")) - before) == 1
     said = [line for run in runs for line in service.log(run) if line.startswith("models ")]

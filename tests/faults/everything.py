@@ -41,7 +41,7 @@ def steps(store: Store) -> Iterator[tuple[str, Callable[[], Artifact | None]]]:
     boxes = BoxesConfig(**TINY["raw_palm_boxes"])
     detector = DetectorConfig(**TINY["palm_detector"])
     crops = CropConfig(**TINY["cropped_palms"])
-    gan = GanConfig(**{**TINY["dcgan_checkpoint"], "kimg": 3.2})
+    gan = GanConfig(**{**TINY["dcgan_checkpoint"], "kimg": 1.6, "snapshot_kimg": 100})
     scores = ScoreConfig(**TINY["palm_scores"])
     yield "photos", keep("photos", lambda: stages.make_photos(store, photos))
     yield "boxes", keep("boxes", lambda: stages.make_boxes(store, boxes))
