@@ -39,6 +39,7 @@ RUNS = """query($f: RunsFilter!) { runsOrError(filter: $f) { ... on Runs { resul
 TERMINATE = """mutation($id: String!) { terminateRun(runId: $id) { __typename } }"""
 LOGS = """query($id: ID!, $after: String) { logsForRun(runId: $id, afterCursor: $after) {
   ... on EventConnection { cursor hasMore events { ... on MessageEvent { message } } } } }"""
+LOADED = """{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"""
 SCHEDULE = """mutation($s: ScheduleSelector!) { startSchedule(scheduleSelector: $s) { __typename } }"""
 
 
@@ -159,7 +160,9 @@ def dagster_service(folder: Path, storage: dict[str, Any] | None) -> Iterator[Da
             )
             service.processes.append(process)
             stack.callback(_end, process)
-        until(lambda: _answers(service), 180, "the webserver")
+            # One after the other: both would make the storage's tables, and stumble over each other.
+            until(lambda: _answers(service), 180, "the webserver")
+        until(lambda: service.ask(LOADED)["repositoriesOrError"].get("nodes"), 60, "the code location")
         yield service
     shutil.rmtree(home, ignore_errors=True)
 

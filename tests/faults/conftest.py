@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from palm_assets.serving import released_model
 from palm_assets.status import survey
-from palm_assets.store import Store
+from palm_assets.store import Kind, Store
 from tests.faults.everything import RELEASE
 
 LONG = bool(os.environ.get("PALMS_FAULTS_LONG"))
@@ -67,10 +68,13 @@ def assert_the_next_run_completes(store: Store) -> None:
     assert not list(store.home.glob("work/draft-*"))
 
 
-def forget(store: Store, what: str) -> None:
-    """Unmake a stage, so that the next run has to make it."""
+def forget(store: Store, what: Kind | Literal["release"]) -> None:
+    """Unmake a stage, so that the next run has to make it; what is released stays."""
+    release = store.released()
+    assert release is not None
     if what != RELEASE:
-        shutil.rmtree(store.home / what)
+        for version in set(store.versions(what)) - {release.model}:
+            shutil.rmtree(store.home / what / version)
 
 
 @pytest.fixture

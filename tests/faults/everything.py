@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 from palm_assets import stages
 from palm_assets.crops.config import CropConfig
@@ -19,7 +20,7 @@ from palm_assets.store import Artifact, Kind, Store
 from tests.tiny import TINY
 
 KINDS: tuple[Kind, ...] = ("photos", "boxes", "detector", "crops", "models", "reference", "scores")
-RELEASE = "release"
+RELEASE: Literal["release"] = "release"
 
 
 def steps(store: Store) -> Iterator[tuple[str, Callable[[], Artifact | None]]]:
