@@ -64,10 +64,14 @@ def score_model(
     require_same_extractor(extractor.identity, reference.identity, where="scores of a model")
     count = config.count or usual_count(reference)
     features, contrast = [], []
-    for number in range(config.sets):  # one set at a time: at 256 px, all of them would fill the memory
-        drawn = model.draw(model.latents(SEED + number * count, range(count)))
-        features.append(extract(extractor, drawn))
-        contrast.append(contrasts(drawn))
+    for number in range(config.sets):
+
+        def looked_at(palms: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+            for batch in palms:
+                contrast.append(contrasts(batch))
+                yield batch
+
+        features.append(extract(extractor, looked_at(fresh_palms(model, count, first=number * count))))
     some_real = train_images[np.linspace(0, len(train_images) - 1, min(REAL, len(train_images))).astype(int)]
     measures = measure(features, np.concatenate(contrast), contrasts(some_real), reference)
     score = score_features(features[0], reference)
@@ -82,7 +86,8 @@ def score_model(
     grid(np.concatenate(pairs), columns=min(columns, len(shown))).save(folder / BESIDE_FILE)
 
     lines = {key: value for key, value in score.to_json().items() if isinstance(value, int | float | str)}
-    return lines | {"measures": measures.to_json(), "text": score.describe()}
+    floor = None if score.floor is None else score.floor.to_json()
+    return lines | {"floor": floor, "measures": measures.to_json(), "text": score.describe()}
 
 
 def usual_count(reference: Reference) -> int:
@@ -90,7 +95,7 @@ def usual_count(reference: Reference) -> int:
     return max([row.n for row in reference.floor], default=100)
 
 
-def fresh_palms(model: PalmModel, count: int) -> Iterator[np.ndarray]:
+def fresh_palms(model: PalmModel, count: int, *, first: int = 0) -> Iterator[np.ndarray]:
     """Batches (at most `CHUNK`, 3, S, S) of `count` palms that nobody chose, drawn as they are needed."""
-    for start in range(0, count, CHUNK):
-        yield model.draw(model.latents(SEED, range(start, min(start + CHUNK, count))))
+    for start in range(first, first + count, CHUNK):
+        yield model.draw(model.latents(SEED, range(start, min(start + CHUNK, first + count))))

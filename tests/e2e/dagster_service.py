@@ -85,7 +85,7 @@ class DagsterService:
         found: dict[str, Any] = self.ask(RUN, id=run_id)["runOrError"]
         return found
 
-    def ended(self, run_id: str, seconds: float = 240) -> str:
+    def ended(self, run_id: str, seconds: float = 500) -> str:
         """Wait for a run's end; returns its status."""
         until(lambda: self.run(run_id)["status"] in ENDED, seconds, f"the end of run {run_id}")
         return str(self.run(run_id)["status"])

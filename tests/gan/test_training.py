@@ -212,7 +212,7 @@ def test_training_learns_the_colour_of_its_photographs(tmp_path: Path) -> None:
 
 def test_a_game_that_keeps_breaking_down_is_an_error_and_leaves_no_broken_state(tmp_path: Path) -> None:
     with pytest.raises(TrainingDivergedError, match=r"not finite after \d+ images, and 3 times slower"):
-        train(IMAGES, tiny(r1=1e38, penalty_every=1, save_minutes=1e-9), tmp_path)
+        train(IMAGES, tiny(r1=1e39, penalty_every=1, save_minutes=1e-9), tmp_path)
     assert not (tmp_path / STATE_FILE).exists()
 
 
@@ -275,7 +275,7 @@ def test_trouble_is_told_from_the_figures(curves: list[Figures], told: str) -> N
 
 def test_broken_weights_are_not_saved_when_training_is_stopped_either(tmp_path: Path) -> None:
     with pytest.raises(TrainingDivergedError):
-        train(IMAGES, tiny(r1=1e38, penalty_every=1), tmp_path, stopped=lambda: True)
+        train(IMAGES, tiny(r1=1e39, penalty_every=1), tmp_path, stopped=lambda: True)
     assert not (tmp_path / STATE_FILE).exists()
 
 
