@@ -21,8 +21,6 @@ from pipelines.training import in_another_process
 
 ArtifactResult = dg.MaterializeResult[Artifact]
 OWNERS = ["team:palms"]
-# Of a training process that was killed: it goes on where it last saved. A refusal is not tried again.
-RETRIES = dg.RetryPolicy(max_retries=2, delay=2)
 
 
 # A launchpad form is the library's own config type: launchpad, presets, tests and notebooks share one.
@@ -84,7 +82,6 @@ def raw_palm_boxes(context: dg.AssetExecutionContext, config: BoxesForm, palms: 
     group_name="detector",
     kinds={"ultralytics", "pytorch"},
     pool="gpu",
-    retry_policy=RETRIES,
     owners=OWNERS,
     code_version=stages.CODE_VERSIONS["detector"],
     automation_condition=FOLLOWS_DATA,
@@ -127,7 +124,6 @@ def cropped_palms(
     group_name="palms",
     kinds={"pytorch"},
     pool="gpu",
-    retry_policy=RETRIES,
     owners=OWNERS,
     code_version=stages.CODE_VERSIONS["models"],
     automation_condition=FOLLOWS_DATA,

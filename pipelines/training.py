@@ -15,6 +15,7 @@ from palm_assets.errors import PalmError
 from palm_assets.stages import Runner
 from palm_assets.training_jobs import Job
 
+RETRIES = 2
 SECONDS_TO_SAVE = 9  # from a cancellation until the trainer must be gone; it gives itself a second less
 
 
@@ -36,11 +37,13 @@ def in_another_process(context: dg.AssetExecutionContext) -> Runner:
             command = [sys.executable, "-m", "palm_assets.worker"]
             try:
                 client.run(context=context, command=command, extras={"job": {**job, "answer": str(answer)}})
-            except Exception:
-                # A refusal is told by its own error; anything else is the crash that Pipes reports.
+            except Exception as error:
+                # A refusal is told by its own error; anything else is the crash that Pipes reports, after
+                # which the trainer goes on where it last saved. A retry policy would do so after a
+                # cancellation, too.
                 if answer.is_file():
                     raise _refusal(json.loads(answer.read_text())) from None
-                raise
+                raise dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=2) from error
             facts: dict[str, Any] = json.loads(answer.read_text())["facts"]
             return facts
 
