@@ -17,7 +17,7 @@ import click
 from palm_assets import __version__
 from palm_assets.cli_options import store_of, with_home
 from palm_assets.cli_quality import evaluate, fid
-from palm_assets.cli_releases import release, releases
+from palm_assets.cli_releases import pack, release, releases
 from palm_assets.errors import PalmError
 
 
@@ -222,6 +222,7 @@ main.add_command(evaluate)
 main.add_command(fid)
 main.add_command(releases)
 main.add_command(release)
+main.add_command(pack)
 
 
 if __name__ == "__main__":

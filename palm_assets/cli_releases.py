@@ -57,3 +57,24 @@ def release(ctx: click.Context, version: str, own_home: Path | None) -> None:
     click.echo(f"released model {done.model} beside the reference {done.reference}")
     if judgement is not None and not judgement.passed:
         click.echo(f"the gate had refused it: {judgement.refusal}", err=True)
+
+
+@click.command()
+@click.argument("version")
+@click.argument("folder", type=click.Path(path_type=Path))
+@with_home
+@click.pass_context
+def pack(ctx: click.Context, version: str, folder: Path, own_home: Path | None) -> None:
+    """Copy model VERSION into a new FOLDER, small: half precision, no photographs, no paths of this machine.
+
+    The starter model that comes with the program is such a copy.
+
+    \b
+    Examples:
+      palms pack 0123456789ab palm_assets/starter
+    """
+    from palm_assets.packing import pack as packed
+
+    made = packed(store_of(ctx, own_home), version, folder)
+    size = sum(record.bytes for record in made.manifest.files.values()) / 1e6
+    click.echo(f"model {made.version}, {size:.1f} MB: {folder}")
