@@ -195,15 +195,17 @@ def _train(store: Store, kind: Any, inputs: dict[str, str], config: BaseModel, r
     work = version_of(kind, inputs, config, code_version)
 
     def build(folder: Path) -> Mapping[str, Any]:
-        return run(
-            {
-                "task": kind,
-                "home": str(store.home),
-                "inputs": inputs,
-                "config": config.model_dump(mode="json"),
-                "folder": str(folder),
-                "work": str(store.work(kind, work)),
-            }
-        )
+        job = {
+            "task": kind,
+            "home": str(store.home),
+            "inputs": inputs,
+            "config": config.model_dump(mode="json"),
+            "folder": str(folder),
+            "work": str(store.work(kind, work)),
+        }
+        # One training at a time uses the machine. Dagster's pools would do, but for the slot of a run killed
+        # without warning, which nobody frees where no daemon runs.
+        with store.lock("training"):
+            return run(job)
 
     return store.make(kind, build, inputs=inputs, config=config, code_version=code_version)

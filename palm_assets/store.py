@@ -260,7 +260,11 @@ class Store:
         path = self.home / "work" / f"{name}.lock"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a") as handle:  # which leaves the file as it is
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                log.info("Waiting for another process that holds %s", path.name)
+                fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 
 

@@ -81,7 +81,6 @@ def raw_palm_boxes(context: dg.AssetExecutionContext, config: BoxesForm, palms: 
 @dg.asset(
     group_name="detector",
     kinds={"ultralytics", "pytorch"},
-    pool="gpu",
     owners=OWNERS,
     code_version=stages.CODE_VERSIONS["detector"],
     automation_condition=FOLLOWS_DATA,
@@ -123,7 +122,6 @@ def cropped_palms(
 @dg.asset(
     group_name="palms",
     kinds={"pytorch"},
-    pool="gpu",
     owners=OWNERS,
     code_version=stages.CODE_VERSIONS["models"],
     automation_condition=FOLLOWS_DATA,

@@ -1,7 +1,7 @@
 """Retraining by itself: by the clock, by a new version of a Kaggle set, or by changed data.
 
 All of it is off until a person turns it on, in the UI or with PALM_RETRAIN=on. Whatever starts a run, it goes
-through the same gate; a run that would train what another one trains already waits for it in the pool and
+through the same gate; a run that would train what another one trains already waits for it and
 then reuses its result. Runs by changed data know no preset: they use each form's defaults.
 """
 

@@ -1,0 +1,66 @@
+"""Trainings take turns, and no turn is ever lost to a process that died."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from palm_assets import stages
+from palm_assets.crops.config import CropConfig
+from palm_assets.gan.config import GanConfig
+from palm_assets.store import Artifact, Store
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from palm_assets.store import Store
+with Store(Path(sys.argv[1])).lock("training"):
+    print("mine", flush=True)
+    time.sleep(60)
+"""
+
+
+def crops(store: Store) -> Artifact:
+    return store.make("crops", lambda folder: {}, inputs={}, config=CropConfig(), code_version="1")
+
+
+def training(store: Store) -> tuple[threading.Thread, threading.Event]:
+    began = threading.Event()
+
+    def run(job: dict[str, Any]) -> dict[str, Any]:
+        began.set()
+        return {}
+
+    made = crops(store)
+    return threading.Thread(target=lambda: stages.make_model(store, made, GanConfig(), run=run)), began
+
+
+def test_a_training_waits_while_another_one_uses_the_machine(store: Store) -> None:
+    thread, began = training(store)
+    with store.lock("training"):
+        thread.start()
+        assert not began.wait(0.5)
+    assert began.wait(10)
+    thread.join()
+    assert store.versions("models")
+
+
+def test_a_training_killed_without_warning_keeps_nobody_waiting(store: Store) -> None:
+    other = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(store.home)],
+        cwd=Path(__file__).parents[1],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert other.stdout is not None
+    assert other.stdout.readline() == "mine\n"
+    thread, began = training(store)
+    thread.start()
+    assert not began.wait(0.5)
+    other.kill()
+    other.wait()
+    assert began.wait(10)
+    thread.join()
