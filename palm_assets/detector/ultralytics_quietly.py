@@ -18,8 +18,14 @@ os.environ.setdefault(
     "YOLO_CONFIG_DIR", str(Path(tempfile.gettempdir()) / f"palms-ultralytics-{os.getuid()}")
 )
 
+from PIL import Image
 from ultralytics.models import YOLO
 from ultralytics.nn.tasks import DetectionModel
 from ultralytics.utils.nms import non_max_suppression
+from ultralytics.utils.patches import _image_open
+
+# Ultralytics has put an opener of its own in place of Pillow's, which answers a damaged picture, anywhere in
+# the process, by looking for another package.
+Image.open = _image_open
 
 __all__ = ["YOLO", "DetectionModel", "non_max_suppression"]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -372,3 +372,12 @@ def test_a_checkpoint_that_was_cut_in_half_starts_the_training_over(boxes: BoxSe
     last = cut_off_after(1, boxes, tmp_path / "a") / "run" / "weights" / "last.pt"
     last.write_bytes(last.read_bytes()[:1000])
     assert epochs_trained(boxes, tmp_path / "a") == [1, 2, 3]
+
+
+def test_a_damaged_picture_is_still_pillows_own_error_once_ultralytics_is_loaded(tmp_path: Path) -> None:
+    import palm_assets.detector.ultralytics_quietly  # noqa: F401
+
+    path = tmp_path / "damaged.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n and no more")
+    with pytest.raises(UnidentifiedImageError):
+        Image.open(path)

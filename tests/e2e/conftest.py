@@ -29,7 +29,7 @@ NETWORKS = NetworkConfig(latent=16, generator_width=64, discriminator_width=16, 
 expect.set_options(timeout=60_000)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # its event loop would be in the way of others in this thread
 def browser() -> Iterator[Browser]:
     names = ("chromium", "chromium-browser", "google-chrome")
     found = next((path for name in names if (path := shutil.which(name))), None)
