@@ -93,7 +93,7 @@ class Yardsticks:
 
         artifact = self._store.open("reference", version)
         reference = load_reference(artifact.folder)
-        extractor = _extractor_at_hand(reference.extractor)
+        extractor = _extractor_at_hand(reference.extractor, reference.precision)
         require_same_extractor(extractor.identity, reference.identity, where=f"reference {version}")
         return Yardstick(version, artifact.manifest.inputs.get("crops", ""), reference, extractor)
 
@@ -146,7 +146,7 @@ def png_of(image: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
-def _extractor_at_hand(name: str) -> Extractor:
+def _extractor_at_hand(name: str, precision: str) -> Extractor:
     """The extractor, if its weights are on this machine: a visitor's click downloads nothing."""
     from palm_assets.quality import features, weights
 
@@ -157,4 +157,4 @@ def _extractor_at_hand(name: str) -> Extractor:
             where=weights.default_cache(),
             hint=f"Run `palms evaluate` once, or fetch {download.urls[0]} into that folder.",
         )
-    return features.load_extractor(name)  # type: ignore[arg-type]
+    return features.load_extractor(name, precision=precision)  # type: ignore[arg-type]

@@ -60,7 +60,7 @@ def score_model(
     from palm_assets.quality.score import score_features
 
     model, reference = load_model(model_folder, ""), load_reference(reference_folder)
-    extractor = load_extractor(reference.extractor)  # type: ignore[arg-type]
+    extractor = load_extractor(reference.extractor, precision=reference.precision)  # type: ignore[arg-type]
     require_same_extractor(extractor.identity, reference.identity, where="scores of a model")
     count = config.count or usual_count(reference)
     features, contrast = [], []

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from palm_assets.cpu import usable_cores
+from palm_assets.cpu import computes_in_bfloat16, usable_cores
 from palm_assets.durable import sha256_of
 from palm_assets.errors import QualityError, WeightsUnavailableError
 from palm_assets.quality import weights as published
@@ -211,7 +211,7 @@ def load_extractor(
         ) from error
     digest = extractor_digest(name, sha256_of(path))
     if precision == "auto":
-        precision = "bfloat16" if name in HALF_PRECISION and cpu_has_bf16() else "float32"
+        precision = "bfloat16" if name in HALF_PRECISION and computes_in_bfloat16() else "float32"
     return Extractor(name, digest, network, precision=precision)
 
 
@@ -258,12 +258,3 @@ def watched(
         yield batch
         if progress is not None:
             progress(done, total)
-
-
-def cpu_has_bf16() -> bool:
-    """Whether this CPU multiplies bfloat16 natively (avx512_bf16 or AMX); emulated it would be slow."""
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags

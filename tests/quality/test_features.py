@@ -228,10 +228,10 @@ def test_only_inception_is_quicker_in_bfloat16_where_the_cpu_has_it(
     def precision(name: ExtractorName, weights: Path | None = None) -> str:
         return load_extractor(name, weights=weights).precision
 
-    monkeypatch.setattr(module, "cpu_has_bf16", lambda: True)
+    monkeypatch.setattr(module, "computes_in_bfloat16", lambda: True)
     assert precision("inception-v3", random_inception[0]) == "bfloat16"
     assert precision("efficientnet-lite0") == "float32"
-    monkeypatch.setattr(module, "cpu_has_bf16", lambda: False)
+    monkeypatch.setattr(module, "computes_in_bfloat16", lambda: False)
     assert precision("inception-v3", random_inception[0]) == "float32"
 
 
