@@ -21,6 +21,7 @@ from palm_assets.gan.card import write_card
 from palm_assets.gan.checkpoint import save_networks, write_metrics
 from palm_assets.gan.choosing import Candidate, Chooser
 from palm_assets.gan.config import GanConfig
+from palm_assets.gan.events import EVENTS_FOLDER, Events
 from palm_assets.gan.networks import Discriminator, Generator
 from palm_assets.gan.sampling import PalmModel, load_model
 from palm_assets.gan.training import Figures, train
@@ -48,6 +49,7 @@ def train_and_publish(
     """Train on the people in training; write the checkpoint that is best on people held out into `folder`.
 
     Sample grids go to `folder/progress`; `evaluated(samples, candidate)` is called with each as it is made.
+    TensorBoard's event files go to `folder/tensorboard`, where it is installed.
 
     Returns:
         Facts for the manifest.
@@ -59,20 +61,32 @@ def train_and_publish(
     grids = work / "progress"
     grids.mkdir(parents=True, exist_ok=True)
     chooser = Chooser(palms.holdout, work / "checkpoints")
+    events = Events(work / EVENTS_FOLDER)
+
+    def on_report(figures: Figures) -> None:
+        events.figures(figures)
+        report(figures)
 
     def snapshot(generator: Generator, discriminator: Discriminator, seen: int) -> None:
         model = PalmModel(generator.cpu(), discriminator.cpu(), config.networks(), "", folder)
         samples = samples_grid(model, 36)
         samples.save(grids / f"{seen // 1000:06d}-kimg.png")
-        evaluated(samples, chooser.consider(model, seen))
+        candidate = chooser.consider(model, seen)
+        events.evaluation(samples, candidate)
+        evaluated(samples, candidate)
 
-    trained = train(palms.train, config, work, report=report, snapshot=snapshot, stopped=stopped)
+    try:
+        trained = train(palms.train, config, work, report=on_report, snapshot=snapshot, stopped=stopped)
+    finally:
+        events.close()
     if trained is None:
         raise TrainingStoppedError(
             "Training was stopped", hint="Materialize it again: it goes on where it stopped."
         )
     save_networks(*chooser.networks(), config.networks(), folder)
     shutil.copytree(grids, folder / "progress")
+    if (work / EVENTS_FOLDER).is_dir():
+        shutil.copytree(work / EVENTS_FOLDER, folder / EVENTS_FOLDER)
     model = load_model(folder, "")  # by the door that everybody uses
     samples_grid(model, SAMPLES).save(folder / SAMPLES_FILE)
     curves_picture(trained.curves, chooser.candidates, folder / CURVES_FILE)
