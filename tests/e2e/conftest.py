@@ -13,7 +13,7 @@ from palm_assets.gan.config import NetworkConfig
 from palm_assets.store import Store
 from tests.app.real_palms import publish_crops, publish_reference
 from tests.e2e.visiting import Server, serving
-from tests.models import publish_model
+from tests.models import publish_model, release
 
 QUIET = [
     "--no-sandbox",
@@ -23,8 +23,9 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
-# Slow enough that 1,000 palms can be watched and stopped.
 NETWORKS = NetworkConfig(latent=16, generator_width=64, discriminator_width=16, max_width=512)
+# Sixteen times the work: slow enough on any machine that 1,000 palms can be watched and stopped.
+SLOW_NETWORKS = NETWORKS.model_copy(update={"generator_width": 256, "max_width": 2048})
 
 expect.set_options(timeout=60_000)
 
@@ -61,3 +62,12 @@ def server(home: Store) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def address(server: Server) -> str:
     return server.address
+
+
+@pytest.fixture(scope="session")
+def slow_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A page whose model is so large that a thousand palms take their time."""
+    store = Store(tmp_path_factory.mktemp("slow") / "home")
+    release(store, publish_model(store, 1, SLOW_NETWORKS))
+    with serving(store.home) as server:
+        yield server.address

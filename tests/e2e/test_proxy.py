@@ -170,6 +170,6 @@ def test_one_address_that_asks_too_much_is_slowed_down_and_the_page_goes_on(prox
         response.read()
         statuses.append(response.status)
     assert set(statuses) == {200, 429}
-    assert statuses.count(200) >= 400  # a burst is let through
+    assert statuses.count(200) >= 300  # a burst is let through, less what other visits have just used of it
     time.sleep(1)
     assert answer(f"{proxied}/_stcore/health")[0] == 200
