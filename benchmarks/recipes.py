@@ -58,6 +58,9 @@ CONTESTANTS: dict[str, dict[str, Any]] = {
     # What one choice of ours is worth: the same without it.
     "batch-norm": {"discriminator_norm": "batch", "r1": 0},
     "slow": {"generator_lr": 2e-4, "discriminator_lr": 8e-4},
+    "batch-64": {"batch": 64},
+    "full-colour": {"augment_colour": 1.0},
+    "cutout": {"augment": ["colour", "translation", "cutout"]},
     "always-augmented": {"augment_probability": 1.0},
     "relativistic": {"loss": "relativistic", "r2": 0.02},
 }

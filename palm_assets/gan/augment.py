@@ -7,6 +7,7 @@ the few photographs by heart. All colour changes are one affine map an image; al
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +18,11 @@ CUTOUT = 0.5
 
 
 def augmented(
-    images: Tensor, kinds: Sequence[str], generator: torch.Generator, probability: float = 1.0
+    images: Tensor,
+    kinds: Sequence[str],
+    generator: torch.Generator,
+    probability: float = 1.0,
+    colour: float = 1.0,
 ) -> Tensor:
     """Images (N, 3, S, S) in [-1, 1], each changed by its own random draw; gradients flow through.
 
@@ -29,11 +34,15 @@ def augmented(
         probability: of each kind for each image. Below about 0.8 the discriminator still learns what images
             look like unchanged, so nothing of a change leaks into what is generated (Karras et al. 2020, ADA,
             arXiv:2006.06676, section 2.2).
+        colour: how far "colour" goes; 1 is the paper's.
     """
-    changes = {"colour": _colour, "translation": _translated, "cutout": _cut_out}
-    for kind, change in changes.items():
-        if kind in kinds:
-            images = change(images, _chosen(len(images), probability, generator), generator)
+    chosen = partial(_chosen, len(images), probability, generator)
+    if "colour" in kinds:
+        images = _coloured(images, chosen(), generator, colour)
+    if "translation" in kinds:
+        images = _translated(images, chosen(), generator)
+    if "cutout" in kinds:
+        images = _cut_out(images, chosen(), generator)
     return images
 
 
@@ -44,8 +53,8 @@ def _chosen(count: int, probability: float, generator: torch.Generator) -> Tenso
     return torch.rand(count, generator=generator) < probability
 
 
-def _colour(images: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:
-    draws = torch.rand(len(images), 3, generator=generator)
+def _coloured(images: Tensor, chosen: Tensor, generator: torch.Generator, strength: float) -> Tensor:
+    draws = 0.5 + strength * (torch.rand(len(images), 3, generator=generator) - 0.5)
     draws = torch.where(chosen[:, None], draws, 0.5).to(images)  # 0.5 changes nothing
     brightness = (draws[:, 0] - 0.5)[:, None, None, None]
     saturation = (draws[:, 1] * 2)[:, None, None, None]

@@ -55,7 +55,7 @@ class GanConfig(NetworkConfig):
     """The recipe: the networks' shape and how they are trained."""
 
     kimg: float = Field(80, gt=0, description="thousands of photographs shown to the discriminator")
-    batch: int = Field(64, ge=2, le=1024)
+    batch: int = Field(16, ge=2, le=1024, description="small: as many photographs make more steps")
     loss: Literal["softplus", "hinge", "relativistic"] = Field("softplus", description="see gan/losses.py")
     r1: float = Field(0.02, ge=0, description="weight of the gradient penalty on photographs; 0 is off")
     r2: float = Field(0, ge=0, description="weight of the gradient penalty on generated images; 0 is off")
@@ -64,10 +64,13 @@ class GanConfig(NetworkConfig):
         True, description="show each photograph as it is or mirrored: a left palm for a right"
     )
     augment: list[str] = Field(
-        list(AUGMENTATIONS), description="any of colour, translation, cutout; see gan/augment.py"
+        ["colour", "translation"], description="any of colour, translation, cutout; see gan/augment.py"
     )
     augment_probability: float = Field(
         0.7, ge=0, le=1, description="of each kind for each image; where training starts if it adapts"
+    )
+    augment_colour: float = Field(
+        0.4, ge=0, le=1, description="how far colours are changed; more, and skin tones are not learnt"
     )
     augment_target: float = Field(
         0, ge=0, lt=1, description="adapt the probability to hold the sign of D's logits here (ADA); 0 is off"

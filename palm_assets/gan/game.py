@@ -85,7 +85,10 @@ class Game:
         return torch.randn(self.config.batch, self.config.latent, generator=self.random).to(self.device)
 
     def _view(self, images: Tensor) -> Tensor:
-        return augmented(images.float(), self.config.augment, self.random, self.strength)
+        config = self.config
+        return augmented(
+            images.float(), config.augment, self.random, self.strength, colour=config.augment_colour
+        )
 
     def _judged(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of both, in one pass unless an image's logit depends on those beside it."""

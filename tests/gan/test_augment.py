@@ -104,16 +104,18 @@ def test_cutout_greys_one_square_of_half_the_side_that_may_overhang_and_nothing_
     assert min(size for pair in sizes for size in pair) == 8
 
 
-def test_colour_is_brightness_then_saturation_then_contrast() -> None:
+@pytest.mark.parametrize("strength", [1.0, 0.4])
+def test_colour_is_brightness_then_saturation_then_contrast(strength: float) -> None:
     images = batch()
-    draws = torch.rand(len(images), 3, generator=seeded())
+    draws = 0.5 + strength * (torch.rand(len(images), 3, generator=seeded()) - 0.5)
     brightness, saturation, contrast = (draws[:, i, None, None, None] for i in range(3))
     expected = images + (brightness - 0.5)
     grey = expected.mean(1, keepdim=True)
     expected = (expected - grey) * (saturation * 2) + grey
     middle = expected.mean((1, 2, 3), keepdim=True)
     expected = (expected - middle) * (contrast + 0.5) + middle
-    assert torch.allclose(augmented(images, ["colour"], seeded()), expected, atol=1e-5)
+    changed = augmented(images, ["colour"], seeded(), colour=strength)
+    assert torch.allclose(changed, expected, atol=1e-5)
 
 
 def test_colour_moves_an_images_mean_by_at_most_a_quarter_of_the_range_and_keeps_grey_grey() -> None:
