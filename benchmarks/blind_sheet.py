@@ -2,9 +2,10 @@
 
     python benchmarks/blind_sheet.py [--model VERSION] [--seed 0] [--out runs/blind-sheet]
 
-Half of the 48 tiles are palms of people whom training never saw, half are palms of the model (the released
-one unless told otherwise) with consecutive seeds, none left out. `sheet.png` is for whoever judges;
-`key.json`, which says which tile is which, lies beside it and is not to be looked at before.
+Half of the 48 tiles are palms of people whom training never saw, of as many hands as there are. The
+others are the model's (the released one's unless told otherwise), of consecutive seeds, none left out.
+`sheet.png` is for whoever judges; `key.json` tells which tile is which, and is not to be looked at
+before.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from palm_assets.crops.making import Crops
 from palm_assets.opening import open_crops
 from palm_assets.serving import open_model
 from palm_assets.store import Store
@@ -34,10 +37,10 @@ def main() -> None:
     release = store.released()
     version = asked.model or (release.model if release else store.current("dcgan_checkpoint").version)
     model, artifact = open_model(store, version)
-    held_out = open_crops(store.open("crops", artifact.manifest.inputs["crops"])).holdout
+    palms = open_crops(store.open("crops", artifact.manifest.inputs["crops"]))
 
     rng = np.random.default_rng(asked.seed)
-    real = np.asarray(held_out)[rng.permutation(len(held_out))[: TILES // 2]]
+    real = np.asarray(palms.images)[_of_many_hands(palms, TILES // 2, rng)]
     ours = model.draw(model.latents(asked.seed, range(TILES - len(real))))
     tiles, is_real = np.concatenate([real, ours]), [True] * len(real) + [False] * len(ours)
     order = rng.permutation(TILES)
@@ -46,6 +49,18 @@ def main() -> None:
     key = {str(place + 1): "real" if is_real[tile] else "generated" for place, tile in enumerate(order)}
     (asked.out / "key.json").write_text(json.dumps({"model": version, "tiles": key}, indent=1) + "\n")
     print(f"{asked.out / 'sheet.png'}: {len(real)} real palms and {len(ours)} of model {version}, numbered")
+
+
+def _of_many_hands(palms: Crops, count: int, rng: np.random.Generator) -> list[int]:
+    """Rows of held-out palms, a second one of a hand only when all are there: a hand seen twice is real."""
+    held_out = [row for row, crop in enumerate(palms.index) if crop.split == "holdout"]
+    turns: dict[int, int] = {}
+    times_seen: Counter[tuple[str, str]] = Counter()
+    for row in rng.permutation(held_out).tolist():
+        hand = palms.index[row].person, palms.index[row].side
+        turns[row] = times_seen[hand]
+        times_seen[hand] += 1
+    return sorted(turns, key=lambda row: turns[row])[:count]
 
 
 def _sheet(tiles: np.ndarray) -> Image.Image:
