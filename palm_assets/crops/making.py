@@ -160,11 +160,13 @@ def _pack(cut: list[Cut], config: CropConfig, folder: Path) -> tuple[Crop, ...]:
     held_out = people_held_out({photo.person for photo, _, _, _ in cut}, config)
     cut.sort(key=lambda entry: (entry[0].person in held_out, entry[0].path))
     shape = (len(cut), 3, config.image_size, config.image_size)
-    # Straight into the file: a large set would not fit into memory twice.
-    images = np.lib.format.open_memmap(folder / CROPS_FILE, "w+", np.uint8, shape)
-    for row, (_, _, _, pixels) in enumerate(cut):
-        images[row] = pixels
-    images.flush()
+    # Straight into the file: a large set would not fit into memory twice. Not through a memory map: where the
+    # disk is full, that ends the process.
+    with (folder / CROPS_FILE).open("wb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for _, _, _, pixels in cut:
+            file.write(pixels.tobytes())
     index = tuple(
         Crop(
             row,
@@ -180,8 +182,8 @@ def _pack(cut: list[Cut], config: CropConfig, folder: Path) -> tuple[Crop, ...]:
         for row, (photo, detection, box, _) in enumerate(cut)
     )
     _write_rows(folder / "crops.csv", Crop, index)
-    shown = np.linspace(0, len(images) - 1, min(SHEET_TILES, len(images))).astype(int)
-    grid(images[shown]).save(folder / "contact_sheet.png")
+    shown = np.linspace(0, len(cut) - 1, min(SHEET_TILES, len(cut))).astype(int)
+    grid([cut[row][3] for row in shown]).save(folder / "contact_sheet.png")
     return index
 
 

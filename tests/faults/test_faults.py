@@ -68,7 +68,7 @@ def test_kill_9_at_a_random_moment(
         assert_the_next_run_completes(store)
 
 
-@pytest.mark.parametrize("stage", KINDS if LONG else ("photos", "models"))
+@pytest.mark.parametrize("stage", KINDS if LONG else ("photos", "crops", "models"))
 def test_a_full_disk_in_a_stage(prepared: Prepared, tmp_path: Path, outcome: Outcome, stage: Kind) -> None:
     disk = tmp_path / "disk"
     with mounted_tmpfs(disk, "size=200m"), outcome(f"full disk: {stage}"):
