@@ -59,6 +59,11 @@ def service(
         shutil.rmtree(place, ignore_errors=True)
 
 
+def sample_grids(service: DagsterService) -> set[Path]:
+    """Of all trainings under way or cancelled."""
+    return set(service.home.glob("work/models-*/progress/*.png"))
+
+
 def test_the_whole_graph_is_materialized(service: DagsterService) -> None:
     run = service.launch()
     assert service.ended(run) == "SUCCESS", service.log(run)[-5:]
@@ -73,7 +78,7 @@ def test_one_asset_is_run_again_and_reuses_what_there_is(service: DagsterService
 
 def test_cancelling_stops_training_within_ten_seconds_with_its_state_saved(service: DagsterService) -> None:
     run = service.launch("dcgan_checkpoint", dcgan_checkpoint={**LONG_TRAINING, "seed": 21})
-    until(lambda: list(service.home.glob("work/models-*/progress/*.png")), 120, "the first sample grid")
+    until(lambda: sample_grids(service), 120, "the first sample grid")
     trainer = service.trainer()
     assert trainer is not None
     started = time.monotonic()
@@ -82,14 +87,15 @@ def test_cancelling_stops_training_within_ten_seconds_with_its_state_saved(servi
     took = time.monotonic() - started
     assert service.ended(run) == "CANCELED"
     assert len(list(service.home.glob("work/models-*/state.safetensors"))) == 1
-    assert took < 30  # it gives itself 8 seconds; other work on the machine may slow down the rest
+    assert took < 10
     print(f"cancelled in {took:.1f} s")
 
 
 @long_only
 def test_a_trainer_that_is_killed_is_tried_again_in_the_same_run(service: DagsterService) -> None:
+    of_others = sample_grids(service)  # such as a cancelled training's
     run = service.launch("dcgan_checkpoint", dcgan_checkpoint={"kimg": 3.2, "seed": 22, "snapshot_kimg": 0.8})
-    until(lambda: list(service.home.glob("work/models-*/progress/*.png")), 120, "the first sample grid")
+    until(lambda: sample_grids(service) - of_others, 120, "the first sample grid")
     trainer = service.trainer()
     assert trainer is not None
     trainer.kill()
