@@ -24,7 +24,7 @@ QUIET = [
     "--disable-sync",
 ]
 NETWORKS = NetworkConfig(latent=16, generator_width=64, discriminator_width=16, max_width=512)
-# Sixteen times the work: slow enough on any machine that 1,000 palms can be watched and stopped.
+# Sixteen times the work: half a minute for 1,000 palms on two cores, so that they can be watched and stopped.
 SLOW_NETWORKS = NETWORKS.model_copy(update={"generator_width": 256, "max_width": 2048})
 
 expect.set_options(timeout=60_000)

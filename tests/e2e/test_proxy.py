@@ -162,6 +162,7 @@ def test_what_is_not_for_visitors_is_closed(proxied: str, server: Server) -> Non
 
 
 def test_one_address_that_asks_too_much_is_slowed_down_and_the_page_goes_on(proxied: str) -> None:
+    time.sleep(400 / 50)  # by then, what earlier visits have used of the burst is given back
     connection = http.client.HTTPSConnection(proxied.removeprefix("https://"), context=TRUSTING, timeout=10)
     statuses: list[int] = []
     while len(statuses) < 5000 and statuses[-1:] != [429]:
@@ -170,6 +171,6 @@ def test_one_address_that_asks_too_much_is_slowed_down_and_the_page_goes_on(prox
         response.read()
         statuses.append(response.status)
     assert set(statuses) == {200, 429}
-    assert statuses.count(200) >= 300  # a burst is let through, less what other visits have just used of it
+    assert statuses.count(200) >= 400  # a burst is let through
     time.sleep(1)
     assert answer(f"{proxied}/_stcore/health")[0] == 200
