@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from palm_assets.gan.sampling import MAX_SEED
+from palm_assets.gan.config import MAX_SEED
 from palm_assets.generating import Request
 
 MOST = 1000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 from app.jobs import Job, TooBusyError
@@ -10,8 +12,10 @@ from app.sets import PalmSet
 from app.shared import busy, queue
 from app.texts import Words
 from app.walk import Walk, walking
-from palm_assets.gan.sampling import PalmModel
 from palm_assets.serving import Served
+
+if TYPE_CHECKING:
+    from palm_assets.gan.sampling import PalmModel
 
 POLL_SECONDS = 0.4
 state = st.session_state

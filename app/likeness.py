@@ -6,14 +6,16 @@ import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from app.jobs import Job, Steps
 from palm_assets.archives import png_bytes
-from palm_assets.gan.sampling import PalmModel
 from palm_assets.generating import Palm
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from palm_assets.gan.sampling import PalmModel
 
 AROUND = 12
 STEP = 0.35  # radians; two palms that have nothing to do with each other are about a right angle apart
@@ -62,6 +64,8 @@ class Likeness:
 
 def direction(seed: int, steps: tuple[int, ...], size: int) -> Tensor:
     """A direction (size,) of its own for each way of steps that begins at the palm with this seed."""
+    import torch  # a second, which the first view of the page must not wait for
+
     way = hashlib.sha256(f"{seed}:{steps}".encode()).digest()
     return torch.randn(size, generator=torch.Generator().manual_seed(int.from_bytes(way[:7])))
 
@@ -86,6 +90,8 @@ def resembling(
     """The work of drawing what is around, for `JobQueue.submit`."""
 
     def work(job: Job[Likeness]) -> Steps[Likeness]:
+        import torch
+
         yield 0, 1
         ways = [steps, *((*steps, number) for number in range(1, AROUND + 1))]
         latents = torch.stack([reached(model, start.seed, way) for way in ways])

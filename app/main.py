@@ -35,7 +35,7 @@ for name in KEPT:
 
 def palms() -> None:
     """Ask, watch, see, keep."""
-    from app.palms_page import show  # brings torch: after the first words are on the screen
+    from app.palms_page import show  # half a second: after the first words are on the screen
 
     show(words)
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from app.likeness import AROUND
-from palm_assets.gan.sampling import MAX_SEED
+from palm_assets.gan.config import MAX_SEED
 from palm_assets.generating import ATTEMPTS, Request
 
 HEAD = 4096  # bytes from the beginning of the file that hold all our chunks

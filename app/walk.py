@@ -5,14 +5,17 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from app.jobs import Job, Steps
-from palm_assets.gan.sampling import PalmModel
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from palm_assets.gan.sampling import PalmModel
 
 FRAMES = 32
 STRIP = 7  # of the frames, shown side by side
@@ -36,6 +39,8 @@ def between(start: Tensor, end: Tensor, steps: int) -> Tensor:
     Along the sphere (Shoemake 1985; White 2016, arXiv:1609.04468): the straight way would pass nearer to the
     origin, where no latent of training was. The length changes evenly.
     """
+    import torch  # a second, which the first view of the page must not wait for
+
     angle = torch.arccos(torch.clamp(torch.cosine_similarity(start, end, dim=0), -1, 1))
     share = torch.linspace(0, 1, steps)[:, None]
     if angle.sin() < 1e-4:  # the same direction: nothing to go round

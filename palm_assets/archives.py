@@ -16,7 +16,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 import numpy as np
 from PIL import Image
@@ -24,9 +24,11 @@ from PIL.PngImagePlugin import PngInfo
 
 from palm_assets import __version__
 from palm_assets.errors import DiskFullError, RequestError
-from palm_assets.gan.sampling import PalmModel
 from palm_assets.generating import Palm
 from palm_assets.quality.images import MIN_SCORE_TEXT
+
+if TYPE_CHECKING:
+    from palm_assets.gan.sampling import PalmModel
 
 MANIFEST_NAME = "manifest.csv"
 MANIFEST_HEAD = ("file", "index", "seed", "score", "model", "truncation", "min_score")

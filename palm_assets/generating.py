@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from palm_assets.errors import RequestError
-from palm_assets.gan.sampling import MAX_SEED, PalmModel
+from palm_assets.gan.config import MAX_SEED
 from palm_assets.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from palm_assets.gan.sampling import PalmModel
 
 MAX_COUNT = 100_000
 ATTEMPTS = 20  # candidates drawn per palm asked for, before a minimum score is given up

@@ -10,13 +10,16 @@ import threading
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from palm_assets.errors import CheckpointError, NothingReleasedError, PalmError
-from palm_assets.gan.sampling import PalmModel, load_model
 from palm_assets.pins import hold
 from palm_assets.store import Artifact, Store, open_folder
+
+if TYPE_CHECKING:
+    from palm_assets.gan.sampling import PalmModel
 
 log = logging.getLogger(__name__)
 
@@ -150,6 +153,8 @@ class ModelWatcher:
 
 
 def _loaded(artifact: Artifact, version: str) -> PalmModel:
+    from palm_assets.gan.sampling import load_model  # brings torch; the page's form is shown before
+
     model = load_model(artifact.folder, version)
     if not np.isfinite(model.logits(model.draw(model.latents(0, [0])))).all():
         raise CheckpointError(

@@ -92,3 +92,8 @@ def test_importing_the_page_never_imports_dagster_or_the_pipelines() -> None:
     entry_points = {"app.main", *(name for name in modules_below("app") if name.endswith("_page"))}  # scripts
     statements = "\n".join(f"import {name}" for name in modules_below("app") if name not in entry_points)
     assert loaded_by(statements, {"dagster", "dagster_pipes", "pipelines"}) == set()
+
+
+def test_the_form_of_the_page_is_shown_before_torch_is_imported() -> None:
+    heavy = {"torch", "torchvision", "scipy", "cv2", "ultralytics"}
+    assert loaded_by("import app.palms_page", heavy) == set()

@@ -7,6 +7,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+MAX_SEED = 2**53  # what JSON, JavaScript and a link carry without loss
 AUGMENTATIONS = ("colour", "translation", "cutout")
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from palm_assets.cpu import use_all_cores
 from palm_assets.errors import CheckpointError, RequestError
 from palm_assets.gan.checkpoint import load_networks
-from palm_assets.gan.config import NetworkConfig
+from palm_assets.gan.config import MAX_SEED, NetworkConfig
 from palm_assets.gan.inference import drawing, judging
 from palm_assets.gan.networks import Discriminator, Generator
 
@@ -27,7 +27,6 @@ CALIBRATION_FILE = "calibration.json"
 MOST_TOGETHER = 125  # what this many save, each alone would spend on laying out the weights again
 PIXELS_TOGETHER = 125 * 64**2
 LEAST_TOGETHER = 16
-MAX_SEED = 2**53  # what JSON, JavaScript and a link carry without loss
 
 
 @dataclass(frozen=True)

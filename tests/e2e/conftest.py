@@ -65,9 +65,9 @@ def address(server: Server) -> str:
 
 
 @pytest.fixture(scope="session")
-def slow_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def slow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A page whose model is so large that a thousand palms take their time."""
     store = Store(tmp_path_factory.mktemp("slow") / "home")
     release(store, publish_model(store, 1, SLOW_NETWORKS))
     with serving(store.home) as server:
-        yield server.address
+        yield server

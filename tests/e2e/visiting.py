@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -82,6 +83,16 @@ def serving(home: Path, *, arguments: Sequence[str] = (), **environment: str) ->
     finally:
         server.terminate()
         server.wait(10)
+
+
+@contextlib.contextmanager
+def holding_its_breath(server: Server) -> Iterator[None]:
+    """Meanwhile the server does nothing; what the visitor clicks reaches it afterwards."""
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        server.process.send_signal(signal.SIGCONT)
 
 
 def wait_until_answered(address: str, server: subprocess.Popen[bytes], log: Path) -> None:

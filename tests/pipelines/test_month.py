@@ -1,0 +1,67 @@
+"""A month of ticks of the schedule, each a real run of the whole graph; three in `make test`."""
+
+from __future__ import annotations
+
+import copy
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import yaml
+
+from palm_assets.serving import ModelWatcher
+from palm_assets.store import Store
+from pipelines.automation import Retraining
+from pipelines.definitions import definitions
+from tests.pipelines.conftest import failures
+from tests.tiny import LENIENT, TINY
+
+TICKS = 30 if os.environ.get("PALMS_DAGSTER_LONG") else 3
+KEEP_MODELS, KEEP_RELEASES = 2, 2
+FIRST = datetime(2026, 11, 1, 3, tzinfo=UTC)
+
+
+def a_preset(folder: Path) -> Path:
+    """A folder of presets with one that takes seconds, and whose gate lets through what a second makes."""
+    kept = {"keep_models": KEEP_MODELS, "keep_releases": KEEP_RELEASES}
+    preset = {
+        "ops": {name: {"config": copy.deepcopy(config)} for name, config in TINY.items()},
+        "resources": {"gate": {"config": LENIENT}, "retention": {"config": kept}},
+    }
+    folder.mkdir()
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(preset))
+    return folder
+
+
+def size_of(home: Path) -> int:
+    return sum(path.stat().st_size for path in home.rglob("*") if path.is_file())
+
+
+def test_a_month_of_ticks_stays_within_the_retention_setting_and_serves_what_it_released(
+    tmp_path: Path,
+) -> None:
+    home = tmp_path / "home"
+    here = definitions(home, Retraining(preset="tiny", cron="0 3 * * *"), a_preset(tmp_path / "presets"))
+    job, store, sizes = here.resolve_job_def("tiny"), Store(home), []
+    watched = ModelWatcher(store, tmp_path / "no starter")
+    for day in range(TICKS):
+        with dg.DagsterInstance.ephemeral() as instance:
+            context = dg.build_schedule_context(instance, FIRST + timedelta(days=day))
+            (request,) = here.get_schedule_def("retrain").evaluate_tick(context).run_requests or ()
+            result = job.execute_in_process(request.run_config, instance=instance, raise_on_error=False)
+        assert result.success, failures(result)
+
+        release = store.released()
+        assert release is not None
+        assert release.model == store.current("dcgan_checkpoint").version  # a seed of its own each day
+        store.open("reference", release.reference)
+        if day == 0:
+            shown = watched.look()  # by a page that looks away for the rest of the month
+            assert shown.model is not None
+        assert shown.model is not None
+        store.open("models", shown.model.version)
+        assert len(store.versions("models")) <= KEEP_MODELS + KEEP_RELEASES + 1  # the page's
+        sizes.append(size_of(home))
+    settled = sizes[min(TICKS - 1, KEEP_MODELS + KEEP_RELEASES)]
+    assert max(sizes) <= 1.1 * settled, sizes
