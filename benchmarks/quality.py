@@ -55,7 +55,8 @@ fid_score.main()
 print(time.perf_counter() - start)
 """
 OURS = """
-import json, sys, time
+import atexit, gc, json, sys, time
+atexit.register(gc.freeze)  # as the command line does
 from pathlib import Path
 start = time.perf_counter()
 import numpy as np

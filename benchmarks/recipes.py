@@ -1,11 +1,13 @@
 """The arena of recipes: the student's, the textbook's and ours, on the same crops, people and time.
 
-    python benchmarks/recipes.py [CROPS] [--minutes 20] [--seeds 0 1 2] [--only ours] [--out runs/recipes]
+    python benchmarks/recipes.py [CROPS] [--minutes 20 60] [--seeds 0 1 2] [--only ours] [--out runs/recipes]
 
 CROPS is a `crops` artifact, by default the current one of PALM_HOME. Every contestant has the same widths,
 the same people in training and the same time: minutes of computing on all cores, which other programs on the
-machine cannot eat up. Interrupt it whenever you like: the same command goes on where it stopped, and what is
-finished is not run again. It prints a table, and leaves `results.json` and a grid of each run in `--out`.
+machine cannot eat up. Each run is measured at each of the minutes on its way to the last. Interrupt it
+whenever you like: the same command goes on where it stopped, and what is finished is not run again. On a
+core each (`taskset -c 0`), two contestants run side by side. It prints a table, and leaves `results.json` and
+a grid of each measurement in `--out`.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -70,7 +73,9 @@ MAIN = ["student", "textbook", "ours"]
 def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("crops", type=Path, nargs="?")
-    ask.add_argument("--minutes", type=float, default=20, help="of computing on all cores, for each run")
+    ask.add_argument(
+        "--minutes", type=float, nargs="+", default=[20], help="of computing on all cores, for each run"
+    )
     ask.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     ask.add_argument("--only", nargs="+", choices=CONTESTANTS, default=MAIN)
     ask.add_argument("--out", type=Path, default=Path("runs/recipes"))
@@ -79,19 +84,20 @@ def main() -> None:
     palms, reference = read_crops(crops), _reference(crops)
     for seed in asked.seeds:
         for name in asked.only:
-            _contest(name, seed, asked.minutes, palms, reference, asked.out)
+            for minutes in sorted(asked.minutes):
+                _contest(name, seed, minutes, palms, reference, asked.out)
     _table(asked.out)
 
 
 def _contest(name: str, seed: int, minutes: float, palms: Crops, reference: Reference, out: Path) -> None:
+    """Train on until so many minutes are spent, and measure."""
     run = f"{name}-{minutes:g}min-seed{seed}"
-    results = _results(out)
-    if run in results:
+    if run in _results(out):
         return
     config = GanConfig(
         image_size=palms.images.shape[-1], kimg=1e6, snapshot_kimg=1e6, seed=seed, **CONTESTANTS[name]
     )
-    work = out / run
+    work = out / f"{name}-seed{seed}"
     spent_file = work / "spent"
     spent = float(spent_file.read_text()) if spent_file.is_file() else 0.0
     budget, began = minutes * 60 * usable_cores(), time.process_time()
@@ -120,10 +126,13 @@ def _contest(name: str, seed: int, minutes: float, palms: Crops, reference: Refe
     )
     images = model.draw(model.latents(SEED, range(SAMPLES)))
     grid(images[:64]).save(out / f"{run}.png")
+    shutil.copy(work / STATE_FILE, work / f"{minutes:g}min.safetensors")
     row = {"name": name, "seed": seed, "minutes": minutes, "kimg": notes["seen"] / 1000}
-    results[run] = row | _measured(images, reference)
+    row |= _measured(images, reference)
+    # Read again: another process may have finished a run meanwhile.
+    results = _results(out) | {run: row}
     write_atomically(out / "results.json", json.dumps(results, indent=1).encode())
-    print(run, results[run], flush=True)
+    print(run, row, flush=True)
 
 
 def _measured(images: np.ndarray, reference: Reference) -> dict[str, float]:
