@@ -8,6 +8,7 @@ Features agree with torch-fidelity's `FeatureExtractorInceptionV3` to rounding.
 What makes it quick, exact algebra all of it:
 - batch norm becomes part of the convolution before it;
 - the 1x1 convolutions that open the branches of a block become one convolution;
+- a convolution and its ReLU are one pass over the maps where oneDNN offers it;
 - an average pool followed by a 1x1 convolution becomes the convolution followed by the pool,
   which then sees 64 to 192 channels instead of up to 2,048 and joins the merged one.
 """
@@ -22,6 +23,8 @@ from torch import Tensor, nn
 
 SIZE = 299
 DIM = 2048
+# What PyTorch's own compiler calls for a convolution with an activation; it has no public name.
+FUSED = hasattr(torch.ops.mkldnn, "_convolution_pointwise")
 BLOCKS = [f"Mixed_{i}" for i in ("5b", "5c", "5d", "6a", "6b", "6c", "6d", "6e", "7a", "7b", "7c")]
 
 
@@ -71,11 +74,24 @@ class Conv(nn.Module):
         super().__init__()
         weight, bias = folded(weights, name)
         self.weight, self.bias = nn.Parameter(weight), nn.Parameter(bias)
-        self.stride, self.padding = stride, padding
+        self.stride = (stride, stride)
+        self.padding = padding if isinstance(padding, tuple) else (padding, padding)
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps to maps."""
-        return F.relu_(F.conv2d(x, self.weight, self.bias, self.stride, self.padding))
+        return conv_relu(x, self.weight, self.bias, self.stride, self.padding)
+
+
+def conv_relu(
+    x: Tensor, weight: Tensor, bias: Tensor, stride: tuple[int, int], padding: tuple[int, int]
+) -> Tensor:
+    """ReLU of a convolution; where oneDNN can, in one pass over the maps: the same bits for half the time."""
+    if FUSED and x.device.type == "cpu" and not torch.is_grad_enabled():
+        fused: Tensor = torch.ops.mkldnn._convolution_pointwise(
+            x, weight, bias, padding, stride, (1, 1), 1, "relu", [], ""
+        )
+        return fused
+    return F.relu_(F.conv2d(x, weight, bias, stride, padding))
 
 
 def chain(weights: Mapping[str, Tensor], block: str, *names: str, stride: int = 1) -> nn.Sequential:

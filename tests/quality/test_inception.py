@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
 from palm_assets.errors import WeightsUnavailableError
+from palm_assets.quality import inception
 from palm_assets.quality.features import extract, load_extractor
 from palm_assets.quality.inception import resize_tensorflow1
 
@@ -36,6 +38,20 @@ def test_resizing_is_tensorflow_ones(shape: tuple[int, ...]) -> None:
     images = torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(0)).float()
     expected = interpolate_bilinear_2d_like_tensorflow1x(images, (299, 299), align_corners=False)
     torch.testing.assert_close(resize_tensorflow1(images, 299), expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [((3, 3), 2, (0, 0)), ((1, 7), 1, (0, 3))])
+def test_a_convolution_and_its_relu_in_one_pass_give_the_same_bits(
+    kernel: tuple[int, int], stride: int, padding: tuple[int, int]
+) -> None:
+    assert inception.FUSED  # else the plain way is taken, which is right and slower
+    random = torch.Generator().manual_seed(0)
+    maps = torch.randn(2, 32, 17, 17, generator=random).to(memory_format=torch.channels_last)
+    weight, bias = torch.randn(48, 32, *kernel, generator=random), torch.randn(48, generator=random)
+    with torch.inference_mode():
+        fused = inception.conv_relu(maps, weight, bias, (stride, stride), padding)
+        plain = F.relu(F.conv2d(maps, weight, bias, stride, padding))
+    assert torch.equal(fused, plain)
 
 
 def test_weights_that_are_not_the_canonical_ones_are_not_called_fid(random_inception: Random) -> None:
