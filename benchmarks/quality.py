@@ -134,11 +134,11 @@ def share_of_peak(extractor: Extractor, folder: Path) -> None:
     paths = open_images(folder)
     some = [image for image, _ in zip(paths, range(64), strict=False)]
     network = extractor.network
+    batch = network.prepare(torch.from_numpy(np.stack(some[: network.batch]))).to(extractor.dtype)
+    with FlopCounterMode(display=False) as counter:
+        network(batch)  # not in inference mode: the counter does not know what is fused there
+    flop = counter.get_total_flops() / len(batch)
     with torch.inference_mode():
-        batch = network.prepare(torch.from_numpy(np.stack(some[: network.batch]))).to(extractor.dtype)
-        with FlopCounterMode(display=False) as counter:
-            network(batch)
-        flop = counter.get_total_flops() / len(batch)
         a, b = torch.randn(2, 4096, 4096).to(extractor.dtype)
         c, w = (torch.randn(shape).to(extractor.dtype, memory_format=torch.channels_last)
                 for shape in ((8, 448, 8, 8), (384, 448, 3, 3)))  # fmt: skip

@@ -200,16 +200,18 @@ def load_extractor(
         path = packaged_weights()
     else:
         path = published.fetch(DOWNLOADS[name], cache)
-    state = published.read_weights(path, name)
-    try:
-        network = NETWORKS[name](state)
-    except (KeyError, RuntimeError) as error:
-        raise WeightsUnavailableError(
-            f"The file does not hold the weights of {name}",
-            where=path,
-            hint="Give the path of the published file, or leave it out to have it fetched",
-        ) from error
-    digest = extractor_digest(name, sha256_of(path))
+    with ThreadPoolExecutor(1) as beside:
+        sha256 = beside.submit(sha256_of, path)
+        state = published.read_weights(path, name)
+        try:
+            network = NETWORKS[name](state)
+        except (KeyError, RuntimeError) as error:
+            raise WeightsUnavailableError(
+                f"The file does not hold the weights of {name}",
+                where=path,
+                hint="Give the path of the published file, or leave it out to have it fetched",
+            ) from error
+        digest = extractor_digest(name, sha256.result())
     if precision == "auto":
         precision = "bfloat16" if name in HALF_PRECISION and computes_in_bfloat16() else "float32"
     return Extractor(name, digest, network, precision=precision)

@@ -52,7 +52,7 @@ class Inception(nn.Module):
 
     def prepare(self, images: Tensor) -> Tensor:
         """uint8 (N, 3, H, W) to float32 (N, 3, 299, 299) in [-1, 1): TensorFlow 1's bilinear resize."""
-        return (resize_tensorflow1(images.float(), SIZE) - 128) / 128
+        return resize_tensorflow1(images.float(), SIZE).sub_(128).div_(128)
 
     def forward(self, x: Tensor) -> Tensor:
         """Prepared images to features."""
@@ -229,6 +229,5 @@ def resize_tensorflow1(x: Tensor, size: int) -> Tensor:
         low = at.long()
         high = (low + 1).clamp_max(length - 1)
         share = (at - low).view(-1, *[1] * (3 - axis))
-        below, above = x.index_select(axis, low), x.index_select(axis, high)
-        x = below + (above - below) * share
+        x = torch.lerp(x.index_select(axis, low), x.index_select(axis, high), share)
     return x
