@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -22,7 +23,11 @@ def store() -> Store:
 @st.cache_resource(show_spinner=False)
 def watcher() -> ModelWatcher:
     """Follows the release; until the first one PALM_STARTER, or what comes with the program, draws."""
-    return ModelWatcher(store(), Path(os.environ.get("PALM_STARTER", STARTER)))
+    found = ModelWatcher(store(), Path(os.environ.get("PALM_STARTER", STARTER)))
+    found.look()
+    # With the model came torch. To search all of that for garbage would stop the server for a moment each time.
+    gc.freeze()
+    return found
 
 
 @st.cache_resource(show_spinner=False)

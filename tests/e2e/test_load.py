@@ -7,10 +7,10 @@ three rounds, with limits of time and memory.
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import os
-import threading
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -52,24 +52,16 @@ class Pulse:
 
 @contextlib.contextmanager
 def feeling_the_pulse(address: str) -> Iterator[Pulse]:
-    pulse, over = Pulse(), threading.Event()
-
-    def feel() -> None:
-        while not over.wait(0.05):
-            start = time.perf_counter()
-            connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=60)
-            connection.request("GET", "/_stcore/health")
-            pulse.statuses.add(connection.getresponse().status)
-            pulse.seconds.append(time.perf_counter() - start)
-            connection.close()
-
-    thread = threading.Thread(target=feel)
-    thread.start()
-    try:
+    pulse = Pulse()
+    command = [sys.executable, "-m", "tests.e2e.pulse", address.removeprefix("http://")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as feeler:
         yield pulse
-    finally:
-        over.set()
-        thread.join()
+        feeler.terminate()
+        told, _ = feeler.communicate()
+    for line in told.splitlines():
+        status, seconds = line.split()
+        pulse.statuses.add(int(status))
+        pulse.seconds.append(float(seconds))
 
 
 def crowd(server: Server, visitors: int, leaving: int, palms: int) -> list[Visitor]:
