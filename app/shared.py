@@ -25,7 +25,7 @@ def watcher() -> ModelWatcher:
     """Follows the release; until the first one PALM_STARTER, or what comes with the program, draws."""
     found = ModelWatcher(store(), Path(os.environ.get("PALM_STARTER", STARTER)))
     found.look()
-    # With the model came torch. To search all of that for garbage would stop the server for a moment each time.
+    # With the model came torch: to search all of it for garbage would stop the server for a moment each time.
     gc.freeze()
     return found
 
