@@ -44,8 +44,8 @@ test-load: setup ## 20 visitors at once, three rounds, with limits of time and m
 test-faults: setup ## Kill it fifty times, fill its disk in each stage, damage each artifact: a table of what came of it
 	PALMS_FAULTS_LONG=1 $(BIN)/pytest tests/faults
 
-test-dagster: setup ## A real Dagster service on SQLite and on PostgreSQL, driven as the UI drives it
-	PALMS_DAGSTER_LONG=1 $(BIN)/pytest tests/e2e/test_dagster.py
+test-dagster: setup ## A real Dagster service on SQLite and on PostgreSQL, driven as the UI drives it; a month of ticks
+	PALMS_DAGSTER_LONG=1 $(BIN)/pytest tests/e2e/test_dagster.py tests/pipelines/test_month.py
 
 portraits: setup ## Retake the README's pictures of the page, with the released model
 	$(BIN)/python -m tests.e2e.portraits
