@@ -47,6 +47,7 @@ def size_of(home: Path) -> int:
     return sum(path.stat().st_size for path in home.rglob("*") if path.is_file())
 
 
+@pytest.mark.timeout(1800)  # a month is half a minute a tick beside other work
 def test_a_month_of_ticks_stays_within_the_retention_setting_and_serves_what_it_released(
     tmp_path: Path, instance: dg.DagsterInstance
 ) -> None:
