@@ -64,6 +64,7 @@ CONTESTANTS: dict[str, dict[str, Any]] = {
     "batch-64": {"batch": 64},
     "full-colour": {"augment_colour": 1.0},
     "cutout": {"augment": ["colour", "translation", "cutout"]},
+    "rotation": {"augment": ["colour", "rotation", "translation"]},
     "always-augmented": {"augment_probability": 1.0},
     "relativistic": {"loss": "relativistic", "r2": 0.02},
 }

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from palm_assets.detector.boxes import BoxSet, read_box_set
 from palm_assets.photos.index import PhotoIndex, read_index
-from palm_assets.store import Artifact
+from palm_assets.serving import STARTER
+from palm_assets.store import Artifact, Store, open_folder
 
 if TYPE_CHECKING:
     from palm_assets.crops.making import Crops
@@ -31,6 +32,18 @@ def open_crops(artifact: Artifact) -> Crops:
     from palm_assets.crops.making import read_crops
 
     return read_crops(artifact.folder)
+
+
+def open_start(store: Store, start: str) -> Artifact | None:
+    """The model that a training starts from: none if it is "scratch", that of the program if "starter".
+
+    Raises:
+        ArtifactMissingError: there is none of that version.
+        ArtifactCorruptError: it is damaged.
+    """
+    if start == "scratch":
+        return None
+    return open_folder(STARTER, "models") if start == "starter" else store.open("models", start)
 
 
 def _root(artifact: Artifact) -> Path:

@@ -16,7 +16,7 @@ from palm_assets.crops.config import CropConfig
 from palm_assets.detector.boxes import read_export, write_box_set
 from palm_assets.detector.config import DetectorConfig
 from palm_assets.gan.config import GanConfig
-from palm_assets.opening import DRAWN, open_crops, open_photos
+from palm_assets.opening import DRAWN, open_crops, open_photos, open_start
 from palm_assets.photos.index import folder_fingerprint, index_photos, write_index
 from palm_assets.progress import Progress, silent
 from palm_assets.quality.config import ReferenceConfig
@@ -121,8 +121,16 @@ def make_crops(
 
 
 def make_model(store: Store, crops: Artifact, config: GanConfig, *, run: Runner = run_here) -> Artifact:
-    """A trained DCGAN with samples, figures and card."""
-    return _train(store, "models", {"crops": crops.version}, config, run)
+    """A trained DCGAN with samples, figures and card.
+
+    Raises:
+        ArtifactMissingError: there is no model of the version with which `config.start` begins.
+    """
+    inputs = {"crops": crops.version}
+    start = open_start(store, config.start)
+    if start is not None:
+        inputs["start"] = start.version
+    return _train(store, "models", inputs, config, run)
 
 
 def make_reference(

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from PIL import Image
 
-from palm_assets.opening import open_boxes, open_crops
+from palm_assets.opening import open_boxes, open_crops, open_start
 from palm_assets.store import Store
 
 Job = dict[str, Any]
@@ -78,7 +78,8 @@ def _model(job: Job, say: Say, show: Show, stopped: Callable[[], bool]) -> dict[
     from palm_assets.gan.training import STATE_FILE, Figures
 
     config = GanConfig(**job["config"])
-    crops = Store(Path(job["home"])).open("crops", job["inputs"]["crops"])
+    store = Store(Path(job["home"]))
+    crops, start = store.open("crops", job["inputs"]["crops"]), open_start(store, config.start)
     told = 0.0
     first: Figures | None = None
     latest: Figures | None = None
@@ -106,6 +107,7 @@ def _model(job: Job, say: Say, show: Show, stopped: Callable[[], bool]) -> dict[
     goes_on = (Path(job["work"]) / STATE_FILE).is_file()
     say(
         f"training a {config.image_size} px DCGAN on {crops.facts['crops']['train']} palms"
+        + ("" if start is None else f", starting from model {start.version}")
         + (", from where an earlier run saved its state" if goes_on else "")
     )
     return train_and_publish(
@@ -114,6 +116,7 @@ def _model(job: Job, say: Say, show: Show, stopped: Callable[[], bool]) -> dict[
         config,
         Path(job["folder"]),
         Path(job["work"]),
+        start=None if start is None else start.folder,
         report=report,
         evaluated=evaluated,
         stopped=stopped,

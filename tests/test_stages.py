@@ -1,4 +1,4 @@
-"""Trainings take turns, and no turn is ever lost to a process that died."""
+"""Trainings take turns, no turn is lost to a process that died, and what one starts from is written down."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from palm_assets import stages
 from palm_assets.crops.config import CropConfig
+from palm_assets.errors import ArtifactMissingError
 from palm_assets.gan.config import GanConfig
+from palm_assets.serving import open_starter
 from palm_assets.store import Artifact, Store
+from tests.models import publish_model
 
 HOLD = """
 import sys, time
@@ -64,3 +69,21 @@ def test_a_training_killed_without_warning_keeps_nobody_waiting(store: Store) ->
     other.wait()
     assert began.wait(10)
     thread.join()
+
+
+def trained(store: Store, start: str) -> Artifact:
+    return stages.make_model(store, crops(store), GanConfig(start=start), run=lambda job: {})
+
+
+def test_the_model_that_a_training_starts_from_is_one_of_its_inputs(store: Store) -> None:
+    older, starter = publish_model(store), open_starter()
+    assert starter is not None
+    assert "start" not in trained(store, "scratch").manifest.inputs
+    assert trained(store, older.version).manifest.inputs["start"] == older.version
+    assert trained(store, "starter").manifest.inputs["start"] == starter[1].version
+
+
+def test_a_training_from_a_model_that_is_not_there_is_refused_before_it_begins(store: Store) -> None:
+    with pytest.raises(ArtifactMissingError):
+        trained(store, "0123456789ab")
+    assert not store.versions("models")

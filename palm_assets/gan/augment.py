@@ -6,6 +6,7 @@ the few photographs by heart. All colour changes are one affine map an image; al
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 
@@ -15,6 +16,8 @@ from torch import Tensor
 
 TRANSLATION = 0.125
 CUTOUT = 0.5
+ROTATION = math.radians(12)
+ZOOM = 1.15
 
 
 def augmented(
@@ -29,7 +32,8 @@ def augmented(
     Args:
         images: the batch.
         kinds: any of "colour" (brightness, saturation, contrast), "translation" (up to an eighth of the side,
-            grey comes in, as in the paper) and "cutout" (a square of half the side turns grey).
+            grey comes in, as in the paper), "rotation" (up to 12 degrees, and a zoom of up to 15 % in or out;
+            what comes in is mirrored at the border) and "cutout" (a square of half the side turns grey).
         generator: of the random numbers; on the CPU, whatever device the images are on.
         probability: of each kind for each image. Below about 0.8 the discriminator still learns what images
             look like unchanged, so nothing of a change leaks into what is generated (Karras et al. 2020, ADA,
@@ -39,6 +43,8 @@ def augmented(
     chosen = partial(_chosen, len(images), probability, generator)
     if "colour" in kinds:
         images = _coloured(images, chosen(), generator, colour)
+    if "rotation" in kinds:
+        images = _rotated(images, chosen(), generator)
     if "translation" in kinds:
         images = _translated(images, chosen(), generator)
     if "cutout" in kinds:
@@ -67,6 +73,15 @@ def _coloured(images: Tensor, chosen: Tensor, generator: torch.Generator, streng
         + grey * (contrast * (1 - saturation))
         + (middle * (1 - contrast) + brightness)
     )
+
+
+def _rotated(images: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:
+    draws = 2 * torch.rand(2, len(images), generator=generator) - 1
+    angle, zoom = (draws * chosen) * torch.tensor([[ROTATION], [math.log(ZOOM)]])
+    cosine, sine, none = zoom.exp() * angle.cos(), zoom.exp() * angle.sin(), torch.zeros(len(images))
+    maps = torch.stack([cosine, -sine, none, sine, cosine, none], 1).reshape(-1, 2, 3).to(images)
+    places = F.affine_grid(maps, list(images.shape), align_corners=False)
+    return F.grid_sample(images, places, padding_mode="reflection", align_corners=False)
 
 
 def _translated(images: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:

@@ -19,6 +19,7 @@ def write_card(
     little = (
         " **It says little here:** the discriminator hardly tells them apart." if score.says_little else ""
     )
+    begun = "" if config.start == "scratch" else f" started from the model `{config.start}`,"
     skin = ", ".join(f"{name} {count}" for name, count in sorted(made["skin"].items()))
     (folder / CARD_FILE).write_text(
         f"""# A DCGAN of human palms, {config.image_size} px
@@ -28,8 +29,8 @@ def write_card(
 - **Made from** {made["crops"]["train"]} palms of {made["people"]["train"]} people (crops `{crops.version}`);
   {made["crops"].get("holdout", 0)} palms of {made["people"]["holdout"]} other people were never trained on.
 - **Skin of the photographs, by their metadata:** {skin}. A tone that is rare there is rare, and worse, here.
-- **Recipe:** {config.loss} loss, batch {config.batch}, {config.kimg:g} thousand photographs shown, of whose
-  checkpoints the one at {kept.seen / 1000:g} thousand came nearest to the people held out;
+- **Recipe:**{begun} {config.loss} loss, batch {config.batch}, {config.kimg:g} thousand photographs
+  shown, of whose checkpoints the one at {kept.seen / 1000:g} thousand came nearest to the people held out;
   augmentation: {", ".join(config.augment) or "none"}; seed {config.seed}. All of it is in `manifest.json`.
 - **The score of one palm** is the probability that it is a photograph, at 50:50 odds: {score.method} fit on
   people that training never saw, judged by turns on {score.n_real} palms of {score.n_people} such people and

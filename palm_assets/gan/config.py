@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 MAX_SEED = 2**53  # what JSON, JavaScript and a link carry without loss
-AUGMENTATIONS = ("colour", "translation", "cutout")
+AUGMENTATIONS = ("colour", "rotation", "translation", "cutout")
 
 
 class NetworkConfig(BaseModel):
@@ -55,6 +55,11 @@ PUBLISHED_NETWORKS = NetworkConfig(
 class GanConfig(NetworkConfig):
     """The recipe: the networks' shape and how they are trained."""
 
+    start: str = Field(
+        "scratch",
+        pattern=r"^[a-z0-9-]+$",
+        description="scratch, starter, or a version of `models`: of these networks, or of half the size",
+    )
     kimg: float = Field(80, gt=0, description="thousands of photographs shown to the discriminator")
     batch: int = Field(16, ge=2, le=1024, description="small: as many photographs make more steps")
     loss: Literal["softplus", "hinge", "relativistic"] = Field("softplus", description="see gan/losses.py")
@@ -65,7 +70,8 @@ class GanConfig(NetworkConfig):
         True, description="show each photograph as it is or mirrored: a left palm for a right"
     )
     augment: list[str] = Field(
-        ["colour", "translation"], description="any of colour, translation, cutout; see gan/augment.py"
+        ["colour", "translation"],
+        description="any of colour, rotation, translation, cutout; see gan/augment.py",
     )
     augment_probability: float = Field(
         0.7, ge=0, le=1, description="of each kind for each image; where training starts if it adapts"

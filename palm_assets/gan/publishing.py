@@ -42,6 +42,7 @@ def train_and_publish(
     folder: Path,
     work: Path,
     *,
+    start: Path | None = None,
     report: Callable[[Figures], None],
     evaluated: Callable[[Image.Image, Candidate], None] = lambda samples, candidate: None,
     stopped: Callable[[], bool],
@@ -76,7 +77,9 @@ def train_and_publish(
         evaluated(samples, candidate)
 
     try:
-        trained = train(palms.train, config, work, report=on_report, snapshot=snapshot, stopped=stopped)
+        trained = train(
+            palms.train, config, work, start=start, report=on_report, snapshot=snapshot, stopped=stopped
+        )
     finally:
         events.close()
     if trained is None:

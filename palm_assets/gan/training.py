@@ -17,6 +17,7 @@ from palm_assets.cpu import use_all_cores
 from palm_assets.errors import DatasetError, TrainingDivergedError
 from palm_assets.gan.config import GanConfig
 from palm_assets.gan.game import Game
+from palm_assets.gan.growing import start_from
 from palm_assets.gan.networks import Discriminator, Generator
 from palm_assets.gan.state import load_state, save_state
 
@@ -73,6 +74,7 @@ def train(
     config: GanConfig,
     work: Path,
     *,
+    start: Path | None = None,
     report: Callable[[Figures], None] = lambda figures: None,
     snapshot: Callable[[Generator, Discriminator, int], None] = lambda generator, discriminator, seen: None,
     stopped: Callable[[], bool] = lambda: False,
@@ -86,6 +88,7 @@ def train(
         images: uint8 RGB (N, 3, S, S) with S = `config.image_size`.
         config: the recipe.
         work: folder of the resumable state, saved every `config.save_minutes` and when stopped.
+        start: folder of the model whose weights, grown if need be, are where a new run begins.
         report: called about once a second.
         snapshot: called every `config.snapshot_kimg` and at the end with copies of the averaged generator,
             ready for sampling, and of the discriminator.
@@ -93,13 +96,13 @@ def train(
 
     Raises:
         DatasetError: the images do not have the configured size, or there are too few for a batch.
-        CheckpointError: the saved state is damaged or of other networks.
+        CheckpointError: the saved state is damaged or of other networks, or `start` is.
         TrainingDivergedError: it broke down once more after the last rollback.
     """
     _check(images, config)
     use_all_cores()
     torch.set_flush_denormal(True)  # vanishing activations otherwise take a hundred times longer on a CPU
-    run = _Run(images, config, work / STATE_FILE)
+    run = _Run(images, config, work / STATE_FILE, start)
     saved = time.monotonic()
     while run.game.seen < run.total:
         figures = run.step()
@@ -128,8 +131,8 @@ def train(
 class _Run:
     """A game with its history, and its state on disk."""
 
-    def __init__(self, images: np.ndarray, config: GanConfig, path: Path) -> None:
-        self._images, self._config, self._path = images, config, path
+    def __init__(self, images: np.ndarray, config: GanConfig, path: Path, start: Path | None) -> None:
+        self._images, self._config, self._path, self._start = images, config, path, start
         self.total = math.ceil(config.kimg * 1000 / config.batch) * config.batch
         self.rollbacks = 0
         self._load()
@@ -138,6 +141,9 @@ class _Run:
         self.game = Game(self._images, self._config)
         self.curves: list[Figures] = []
         notes = load_state(self._path, self.game.parts())
+        if notes is None and self._start is not None:
+            start_from(self._start, self.game.generator, self.game.discriminator, self._config.networks())
+            self.game.average.load_state_dict(self.game.generator.state_dict())
         if notes is not None:
             self.game.seen, self.game.strength = notes["seen"], notes["strength"]
             self.curves = [Figures(**row) for row in notes["curves"]]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from palm_assets.gan.augment import augmented
 
-KINDS = ("colour", "translation", "cutout")
+KINDS = ("colour", "rotation", "translation", "cutout")
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -23,7 +23,9 @@ def batch(count: int = 64, side: int = 32) -> Tensor:
     return torch.where(images.abs() < 0.01, 0.5, images)  # no value that looks like grey put in
 
 
-@pytest.mark.parametrize("kinds", [c for n in (1, 2, 3) for c in itertools.combinations(KINDS, n)], ids=str)
+@pytest.mark.parametrize(
+    "kinds", [c for n in (1, 2, 3, 4) for c in itertools.combinations(KINDS, n)], ids=str
+)
 def test_the_generator_alone_decides_what_is_drawn(kinds: Sequence[str]) -> None:
     images = batch()
     torch.manual_seed(1)
@@ -62,6 +64,28 @@ def test_gradients_reach_every_image_through_all_kinds() -> None:
     augmented(images, KINDS, seeded()).square().sum().backward()
     assert images.grad is not None
     assert (images.grad.flatten(1).abs().sum(1) > 0).all()
+
+
+def test_rotation_turns_by_up_to_twelve_degrees_and_zooms_by_up_to_15_percent() -> None:
+    side = 64
+    images = torch.full((256, 3, side, side), -1.0)
+    images[:, :, 31:33, 47:49] = 1  # a dot 16 pixels right of the middle
+    turned = augmented(images, ["rotation"], seeded())
+    light = (turned.mean(1) + 1).clamp(min=0)
+    places = torch.arange(side) + 0.5 - side / 2
+    mass = light.sum((1, 2))
+    down, right = (light * places[:, None]).sum((1, 2)) / mass, (light * places).sum((1, 2)) / mass
+    angles, zooms = torch.rad2deg(torch.atan2(down, right)), torch.hypot(down, right) / 16
+    assert angles.abs().max() < 12.5
+    assert angles.max() > 10
+    assert angles.min() < -10
+    assert 1 / 1.17 < zooms.min() < 1 / 1.12
+    assert 1.12 < zooms.max() < 1.17
+
+
+def test_rotation_mirrors_at_the_border_what_comes_in() -> None:
+    images = torch.full((16, 3, 32, 32), 0.7)
+    assert torch.allclose(augmented(images, ["rotation"], seeded()), images, atol=1e-5)
 
 
 def test_translation_moves_by_up_to_an_eighth_of_the_side_and_grey_comes_in() -> None:

@@ -1,0 +1,119 @@
+"""Starting from a trained model: from its weights, or from those of a model of half the size, grown.
+
+Growing keeps what both players compute (as Net2Net does: Chen et al. 2016, arXiv:1511.05641). The grown
+generator draws what the small one drew, at twice the size, the grown discriminator judges the mean of each
+2x2 pixels as the small one did, and only what is new has to be learnt. That sizes follow each other is
+progressive growing's idea (Karras et al. 2017, arXiv:1710.10196), without its fading in.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from palm_assets.errors import CheckpointError
+from palm_assets.gan.checkpoint import load_networks
+from palm_assets.gan.config import NetworkConfig
+from palm_assets.gan.networks import Discriminator, Generator
+
+LEAKY = 1.2  # leaky(x) - leaky(-x) = 1.2 x, with a slope of 0.2
+MEASURED_ON = 256
+
+
+def start_from(
+    folder: Path, generator: Generator, discriminator: Discriminator, config: NetworkConfig
+) -> None:
+    """Put the weights of the model in `folder` into both networks.
+
+    Args:
+        folder: of a published model.
+        generator: of the shape `config`; changed in place, as is `discriminator`.
+        discriminator: of the same.
+        config: the shape; that of the model, or of one of half its size whose networks are otherwise these.
+
+    Raises:
+        CheckpointError: the model cannot be read, or has other networks.
+    """
+    small_generator, small_discriminator, networks = load_networks(folder)
+    if networks == config:
+        generator.load_state_dict(small_generator.state_dict())
+        discriminator.load_state_dict(small_discriminator.state_dict())
+    elif networks == _half(config) and config.discriminator_norm == "none":
+        _grow_generator(small_generator, generator)
+        _grow_discriminator(small_discriminator, discriminator)
+    else:
+        raise CheckpointError(
+            f"Networks of {_said(config)} cannot start from a model of {_said(networks)}",
+            where=folder,
+            hint="Choose the same networks, or twice the image_size, half of each width and no norm in D; "
+            "or `start: scratch`.",
+        )
+
+
+@torch.no_grad()
+def _grow_generator(small: Generator, grown: Generator) -> None:
+    """Twice the size by linear interpolation of what the small one hands to its tanh."""
+    *trunk, last = list(small.main)[:-1]
+    inner, norm, _, outer = list(grown.main)[len(trunk) : -1]
+    assert isinstance(last, nn.ConvTranspose2d)
+    assert isinstance(inner, nn.ConvTranspose2d)
+    assert isinstance(norm, nn.BatchNorm2d)
+    assert isinstance(outer, nn.ConvTranspose2d)
+    _copy(trunk, grown.main)
+
+    # Red, green and blue and their negatives pass the ReLU; the norm is told to give back what it takes away.
+    inner.weight[:, :6] = torch.cat([last.weight, -last.weight], 1)
+    random = torch.Generator().manual_seed(0)
+    latents = torch.randn(MEASURED_ON, small.latent, 1, 1, generator=random)
+    colours = small.train().main[:-1](latents)
+    mean, spread = colours.mean((0, 2, 3)), colours.var((0, 2, 3)).add(norm.eps).sqrt()
+    norm.weight[:6], norm.bias[:6] = spread.repeat(2), torch.cat([mean, -mean])
+
+    linear = torch.tensor([0.25, 0.75, 0.75, 0.25])
+    outer.weight.zero_()
+    for colour in range(3):
+        outer.weight[colour, colour] = torch.outer(linear, linear)
+        outer.weight[colour + 3, colour] = -torch.outer(linear, linear)
+
+
+@torch.no_grad()
+def _grow_discriminator(small: Discriminator, grown: Discriminator) -> None:
+    """The small one, on the means of 2x2 pixels."""
+    first, _, *trunk = list(small.main)
+    outer, _, inner, _, *rest = list(grown.main)
+    assert isinstance(first, nn.Conv2d)
+    assert isinstance(outer, nn.Conv2d)
+    assert isinstance(inner, nn.Conv2d)
+    assert first.bias is not None
+    assert outer.bias is not None
+    assert inner.bias is not None
+    _copy(trunk, rest)
+    grown.head.load_state_dict(small.head.state_dict())
+
+    # Counted from black up, so that the zeros with which the next layer pads are the black of the small one.
+    outer.weight[:6], outer.bias[:6] = 0, torch.tensor([1.0, 1, 1, -1, -1, -1])
+    for colour in range(3):
+        outer.weight[colour, colour, 1:3, 1:3] = 0.25
+        outer.weight[colour + 3, colour, 1:3, 1:3] = -0.25
+    inner.weight.zero_()
+    inner.weight[:, :6] = torch.cat([first.weight, -first.weight], 1) / LEAKY
+    inner.bias.copy_(first.bias - first.weight.sum((1, 2, 3)))
+
+
+def _copy(layers: list[nn.Module], into: nn.Sequential | list[nn.Module]) -> None:
+    for layer, target in zip(layers, into, strict=False):
+        target.load_state_dict(layer.state_dict())
+
+
+def _half(config: NetworkConfig) -> NetworkConfig:
+    wider = {
+        "generator_width": 2 * config.generator_width,
+        "discriminator_width": 2 * config.discriminator_width,
+    }
+    return config.model_copy(update={"image_size": config.image_size // 2, **wider})
+
+
+def _said(config: NetworkConfig) -> str:
+    return ", ".join(f"{name} {value}" for name, value in config.model_dump().items())
