@@ -18,6 +18,7 @@ from palm_assets.gan.checkpoint import load_networks
 from palm_assets.gan.config import NetworkConfig
 from palm_assets.gan.networks import Discriminator, Generator
 
+SIGNED_COLOURS = 6  # red, green and blue, and their negatives
 LEAKY = 1.2  # leaky(x) - leaky(-x) = 1.2 x, with a slope of 0.2
 MEASURED_ON = 256
 
@@ -40,15 +41,15 @@ def start_from(
     if networks == config:
         generator.load_state_dict(small_generator.state_dict())
         discriminator.load_state_dict(small_discriminator.state_dict())
-    elif networks == _half(config) and config.discriminator_norm == "none":
+    elif networks == _half(config) and _can_grow(config):
         _grow_generator(small_generator, generator)
         _grow_discriminator(small_discriminator, discriminator)
     else:
         raise CheckpointError(
             f"Networks of {_said(config)} cannot start from a model of {_said(networks)}",
             where=folder,
-            hint="Choose the same networks, or twice the image_size, half of each width and no norm in D; "
-            "or `start: scratch`.",
+            hint="Choose the same networks; or twice the image_size, half of each width (but 6 at least) and "
+            "no norm in the discriminator; or `start: scratch`.",
         )
 
 
@@ -63,13 +64,13 @@ def _grow_generator(small: Generator, grown: Generator) -> None:
     assert isinstance(outer, nn.ConvTranspose2d)
     _copy(trunk, grown.main)
 
-    # Red, green and blue and their negatives pass the ReLU; the norm is told to give back what it takes away.
-    inner.weight[:, :6] = torch.cat([last.weight, -last.weight], 1)
+    # Colours and their negatives pass the ReLU; the norm is told to give back what it takes away.
+    inner.weight[:, :SIGNED_COLOURS] = torch.cat([last.weight, -last.weight], 1)
     random = torch.Generator().manual_seed(0)
     latents = torch.randn(MEASURED_ON, small.latent, 1, 1, generator=random)
     colours = small.train().main[:-1](latents)
     mean, spread = colours.mean((0, 2, 3)), colours.var((0, 2, 3)).add(norm.eps).sqrt()
-    norm.weight[:6], norm.bias[:6] = spread.repeat(2), torch.cat([mean, -mean])
+    norm.weight[:SIGNED_COLOURS], norm.bias[:SIGNED_COLOURS] = spread.repeat(2), torch.cat([mean, -mean])
 
     linear = torch.tensor([0.25, 0.75, 0.75, 0.25])
     outer.weight.zero_()
@@ -93,18 +94,23 @@ def _grow_discriminator(small: Discriminator, grown: Discriminator) -> None:
     grown.head.load_state_dict(small.head.state_dict())
 
     # Counted from black up, so that the zeros with which the next layer pads are the black of the small one.
-    outer.weight[:6], outer.bias[:6] = 0, torch.tensor([1.0, 1, 1, -1, -1, -1])
+    outer.weight[:SIGNED_COLOURS], outer.bias[:SIGNED_COLOURS] = 0, torch.tensor([1.0, 1, 1, -1, -1, -1])
     for colour in range(3):
         outer.weight[colour, colour, 1:3, 1:3] = 0.25
         outer.weight[colour + 3, colour, 1:3, 1:3] = -0.25
     inner.weight.zero_()
-    inner.weight[:, :6] = torch.cat([first.weight, -first.weight], 1) / LEAKY
+    inner.weight[:, :SIGNED_COLOURS] = torch.cat([first.weight, -first.weight], 1) / LEAKY
     inner.bias.copy_(first.bias - first.weight.sum((1, 2, 3)))
 
 
 def _copy(layers: list[nn.Module], into: nn.Sequential | list[nn.Module]) -> None:
     for layer, target in zip(layers, into, strict=False):
         target.load_state_dict(layer.state_dict())
+
+
+def _can_grow(config: NetworkConfig) -> bool:
+    narrower = min(config.generator_width, config.discriminator_width)
+    return narrower >= SIGNED_COLOURS and config.discriminator_norm == "none"
 
 
 def _half(config: NetworkConfig) -> NetworkConfig:
