@@ -89,6 +89,9 @@ class GanConfig(NetworkConfig):
     discriminator_lr: float = Field(1e-3, gt=0, lt=1)
     beta1: float = Field(0.5, ge=0, lt=1)
     beta2: float = Field(0.99, ge=0, lt=1)
+    even_upsampling: bool = Field(
+        False, description="keep the generator's weights from drawing checkerboards; see gan/networks.py"
+    )
     ema_kimg: float = Field(
         10, gt=0, description="half-life of the averaged generator, in thousands of images"
     )

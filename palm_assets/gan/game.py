@@ -63,6 +63,8 @@ class Game:
             opposite = self.discriminator(real) if kind == "relativistic" else None
             loss_g = generator_loss(kind, self.discriminator(fake), opposite)
         self._learn(self.optimizer_g, loss_g)
+        if self.config.even_upsampling:
+            self.generator.even_out()
         self.discriminator.requires_grad_(True)
 
         self.seen += self.config.batch

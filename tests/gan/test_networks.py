@@ -57,6 +57,27 @@ def test_what_is_almost_white_still_feels_a_gradient_in_half_precision() -> None
     assert gradient.abs().max() > 0
 
 
+@torch.no_grad()
+def test_evened_out_no_layer_of_the_generator_draws_a_checkerboard_on_a_flat_map() -> None:
+    def spread(generator: Generator) -> list[float]:
+        layers = [m for m in generator.main if isinstance(m, nn.ConvTranspose2d) and m.stride == (2, 2)]
+        flat = [torch.randn(1, layer.in_channels, 1, 1).expand(-1, -1, 8, 8) for layer in layers]
+        inside = [layer(x)[:, :, 2:-2, 2:-2] for layer, x in zip(layers, flat, strict=True)]
+        return [float(maps.var((2, 3)).mean() / maps.var()) for maps in inside]
+
+    torch.manual_seed(0)
+    generator = Generator(small(image_size=64, generator_width=8)).to(memory_format=torch.channels_last)
+    assert min(spread(generator)) > 0.1
+    before = [weight.clone() for weight in generator.parameters()]
+    generator.even_out()
+    assert max(spread(generator)) < 1e-10
+    once = [weight.clone() for weight in generator.parameters()]
+    for old, new in zip(before, once, strict=True):
+        assert (new - old).norm() <= 0.6 * old.norm()  # 3 of 16 directions are gone
+    generator.even_out()
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(once, generator.parameters(), strict=True))
+
+
 def test_an_image_padded_with_black_is_what_the_discriminator_sees() -> None:
     discriminator = Discriminator(small(image_size=16)).eval()
     first = discriminator.main[0]

@@ -316,6 +316,18 @@ def test_photographs_are_mirrored_half_of_the_time_and_only_where_that_is_wanted
         assert {float(value) for value in shown.unique()} == {-1.0, 1.0}
 
 
+@pytest.mark.parametrize("even", [False, True])
+def test_evened_out_while_it_learns_the_averaged_generator_draws_no_checkerboards(
+    tmp_path: Path, even: bool
+) -> None:
+    trained = train(IMAGES, tiny(even_upsampling=even), tmp_path)
+    assert trained is not None
+    before = copy.deepcopy(trained.generator)
+    trained.generator.even_out()
+    pairs = zip(before.parameters(), trained.generator.parameters(), strict=True)
+    assert all(torch.allclose(old, new, atol=1e-6) for old, new in pairs) == even
+
+
 @pytest.mark.parametrize(
     ("target", "certain", "expected"),
     [(0.0, 1.0, 0.5), (0.6, 0.7, 0.6), (0.6, 0.5, 0.4)],
