@@ -24,7 +24,7 @@ from palm_assets.opening import open_crops
 from palm_assets.serving import open_model
 from palm_assets.store import Store
 
-TILES, COLUMNS, SCALE, FRAME = 48, 8, 3, 14
+TILES, COLUMNS, SIDE, FRAME = 48, 8, 256, 14
 
 
 def main() -> None:
@@ -65,7 +65,7 @@ def _of_many_hands(palms: Crops, count: int, rng: np.random.Generator) -> list[i
 
 def _sheet(tiles: np.ndarray) -> Image.Image:
     """Numbered tiles, enlarged by whole pixels: no resampling may tell anything."""
-    side = tiles.shape[-1] * SCALE
+    side = max(SIDE // tiles.shape[-1], 1) * tiles.shape[-1]
     rows = -(-len(tiles) // COLUMNS)
     sheet = Image.new("RGB", (COLUMNS * (side + 4), rows * (side + FRAME + 4)), "white")
     pen = ImageDraw.Draw(sheet)
