@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from palm_assets.detector.boxes import BoxSet, read_box_set
+from palm_assets.errors import ArtifactMissingError
 from palm_assets.photos.index import PhotoIndex, read_index
 from palm_assets.serving import STARTER
 from palm_assets.store import Artifact, Store, open_folder
@@ -43,7 +44,13 @@ def open_start(store: Store, start: str) -> Artifact | None:
     """
     if start == "scratch":
         return None
-    return open_folder(STARTER, "models") if start == "starter" else store.open("models", start)
+    if start != "starter":
+        return store.open("models", start)
+    if not STARTER.is_dir():
+        raise ArtifactMissingError(
+            "This copy of the program has no starter model", where=STARTER, hint="Use `start: scratch`."
+        )
+    return open_folder(STARTER, "models")
 
 
 def _root(artifact: Artifact) -> Path:

@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from palm_assets import stages
+from palm_assets import opening, stages
 from palm_assets.crops.config import CropConfig
 from palm_assets.errors import ArtifactMissingError
 from palm_assets.gan.config import GanConfig
-from palm_assets.serving import open_starter
 from palm_assets.store import Artifact, Store
 from tests.models import publish_model
 
@@ -75,15 +74,21 @@ def trained(store: Store, start: str) -> Artifact:
     return stages.make_model(store, crops(store), GanConfig(start=start), run=lambda job: {})
 
 
-def test_the_model_that_a_training_starts_from_is_one_of_its_inputs(store: Store) -> None:
-    older, starter = publish_model(store), open_starter()
-    assert starter is not None
+def test_the_model_that_a_training_starts_from_is_one_of_its_inputs(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older, starter = publish_model(store), publish_model(store, 9)
+    monkeypatch.setattr(opening, "STARTER", starter.folder)
     assert "start" not in trained(store, "scratch").manifest.inputs
     assert trained(store, older.version).manifest.inputs["start"] == older.version
-    assert trained(store, "starter").manifest.inputs["start"] == starter[1].version
+    assert trained(store, "starter").manifest.inputs["start"] == starter.version
 
 
-def test_a_training_from_a_model_that_is_not_there_is_refused_before_it_begins(store: Store) -> None:
+@pytest.mark.parametrize("start", ["0123456789ab", "starter"])
+def test_a_training_from_a_model_that_is_not_there_is_refused_before_it_begins(
+    store: Store, monkeypatch: pytest.MonkeyPatch, start: str
+) -> None:
+    monkeypatch.setattr(opening, "STARTER", store.home / "no starter")
     with pytest.raises(ArtifactMissingError):
-        trained(store, "0123456789ab")
+        trained(store, start)
     assert not store.versions("models")
