@@ -1,9 +1,10 @@
 """A blind sheet: real held-out palms and generated ones, shuffled, for fresh eyes.
 
-    python benchmarks/blind_sheet.py [--model VERSION] [--seed 0] [--out runs/blind-sheet]
+    python benchmarks/blind_sheet.py [--model VERSION] [--seed 0] [--size 64] [--out runs/blind-sheet]
 
 Half of the 48 tiles are palms of people whom training never saw, of as many hands as there are. The
 others are the model's (the released one's unless told otherwise), of consecutive seeds, none left out.
+With `--size` all are reduced alike before.
 `sheet.png` is for whoever judges; `key.json` tells which tile is which, and is not to be looked at
 before.
 """
@@ -31,6 +32,7 @@ def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--model", metavar="VERSION")
     ask.add_argument("--seed", type=int, default=0)
+    ask.add_argument("--size", type=int, help="reduce all palms to this many pixels, as means of squares")
     ask.add_argument("--out", type=Path, default=Path("runs/blind-sheet"))
     asked = ask.parse_args()
     store = Store(Path(os.environ.get("PALM_HOME", "palm_home")))
@@ -43,6 +45,8 @@ def main() -> None:
     real = np.asarray(palms.images)[_of_many_hands(palms, TILES // 2, rng)]
     ours = model.draw(model.latents(asked.seed, range(TILES - len(real))))
     tiles, is_real = np.concatenate([real, ours]), [True] * len(real) + [False] * len(ours)
+    if asked.size:
+        tiles = _reduced(tiles, asked.size)
     order = rng.permutation(TILES)
     asked.out.mkdir(parents=True, exist_ok=True)
     _sheet(tiles[order]).save(asked.out / "sheet.png")
@@ -61,6 +65,13 @@ def _of_many_hands(palms: Crops, count: int, rng: np.random.Generator) -> list[i
         turns[row] = times_seen[hand]
         times_seen[hand] += 1
     return sorted(turns, key=lambda row: turns[row])[:count]
+
+
+def _reduced(tiles: np.ndarray, size: int) -> np.ndarray:
+    count, colours, side, _ = tiles.shape
+    step = side // size
+    squares = tiles.reshape(count, colours, size, step, size, step)
+    return np.round(squares.mean((3, 5))).astype(np.uint8)
 
 
 def _sheet(tiles: np.ndarray) -> Image.Image:

@@ -116,7 +116,7 @@ def _model(job: Job, say: Say, show: Show, stopped: Callable[[], bool]) -> dict[
         config,
         Path(job["folder"]),
         Path(job["work"]),
-        start=None if start is None else start.folder,
+        start=start,
         report=report,
         evaluated=evaluated,
         stopped=stopped,

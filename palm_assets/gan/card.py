@@ -12,14 +12,19 @@ from palm_assets.store import Artifact
 
 
 def write_card(
-    folder: Path, crops: Artifact, config: GanConfig, kept: Candidate, score: CalibrationReport
+    folder: Path,
+    crops: Artifact,
+    config: GanConfig,
+    kept: Candidate,
+    score: CalibrationReport,
+    start: Artifact | None = None,
 ) -> None:
-    """Write the card beside the weights."""
+    """Write the card beside the weights; `start` is the model that training started from, if any."""
     made = crops.facts
     little = (
         " **It says little here:** the discriminator hardly tells them apart." if score.says_little else ""
     )
-    begun = "" if config.start == "scratch" else f" started from the model `{config.start}`,"
+    begun = "" if start is None else f" from model `{start.version}` of {start.facts['image_size']} px on,"
     skin = ", ".join(f"{name} {count}" for name, count in sorted(made["skin"].items()))
     (folder / CARD_FILE).write_text(
         f"""# A DCGAN of human palms, {config.image_size} px

@@ -42,7 +42,7 @@ def train_and_publish(
     folder: Path,
     work: Path,
     *,
-    start: Path | None = None,
+    start: Artifact | None = None,
     report: Callable[[Figures], None],
     evaluated: Callable[[Image.Image, Candidate], None] = lambda samples, candidate: None,
     stopped: Callable[[], bool],
@@ -78,7 +78,13 @@ def train_and_publish(
 
     try:
         trained = train(
-            palms.train, config, work, start=start, report=on_report, snapshot=snapshot, stopped=stopped
+            palms.train,
+            config,
+            work,
+            start=None if start is None else start.folder,
+            report=on_report,
+            snapshot=snapshot,
+            stopped=stopped,
         )
     finally:
         events.close()
@@ -112,7 +118,7 @@ def train_and_publish(
     write_metrics(
         folder, {**facts, "candidates": candidates, "score_report": verdict.to_json()}, trained.curves
     )
-    write_card(folder, crops, config, chooser.best, verdict)
+    write_card(folder, crops, config, chooser.best, verdict, start)
     shutil.rmtree(work, ignore_errors=True)
     return facts
 
