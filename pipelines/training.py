@@ -3,12 +3,15 @@
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import dagster_pipes as dg_pipes
 
 import palm_assets.errors
 from palm_assets.errors import PalmError
@@ -16,6 +19,7 @@ from palm_assets.stages import Runner
 from palm_assets.training_jobs import Job
 
 RETRIES = 2
+SECONDS_TO_LOOK = 0.01
 SECONDS_TO_SAVE = 9  # from a cancellation until the trainer must be gone; it gives itself a second less
 
 
@@ -50,26 +54,60 @@ def in_another_process(context: dg.AssetExecutionContext) -> Runner:
     return run
 
 
-class _Observing(dg.PipesTempFileMessageReader):
-    """Turns the trainer's own messages into observations at once; Pipes would hand them over at its end."""
+class _Observing(dg.PipesMessageReader):
+    """Reads what the trainer writes into a file, and turns its own messages into observations at once.
+
+    Dagster's reader of such a file takes half a line for a whole one if it looks while a grid is being
+    written, and reads no further. It also hands over custom messages at the end only.
+    """
 
     def __init__(self, context: dg.AssetExecutionContext) -> None:
-        super().__init__()
         self._context = context
 
     @contextmanager
     def read_messages(self, handler: dg.PipesMessageHandler) -> Iterator[dict[str, Any]]:
-        hand_on = handler.handle_message
+        with tempfile.TemporaryDirectory() as folder:
+            path, ended = Path(folder) / "messages", threading.Event()
+            path.touch()
+            thread = threading.Thread(target=self._read, args=(path, handler, ended), daemon=True)
+            thread.start()
+            try:
+                yield {dg_pipes.PipesDefaultMessageWriter.FILE_PATH_KEY: str(path)}
+            finally:
+                ended.set()
+                thread.join()
 
-        def handle(message: Any) -> None:
-            if message["method"] == "report_custom_message":
-                observe(self._context, **message["params"]["payload"])
-            else:
-                hand_on(message)
+    def _read(self, path: Path, handler: dg.PipesMessageHandler, ended: threading.Event) -> None:
+        try:
+            for line in whole_lines(path, ended.is_set):
+                message = json.loads(line)
+                if message["method"] == "report_custom_message":
+                    observe(self._context, **message["params"]["payload"])
+                else:
+                    handler.handle_message(message)
+        except Exception:
+            handler.report_pipes_framework_exception(type(self).__name__, sys.exc_info())
+            raise
 
-        handler.handle_message = handle  # type: ignore[method-assign]
-        with super().read_messages(handler) as params:
-            yield params
+    def no_messages_debug_text(self) -> str:
+        return "The trainer should have written them into a file."
+
+
+def whole_lines(path: Path, ended: Callable[[], bool]) -> Iterator[str]:
+    """The lines of a file that another process appends to, until it has ended; never a part of one."""
+    with path.open(encoding="utf-8") as file:
+        line = ""
+        while True:
+            complete = ended()  # asked before: whatever was written until then is read
+            piece = file.readline()
+            line += piece
+            if line.endswith("\n"):
+                yield line
+                line = ""
+            elif not piece:
+                if complete:
+                    return
+                time.sleep(SECONDS_TO_LOOK)
 
 
 def observe(context: dg.AssetExecutionContext, figures: dict[str, float], picture: str | None = None) -> None:

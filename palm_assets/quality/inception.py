@@ -23,8 +23,10 @@ from torch import Tensor, nn
 
 SIZE = 299
 DIM = 2048
-# What PyTorch's own compiler calls for a convolution with an activation; it has no public name.
+# What PyTorch's own compiler calls for a convolution with an activation; it has no public name. In bfloat16
+# it wants a newer processor than a convolution alone, which is emulated where it has to be.
 FUSED = hasattr(torch.ops.mkldnn, "_convolution_pointwise")
+FUSED_BFLOAT16 = FUSED and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 BLOCKS = [f"Mixed_{i}" for i in ("5b", "5c", "5d", "6a", "6b", "6c", "6d", "6e", "7a", "7b", "7c")]
 
 
@@ -86,7 +88,8 @@ def conv_relu(
     x: Tensor, weight: Tensor, bias: Tensor, stride: tuple[int, int], padding: tuple[int, int]
 ) -> Tensor:
     """ReLU of a convolution; where oneDNN can, in one pass over the maps: the same bits for half the time."""
-    if FUSED and x.device.type == "cpu" and not torch.is_grad_enabled():
+    fuses = FUSED_BFLOAT16 if weight.dtype == torch.bfloat16 else FUSED
+    if fuses and x.device.type == "cpu" and not torch.is_grad_enabled():
         fused: Tensor = torch.ops.mkldnn._convolution_pointwise(
             x, weight, bias, padding, stride, (1, 1), 1, "relu", [], ""
         )

@@ -54,6 +54,17 @@ def test_a_convolution_and_its_relu_in_one_pass_give_the_same_bits(
     assert torch.equal(fused, plain)
 
 
+def test_bfloat16_is_computed_on_every_processor_in_one_pass_or_two() -> None:
+    random = torch.Generator().manual_seed(0)
+    maps, weight, bias = (
+        torch.randn(*shape, generator=random).bfloat16() for shape in ((2, 32, 9, 9), (48, 32, 3, 3), (48,))
+    )
+    with torch.inference_mode():
+        found = inception.conv_relu(maps, weight, bias, (1, 1), (1, 1))
+    exact = F.relu(F.conv2d(maps.float(), weight.float(), bias.float(), padding=1))
+    torch.testing.assert_close(found.float(), exact, rtol=2**-7, atol=2**-5)
+
+
 def test_weights_that_are_not_the_canonical_ones_are_not_called_fid(random_inception: Random) -> None:
     from palm_assets.quality.identity import CANONICAL_DIGEST, INCEPTION_SHA256, extractor_digest
 
