@@ -69,6 +69,8 @@ def _of_many_hands(palms: Crops, count: int, rng: np.random.Generator) -> list[i
 
 def _reduced(tiles: np.ndarray, size: int) -> np.ndarray:
     count, colours, side, _ = tiles.shape
+    if side % size:
+        raise SystemExit(f"--size must divide the palms' {side} px, as {side // 2} does")
     step = side // size
     squares = tiles.reshape(count, colours, size, step, size, step)
     return np.round(squares.mean((3, 5))).astype(np.uint8)

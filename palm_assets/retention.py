@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 Key = tuple[str, str]
 ROLES = {role: kind for kind in get_args(Kind) for role in (kind, kind.removesuffix("s"))}
+ROLES["start"] = "models"  # that a training started from
 DAY = 86_400.0
 
 

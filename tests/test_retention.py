@@ -65,6 +65,14 @@ def test_the_released_model_keeps_all_that_it_was_made_from_its_scores_and_its_r
         assert len(left(store, kind)) == 1
 
 
+def test_the_model_that_another_started_from_stays_with_it(
+    store: Store, days: list[dict[str, Artifact]]
+) -> None:
+    grown = make(store, "models", "grown", crops=days[3]["crops"], start=days[1]["models"])
+    tidy(store, ONE)
+    assert left(store, "models") == {days[1]["models"].version, grown.version}
+
+
 def test_the_reference_of_the_release_stays_even_where_no_score_names_it(
     store: Store, days: list[dict[str, Artifact]]
 ) -> None:
