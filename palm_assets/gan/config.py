@@ -29,6 +29,12 @@ class NetworkConfig(BaseModel):
     discriminator_bottom: int = Field(
         4, ge=4, le=8, multiple_of=4, description="side of the last feature map"
     )
+    border: Literal["zeros", "replicate"] = Field(
+        "zeros", description="what the generator's maps go on with beyond their border"
+    )
+    grain: bool = Field(
+        False, description="give each palm random maps of its own, to be rough with; see gan/networks.py"
+    )
     discriminator_norm: Literal["batch", "spectral", "none"] = "none"
     minibatch_stddev: bool = Field(
         False, description="let the discriminator see a batch's variety (Karras 2017)"

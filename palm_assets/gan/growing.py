@@ -16,7 +16,7 @@ from torch import nn
 from palm_assets.errors import CheckpointError
 from palm_assets.gan.checkpoint import load_networks
 from palm_assets.gan.config import NetworkConfig
-from palm_assets.gan.networks import Discriminator, Generator
+from palm_assets.gan.networks import Discriminator, Doubling, Generator, Grain
 
 SIGNED_COLOURS = 6  # red, green and blue, and their negatives
 LEAKY = 1.2  # leaky(x) - leaky(-x) = 1.2 x, with a slope of 0.2
@@ -33,15 +33,18 @@ def start_from(
         generator: of the shape `config`; changed in place, as is `discriminator`.
         discriminator: of the same.
         config: the shape; that of the model, or of one of half its size whose networks are otherwise these.
+            The border and the grain may differ: what they change is left to learn.
 
     Raises:
         CheckpointError: the model cannot be read, or has other networks.
     """
     small_generator, small_discriminator, networks = load_networks(folder)
-    if networks == config:
-        generator.load_state_dict(small_generator.state_dict())
+    alike = networks.model_copy(update={"border": config.border, "grain": config.grain})
+    if alike == config:
+        _copy(_smooth(small_generator), _smooth(generator))
+        _copy(_grains(small_generator), _grains(generator))
         discriminator.load_state_dict(small_discriminator.state_dict())
-    elif networks == _half(config) and _can_grow(config):
+    elif alike == _half(config) and _can_grow(config):
         _grow_generator(small_generator, generator)
         _grow_discriminator(small_discriminator, discriminator)
     else:
@@ -56,19 +59,19 @@ def start_from(
 @torch.no_grad()
 def _grow_generator(small: Generator, grown: Generator) -> None:
     """Twice the size by linear interpolation of what the small one hands to its tanh."""
-    *trunk, last = list(small.main)[:-1]
-    inner, norm, _, outer = list(grown.main)[len(trunk) : -1]
-    assert isinstance(last, nn.ConvTranspose2d)
-    assert isinstance(inner, nn.ConvTranspose2d)
+    *trunk, last, _ = _smooth(small)
+    *grown_trunk, inner, norm, _, outer, _ = _smooth(grown)
+    assert isinstance(last, Doubling)
+    assert isinstance(inner, Doubling)
     assert isinstance(norm, nn.BatchNorm2d)
-    assert isinstance(outer, nn.ConvTranspose2d)
-    _copy(trunk, grown.main)
+    assert isinstance(outer, Doubling)
+    _copy(trunk, grown_trunk)
+    _copy(_grains(small), _grains(grown))
 
     # Colours and their negatives pass the ReLU; the norm is told to give back what it takes away.
     inner.weight[:, :SIGNED_COLOURS] = torch.cat([last.weight, -last.weight], 1)
     random = torch.Generator().manual_seed(0)
-    latents = torch.randn(MEASURED_ON, small.latent, 1, 1, generator=random)
-    colours = small.train().main[:-1](latents)
+    colours = small.train().colours(torch.randn(MEASURED_ON, small.latent, generator=random))
     mean, spread = colours.mean((0, 2, 3)), colours.var((0, 2, 3)).add(norm.eps).sqrt()
     norm.weight[:SIGNED_COLOURS], norm.bias[:SIGNED_COLOURS] = spread.repeat(2), torch.cat([mean, -mean])
 
@@ -103,7 +106,15 @@ def _grow_discriminator(small: Discriminator, grown: Discriminator) -> None:
     inner.bias.copy_(first.bias - first.weight.sum((1, 2, 3)))
 
 
-def _copy(layers: list[nn.Module], into: nn.Sequential | list[nn.Module]) -> None:
+def _smooth(generator: Generator) -> list[nn.Module]:
+    return [layer for layer in generator.main if not isinstance(layer, Grain)]
+
+
+def _grains(generator: Generator) -> list[nn.Module]:
+    return [layer for layer in generator.main if isinstance(layer, Grain)]
+
+
+def _copy(layers: list[nn.Module], into: list[nn.Module]) -> None:
     for layer, target in zip(layers, into, strict=False):
         target.load_state_dict(layer.state_dict())
 

@@ -17,7 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
 from palm_assets.cpu import computes_in_bfloat16
-from palm_assets.gan.networks import Discriminator, Generator
+from palm_assets.gan.networks import Discriminator, Doubling, Generator, Grain
 
 HALF_RANGE = 127.5  # bytes 0..255 are -1..1 to the networks
 
@@ -33,9 +33,17 @@ def drawing(generator: nn.Module, *, bf16: bool | None = None) -> Callable[[Tens
         return generator
     precision = _precision(bf16)
     first, *rest, last, squash = _folded(generator.main)
-    body = nn.Sequential(_FromOnePixel(first), *rest, _ToPicture(last)).requires_grad_(False)
+    body = nn.ModuleList([_FromOnePixel(first), *rest, _ToPicture(last)]).requires_grad_(False)
     body = body.to(precision).to(memory_format=torch.channels_last)
-    return lambda latents: squash(body(latents.to(precision)).float())
+
+    def images(latents: Tensor) -> Tensor:
+        latents = maps = latents.to(precision)
+        for layer in body:
+            maps = layer(maps, latents) if isinstance(layer, Grain) else layer(maps)
+        drawn: Tensor = squash(maps.float())
+        return drawn
+
+    return images
 
 
 def judging(discriminator: Discriminator, *, bf16: bool | None = None) -> Callable[[Tensor], Tensor]:
@@ -134,12 +142,11 @@ class _ToPicture(nn.Module):
 
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()
-        assert isinstance(layer, nn.ConvTranspose2d)
-        assert (layer.kernel_size, layer.stride, layer.padding) == ((4, 4), (2, 2), (1, 1))
+        assert isinstance(layer, Doubling)
         inner, self.outer = layer.weight.shape[:2]
         taps = ([3, 1], [2, 0])  # of the 4 taps, those that an even and an odd row of the output sees
         corners = [layer.weight[:, :, rows][:, :, :, columns] for rows in taps for columns in taps]
-        self.corners = nn.Conv2d(inner, 4 * self.outer, 2, padding=1)
+        self.corners = nn.Conv2d(inner, 4 * self.outer, 2, padding=1, padding_mode=layer.border)
         self.corners.weight = nn.Parameter(torch.cat(corners, 1).transpose(0, 1).contiguous())
         assert self.corners.bias is not None
         self.corners.bias.data = _bias_of(layer).repeat(4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -17,20 +18,23 @@ BLACK = -1.0
 
 
 class Generator(nn.Module):
-    """Latent vectors (N, latent) to images (N, 3, S, S) in [-1, 1], by transposed convolutions only."""
+    """Latent vectors (N, latent) to images (N, 3, S, S) in [-1, 1], by transposed convolutions."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         doublings = int(math.log2(config.image_size // GENERATOR_BOTTOM))
         widths = [min(config.generator_width * 2**i, config.max_width) for i in reversed(range(doublings))]
         layers: list[nn.Module] = [
-            _up(config.latent, widths[0], first=True),
+            nn.ConvTranspose2d(config.latent, widths[0], GENERATOR_BOTTOM, bias=False),
             nn.BatchNorm2d(widths[0]),
             nn.ReLU(True),
         ]
+        side = GENERATOR_BOTTOM
         for inner, outer in pairwise(widths):
-            layers += [_up(inner, outer), nn.BatchNorm2d(outer), nn.ReLU(True)]
-        layers += [_up(widths[-1], 3), nn.Tanh()]
+            side *= 2
+            grain = [Grain(config.latent, outer, side)] if config.grain else []
+            layers += [Doubling(inner, outer, config.border), nn.BatchNorm2d(outer), *grain, nn.ReLU(True)]
+        layers += [Doubling(widths[-1], 3, config.border), nn.Tanh()]
         self.latent = config.latent
         self.main = nn.Sequential(*layers)
         self.apply(_initialise)
@@ -38,8 +42,15 @@ class Generator(nn.Module):
     def forward(self, latents: Tensor) -> Tensor:
         """Images for latents."""
         # In bfloat16 tanh is exactly 1 from 3.4 on, its gradient 0: what is white by mistake would stay so.
-        images: Tensor = self.main[-1](self.main[:-1](latents[:, :, None, None]).float())
+        images: Tensor = self.main[-1](self.colours(latents).float())
         return images
+
+    def colours(self, latents: Tensor) -> Tensor:
+        """What the tanh is handed, (N, 3, S, S)."""
+        maps = latents[:, :, None, None]
+        for layer in self.main[:-1]:
+            maps = layer(maps, latents) if isinstance(layer, Grain) else layer(maps)
+        return maps
 
     @torch.no_grad()
     def even_out(self) -> None:
@@ -49,12 +60,53 @@ class Generator(nn.Module):
         doi:10.23915/distill.00003). Takes the nearest such weights, so is to be called after each step.
         """
         for layer in self.main:
-            if isinstance(layer, nn.ConvTranspose2d) and layer.stride == (2, 2):
+            if isinstance(layer, Doubling):
                 # Of the four taps along a side, every other one reaches the same pixel.
                 taps = layer.weight.reshape(*layer.weight.shape[:2], 2, 2, 2, 2)
                 sums = taps.sum((2, 4), keepdim=True)
                 excess = (sums - sums.mean((3, 5), keepdim=True)) / 4
                 layer.weight.sub_(excess.expand_as(taps).reshape(layer.weight.shape))
+
+
+class Doubling(nn.ConvTranspose2d):
+    """A transposed convolution 4x4 with stride 2: maps (N, C, s, s) to (N, D, 2s, 2s).
+
+    Zeros beyond the border leave the outermost pixels with half of the taps, and rows of dots along the
+    border of a picture; `replicate` lets a map go on as it ends, so that what is flat stays so to the border.
+    """
+
+    def __init__(self, inner: int, outer: int, border: Literal["zeros", "replicate"]) -> None:
+        super().__init__(inner, outer, 4, 2, 1 if border == "zeros" else 3, bias=False)
+        self.border: Literal["zeros", "replicate"] = border
+
+    def forward(self, maps: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """Maps of twice the side."""
+        if self.border == "replicate":
+            maps = F.pad(maps, (1, 1, 1, 1), mode="replicate")
+        return super().forward(maps, output_size)
+
+
+class Grain(nn.Module):
+    """Adds a share of a random map to each channel, by which skin can be rough.
+
+    A generator without a source of chance makes its finest detail from where a pixel lies in the grid of its
+    upsampling, which shows as a weave; Karras et al. 2019 (arXiv:1812.04948, section 3.2) add noise for that.
+    Here the chance is the latent vector's own, a fixed random projection of it: the same vector is still the
+    same palm, and close vectors are close palms.
+    """
+
+    def __init__(self, latent: int, channels: int, side: int) -> None:
+        super().__init__()
+        self.side = side
+        self.share = nn.Parameter(torch.zeros(channels, 1, 1))
+        random = torch.Generator().manual_seed(side)
+        projection = torch.randn(latent, side**2, generator=random) / math.sqrt(latent)
+        self.register_buffer("projection", projection, persistent=False)
+
+    def forward(self, maps: Tensor, latents: Tensor) -> Tensor:
+        """Maps (N, C, side, side), grained, for latents (N, latent)."""
+        grain = (latents @ self.get_buffer("projection")).view(-1, 1, self.side, self.side)
+        return torch.addcmul(maps, grain.to(maps.dtype), self.share.to(maps.dtype))
 
 
 class Discriminator(nn.Module):
@@ -103,10 +155,6 @@ class Discriminator(nn.Module):
         with torch.no_grad():
             usual.lerp_(variety.mean(), 0.01)
         return variety
-
-
-def _up(inner: int, outer: int, *, first: bool = False) -> nn.Module:
-    return nn.ConvTranspose2d(inner, outer, 4, 1 if first else 2, 0 if first else 1, bias=False)
 
 
 def _down(inner: int, outer: int, norm: str, *, padding: int = 1, bias: bool) -> nn.Module:

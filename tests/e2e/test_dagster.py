@@ -76,6 +76,16 @@ def test_one_asset_is_run_again_and_reuses_what_there_is(service: DagsterService
     assert any("reference" in line and line.endswith(": reused") for line in service.log(run))
 
 
+def test_a_training_can_start_from_an_earlier_model(service: DagsterService) -> None:
+    store = Store(service.home)
+    first = store.current("dcgan_checkpoint").version
+    run = service.launch("dcgan_checkpoint", dcgan_checkpoint={"kimg": 0.064, "start": first})
+    assert service.ended(run) == "SUCCESS", service.log(run)[-5:]
+    second = store.current("dcgan_checkpoint").version
+    assert second != first
+    assert store.manifest("models", second).inputs["start"] == first
+
+
 def test_cancelling_stops_training_within_ten_seconds_with_its_state_saved(service: DagsterService) -> None:
     run = service.launch("dcgan_checkpoint", dcgan_checkpoint={**LONG_TRAINING, "seed": 21})
     until(lambda: sample_grids(service), 120, "the first sample grid")
