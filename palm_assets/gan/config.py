@@ -29,11 +29,11 @@ class NetworkConfig(BaseModel):
     discriminator_bottom: int = Field(
         4, ge=4, le=8, multiple_of=4, description="side of the last feature map"
     )
-    border: Literal["zeros", "replicate"] = Field(
-        "zeros", description="what the generator's maps go on with beyond their border"
+    squash: Literal["tanh", "clip"] = Field(
+        "tanh", description="how the generator keeps to the range of pixels; see gan/networks.py"
     )
-    grain: bool = Field(
-        False, description="give each palm random maps of its own, to be rough with; see gan/networks.py"
+    border: Literal["zeros", "replicate"] = Field(
+        "zeros", description="what the generator's maps, from 32 pixels on, go on with beyond their border"
     )
     discriminator_norm: Literal["batch", "spectral", "none"] = "none"
     minibatch_stddev: bool = Field(

@@ -16,11 +16,12 @@ from torch import nn
 from palm_assets.errors import CheckpointError
 from palm_assets.gan.checkpoint import load_networks
 from palm_assets.gan.config import NetworkConfig
-from palm_assets.gan.networks import Discriminator, Doubling, Generator, Grain
+from palm_assets.gan.networks import Discriminator, Doubling, Generator
 
 SIGNED_COLOURS = 6  # red, green and blue, and their negatives
 LEAKY = 1.2  # leaky(x) - leaky(-x) = 1.2 x, with a slope of 0.2
 MEASURED_ON = 256
+TANH_AS_CLIP = 0.72  # tanh(x) and clip(0.72 x) are nowhere more than 0.12 apart
 
 
 def start_from(
@@ -33,16 +34,15 @@ def start_from(
         generator: of the shape `config`; changed in place, as is `discriminator`.
         discriminator: of the same.
         config: the shape; that of the model, or of one of half its size whose networks are otherwise these.
-            The border and the grain may differ: what they change is left to learn.
+            The border and the squash may differ: what they change is left to learn.
 
     Raises:
         CheckpointError: the model cannot be read, or has other networks.
     """
     small_generator, small_discriminator, networks = load_networks(folder)
-    alike = networks.model_copy(update={"border": config.border, "grain": config.grain})
+    alike = networks.model_copy(update={"border": config.border, "squash": config.squash})
     if alike == config:
-        _copy(_smooth(small_generator), _smooth(generator))
-        _copy(_grains(small_generator), _grains(generator))
+        generator.load_state_dict(small_generator.state_dict())
         discriminator.load_state_dict(small_discriminator.state_dict())
     elif alike == _half(config) and _can_grow(config):
         _grow_generator(small_generator, generator)
@@ -54,19 +54,21 @@ def start_from(
             hint="Choose the same networks; or twice the image_size, half of each width (but 6 at least) and "
             "no norm in the discriminator; or `start: scratch`.",
         )
+    if networks.squash != config.squash:
+        factor = TANH_AS_CLIP if config.squash == "clip" else 1 / TANH_AS_CLIP
+        list(generator.main)[-2].get_parameter("weight").data.mul_(factor)
 
 
 @torch.no_grad()
 def _grow_generator(small: Generator, grown: Generator) -> None:
-    """Twice the size by linear interpolation of what the small one hands to its tanh."""
-    *trunk, last, _ = _smooth(small)
-    *grown_trunk, inner, norm, _, outer, _ = _smooth(grown)
+    """Twice the size by linear interpolation of what the small one cuts to the range of pixels."""
+    *trunk, last, _ = list(small.main)
+    *grown_trunk, inner, norm, _, outer, _ = list(grown.main)
     assert isinstance(last, Doubling)
     assert isinstance(inner, Doubling)
     assert isinstance(norm, nn.BatchNorm2d)
     assert isinstance(outer, Doubling)
     _copy(trunk, grown_trunk)
-    _copy(_grains(small), _grains(grown))
 
     # Colours and their negatives pass the ReLU; the norm is told to give back what it takes away.
     inner.weight[:, :SIGNED_COLOURS] = torch.cat([last.weight, -last.weight], 1)
@@ -104,14 +106,6 @@ def _grow_discriminator(small: Discriminator, grown: Discriminator) -> None:
     inner.weight.zero_()
     inner.weight[:, :SIGNED_COLOURS] = torch.cat([first.weight, -first.weight], 1) / LEAKY
     inner.bias.copy_(first.bias - first.weight.sum((1, 2, 3)))
-
-
-def _smooth(generator: Generator) -> list[nn.Module]:
-    return [layer for layer in generator.main if not isinstance(layer, Grain)]
-
-
-def _grains(generator: Generator) -> list[nn.Module]:
-    return [layer for layer in generator.main if isinstance(layer, Grain)]
 
 
 def _copy(layers: list[nn.Module], into: list[nn.Module]) -> None:

@@ -17,7 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
 from palm_assets.cpu import computes_in_bfloat16
-from palm_assets.gan.networks import Discriminator, Doubling, Generator, Grain
+from palm_assets.gan.networks import Discriminator, Doubling, Generator
 
 HALF_RANGE = 127.5  # bytes 0..255 are -1..1 to the networks
 
@@ -33,17 +33,9 @@ def drawing(generator: nn.Module, *, bf16: bool | None = None) -> Callable[[Tens
         return generator
     precision = _precision(bf16)
     first, *rest, last, squash = _folded(generator.main)
-    body = nn.ModuleList([_FromOnePixel(first), *rest, _ToPicture(last)]).requires_grad_(False)
+    body = nn.Sequential(_FromOnePixel(first), *rest, _ToPicture(last)).requires_grad_(False)
     body = body.to(precision).to(memory_format=torch.channels_last)
-
-    def images(latents: Tensor) -> Tensor:
-        latents = maps = latents.to(precision)
-        for layer in body:
-            maps = layer(maps, latents) if isinstance(layer, Grain) else layer(maps)
-        drawn: Tensor = squash(maps.float())
-        return drawn
-
-    return images
+    return lambda latents: squash(body(latents.to(precision)).float())
 
 
 def judging(discriminator: Discriminator, *, bf16: bool | None = None) -> Callable[[Tensor], Tensor]:

@@ -15,6 +15,8 @@ from palm_assets.gan.config import NetworkConfig
 
 GENERATOR_BOTTOM = 4
 BLACK = -1.0
+REPLICATED_FROM = 32  # pixels; smaller maps are nearly all border, and a trained model is used to its zeros
+CLIPPED_GRADIENT = 0.1
 
 
 class Generator(nn.Module):
@@ -32,9 +34,9 @@ class Generator(nn.Module):
         side = GENERATOR_BOTTOM
         for inner, outer in pairwise(widths):
             side *= 2
-            grain = [Grain(config.latent, outer, side)] if config.grain else []
-            layers += [Doubling(inner, outer, config.border), nn.BatchNorm2d(outer), *grain, nn.ReLU(True)]
-        layers += [Doubling(widths[-1], 3, config.border), nn.Tanh()]
+            layers += [_doubling(inner, outer, side, config), nn.BatchNorm2d(outer), nn.ReLU(True)]
+        layers.append(_doubling(widths[-1], 3, config.image_size, config))
+        layers.append(nn.Tanh() if config.squash == "tanh" else Clip())
         self.latent = config.latent
         self.main = nn.Sequential(*layers)
         self.apply(_initialise)
@@ -46,11 +48,9 @@ class Generator(nn.Module):
         return images
 
     def colours(self, latents: Tensor) -> Tensor:
-        """What the tanh is handed, (N, 3, S, S)."""
-        maps = latents[:, :, None, None]
-        for layer in self.main[:-1]:
-            maps = layer(maps, latents) if isinstance(layer, Grain) else layer(maps)
-        return maps
+        """What is cut to the range of pixels at the end, (N, 3, S, S)."""
+        colours: Tensor = self.main[:-1](latents[:, :, None, None])
+        return colours
 
     @torch.no_grad()
     def even_out(self) -> None:
@@ -71,8 +71,8 @@ class Generator(nn.Module):
 class Doubling(nn.ConvTranspose2d):
     """A transposed convolution 4x4 with stride 2: maps (N, C, s, s) to (N, D, 2s, 2s).
 
-    Zeros beyond the border leave the outermost pixels with half of the taps, and rows of dots along the
-    border of a picture; `replicate` lets a map go on as it ends, so that what is flat stays so to the border.
+    Zeros beyond the border leave the outermost pixels with half of the taps, and a picture with rows of dots
+    along its border; `replicate` lets a map go on as it ends, so that what is flat stays so to the border.
     """
 
     def __init__(self, inner: int, outer: int, border: Literal["zeros", "replicate"]) -> None:
@@ -86,27 +86,18 @@ class Doubling(nn.ConvTranspose2d):
         return super().forward(maps, output_size)
 
 
-class Grain(nn.Module):
-    """Adds a share of a random map to each channel, by which skin can be rough.
+class Clip(nn.Module):
+    """Colours cut off at -1 and 1: white is white from 1 on, where tanh comes as near from 3 on only.
 
-    A generator without a source of chance makes its finest detail from where a pixel lies in the grid of its
-    upsampling, which shows as a weave; Karras et al. 2019 (arXiv:1812.04948, section 3.2) add noise for that.
-    Here the chance is the latent vector's own, a fixed random projection of it: the same vector is still the
-    same palm, and close vectors are close palms.
+    So neither the layer before nor the eye sees what overexposed white would be without the cut. Beyond it a
+    tenth of the gradient flows, or what is white by mistake would stay so.
     """
 
-    def __init__(self, latent: int, channels: int, side: int) -> None:
-        super().__init__()
-        self.side = side
-        self.share = nn.Parameter(torch.zeros(channels, 1, 1))
-        random = torch.Generator().manual_seed(side)
-        projection = torch.randn(latent, side**2, generator=random) / math.sqrt(latent)
-        self.register_buffer("projection", projection, persistent=False)
-
-    def forward(self, maps: Tensor, latents: Tensor) -> Tensor:
-        """Maps (N, C, side, side), grained, for latents (N, latent)."""
-        grain = (latents @ self.get_buffer("projection")).view(-1, 1, self.side, self.side)
-        return torch.addcmul(maps, grain.to(maps.dtype), self.share.to(maps.dtype))
+    def forward(self, colours: Tensor) -> Tensor:
+        """Colours in [-1, 1]."""
+        images = colours.clamp(-1, 1)
+        beyond = CLIPPED_GRADIENT * (colours - images)
+        return images + (beyond - beyond.detach())
 
 
 class Discriminator(nn.Module):
@@ -155,6 +146,11 @@ class Discriminator(nn.Module):
         with torch.no_grad():
             usual.lerp_(variety.mean(), 0.01)
         return variety
+
+
+def _doubling(inner: int, outer: int, side: int, config: NetworkConfig) -> Doubling:
+    """To maps of this side."""
+    return Doubling(inner, outer, config.border if side // 2 >= REPLICATED_FROM else "zeros")
 
 
 def _down(inner: int, outer: int, norm: str, *, padding: int = 1, bias: bool) -> nn.Module:

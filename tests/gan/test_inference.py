@@ -8,7 +8,7 @@ from torch import Tensor
 
 from palm_assets.gan.config import PUBLISHED_NETWORKS, NetworkConfig
 from palm_assets.gan.inference import drawing, judging
-from palm_assets.gan.networks import Discriminator, Generator, Grain
+from palm_assets.gan.networks import Discriminator, Generator
 
 SHAPES = {
     "batch": NetworkConfig(image_size=32, latent=8, generator_width=8, discriminator_width=8),
@@ -19,8 +19,9 @@ SHAPES = {
     "none": NetworkConfig(
         image_size=16, latent=8, generator_width=8, discriminator_width=8, discriminator_norm="none"
     ),
-    "grained to the border": NetworkConfig(
-        image_size=32, latent=8, generator_width=8, discriminator_width=8, border="replicate", grain=True
+    "clipped, replicated": NetworkConfig(
+        image_size=128, latent=8, generator_width=4, discriminator_width=4, max_width=32,
+        squash="clip", border="replicate",
     ),
     "published, narrow": PUBLISHED_NETWORKS.model_copy(
         update={"generator_width": 4, "discriminator_width": 4, "max_width": 32}
@@ -35,9 +36,6 @@ def networks(request: pytest.FixtureRequest) -> tuple[Generator, Discriminator]:
     generator, discriminator = Generator(request.param), Discriminator(request.param)
     for weight in [*generator.parameters(), *discriminator.parameters()]:
         weight.data.mul_(4)
-    for layer in generator.modules():
-        if isinstance(layer, Grain):
-            torch.nn.init.normal_(layer.share)
     for _ in range(5):
         discriminator(generator(torch.randn(16, request.param.latent)))
     for network in (generator, discriminator):

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from palm_assets.gan.config import GanConfig, NetworkConfig
-from palm_assets.gan.networks import Discriminator, Doubling, Generator, Grain
+from palm_assets.gan.networks import Clip, Discriminator, Doubling, Generator
 
 
 def small(**knobs: object) -> NetworkConfig:
@@ -36,10 +36,11 @@ def test_channels_double_away_from_the_picture_up_to_the_limit() -> None:
     assert down == [4, 8, 16, 30, 30]
 
 
-def test_only_convolutions_norms_and_pointwise_functions_are_in_it() -> None:
-    """Honestly a DCGAN: no attention, no skips, no upsampling layers; chance, where it is asked for."""
-    config = small(image_size=64, grain=True)
-    allowed = (nn.ConvTranspose2d, nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.LeakyReLU, nn.Tanh, Grain)
+@pytest.mark.parametrize("squash", ["tanh", "clip"])
+def test_only_convolutions_norms_and_pointwise_functions_are_in_it(squash: str) -> None:
+    """Honestly a DCGAN: no attention, no skips, no upsampling layers."""
+    config = small(image_size=64, squash=squash)
+    allowed = (nn.ConvTranspose2d, nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.LeakyReLU, nn.Tanh, Clip)
     for network in (Generator(config), Discriminator(config)):
         assert all(isinstance(layer, allowed) for layer in network.main)
 
@@ -81,15 +82,14 @@ def test_evened_out_no_layer_of_the_generator_draws_a_checkerboard_on_a_flat_map
 @torch.no_grad()
 def test_with_a_replicated_border_what_is_flat_stays_flat_to_the_last_pixel() -> None:
     torch.manual_seed(0)
-    flat = torch.randn(1, 8, 1, 1).expand(-1, -1, 6, 6)
-    for border, is_flat in (("zeros", False), ("replicate", True)):
-        generator = Generator(small(image_size=16, generator_width=8, border=border))
-        generator.even_out()
-        maps = next(
-            layer for layer in generator.main if isinstance(layer, Doubling) and layer.in_channels == 8
-        )(flat)
-        assert maps.shape == (1, 3, 12, 12)
-        assert (float(maps.var((2, 3)).max()) < 1e-10) is is_flat
+    generator = Generator(small(image_size=128, border="replicate"))
+    generator.even_out()
+    doublings = [layer for layer in generator.main if isinstance(layer, Doubling)]
+    assert [layer.border for layer in doublings] == ["zeros", "zeros", "zeros", "replicate", "replicate"]
+    for layer in doublings:
+        maps = layer(torch.randn(1, layer.in_channels, 1, 1).expand(-1, -1, 6, 6))
+        assert maps.shape == (1, layer.out_channels, 12, 12)
+        assert (float(maps.var((2, 3)).max()) < 1e-10) is (layer.border == "replicate")
 
 
 @torch.no_grad()
@@ -101,32 +101,12 @@ def test_the_border_changes_nothing_inside_a_layer() -> None:
     assert torch.allclose(zeros(maps)[:, :, 1:-1, 1:-1], replicate(maps)[:, :, 1:-1, 1:-1], atol=1e-6)
 
 
-@torch.no_grad()
-def test_grain_is_nothing_at_first_then_rough_of_unit_size_and_the_latent_vectors_own() -> None:
-    latents, maps = torch.randn(64, 128), torch.zeros(64, 3, 16, 16)
-    layer, again = Grain(128, 3, 16), Grain(128, 3, 16)
-    assert torch.equal(layer(maps, latents), maps)
-    for grain in (layer, again):
-        grain.share.copy_(torch.tensor([0.0, 1.0, -2.0]).view(3, 1, 1))
-    rough = layer(maps, latents)
-    assert torch.equal(rough, again(maps, latents))
-    assert torch.equal(rough[:, 0], maps[:, 0])
-    assert torch.equal(rough[:, 2], -2 * rough[:, 1])
-    assert float(rough[:, 1].std()) == pytest.approx(1, abs=0.05)
-    likeness = torch.corrcoef(rough[:, 1].flatten(1)) - torch.eye(64)
-    assert float(likeness.abs().max()) < 0.5  # another palm's is another
-    beside = torch.corrcoef(torch.stack([rough[:, 1, :, 1:].flatten(), rough[:, 1, :, :-1].flatten()]))
-    assert abs(float(beside[0, 1])) < 0.1  # and a pixel's is not its neighbour's
-
-
-def test_grain_learns_and_is_kept_with_the_weights_but_not_its_maps() -> None:
-    generator = Generator(small(image_size=32, grain=True))
-    generator(torch.randn(4, 5)).square().mean().backward()
-    shares = [layer.share for layer in generator.main if isinstance(layer, Grain)]
-    assert len(shares) == 2  # at 8 and at 16 pixels
-    assert all(share.grad is not None and share.grad.abs().max() > 0 for share in shares)
-    assert sum("share" in name for name in generator.state_dict()) == 2
-    assert not any("projection" in name for name in generator.state_dict())
+def test_a_clip_keeps_colours_as_they_are_cuts_what_is_beyond_and_still_feels_a_tenth() -> None:
+    colours = torch.tensor([-5.0, -1.5, -0.5, 0.0, 0.9, 1.1, 40.0], requires_grad=True)
+    images = Clip()(colours)
+    assert torch.equal(images, colours.clamp(-1, 1))
+    (gradient,) = torch.autograd.grad(images.sum(), colours)
+    assert torch.allclose(gradient, torch.tensor([0.1, 0.1, 1, 1, 1, 0.1, 0.1]))
 
 
 def test_an_image_padded_with_black_is_what_the_discriminator_sees() -> None:
@@ -187,6 +167,7 @@ def test_in_use_a_logit_is_the_images_own_affair_even_with_minibatch_stddev() ->
         {"discriminator_bottom": 5},
         {"discriminator_norm": "layer"},
         {"border": "mirrored"},
+        {"squash": "sigmoid"},
         {"colour": "red"},
         {"kimg": 0},
         {"kimg": float("inf")},
