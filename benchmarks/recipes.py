@@ -67,6 +67,7 @@ CONTESTANTS: dict[str, dict[str, Any]] = {
     "rotation": {"augment": ["colour", "rotation", "translation"]},
     "always-augmented": {"augment_probability": 1.0},
     "relativistic": {"loss": "relativistic", "r2": 0.02},
+    "clip": {"squash": "clip"},
 }
 MAIN = ["student", "textbook", "ours"]
 
