@@ -67,7 +67,7 @@ CONTESTANTS: dict[str, dict[str, Any]] = {
     "rotation": {"augment": ["colour", "rotation", "translation"]},
     "always-augmented": {"augment_probability": 1.0},
     "relativistic": {"loss": "relativistic", "r2": 0.02},
-    "clip": {"squash": "clip"},
+    "smoothstep": {"squash": "smoothstep"},
 }
 MAIN = ["student", "textbook", "ours"]
 

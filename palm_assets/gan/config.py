@@ -29,7 +29,7 @@ class NetworkConfig(BaseModel):
     discriminator_bottom: int = Field(
         4, ge=4, le=8, multiple_of=4, description="side of the last feature map"
     )
-    squash: Literal["tanh", "clip"] = Field(
+    squash: Literal["tanh", "smoothstep"] = Field(
         "tanh", description="how the generator keeps to the range of pixels; see gan/networks.py"
     )
     border: Literal["zeros", "replicate"] = Field(

@@ -21,7 +21,7 @@ from palm_assets.gan.networks import Discriminator, Doubling, Generator
 SIGNED_COLOURS = 6  # red, green and blue, and their negatives
 LEAKY = 1.2  # leaky(x) - leaky(-x) = 1.2 x, with a slope of 0.2
 MEASURED_ON = 256
-TANH_AS_CLIP = 0.72  # tanh(x) and clip(0.72 x) are nowhere more than 0.12 apart
+TANH_AS_SMOOTHSTEP = 0.55  # tanh(x) and the smoothstep of 0.55 x are nowhere more than 0.06 apart
 
 
 def start_from(
@@ -55,7 +55,7 @@ def start_from(
             "no norm in the discriminator; or `start: scratch`.",
         )
     if networks.squash != config.squash:
-        factor = TANH_AS_CLIP if config.squash == "clip" else 1 / TANH_AS_CLIP
+        factor = TANH_AS_SMOOTHSTEP if config.squash == "smoothstep" else 1 / TANH_AS_SMOOTHSTEP
         list(generator.main)[-2].get_parameter("weight").data.mul_(factor)
 
 

@@ -16,7 +16,7 @@ from palm_assets.gan.config import NetworkConfig
 GENERATOR_BOTTOM = 4
 BLACK = -1.0
 REPLICATED_FROM = 32  # pixels; smaller maps are nearly all border, and a trained model is used to its zeros
-CLIPPED_GRADIENT = 0.1
+GRADIENT_BEYOND = 0.1
 
 
 class Generator(nn.Module):
@@ -36,7 +36,7 @@ class Generator(nn.Module):
             side *= 2
             layers += [_doubling(inner, outer, side, config), nn.BatchNorm2d(outer), nn.ReLU(True)]
         layers.append(_doubling(widths[-1], 3, config.image_size, config))
-        layers.append(nn.Tanh() if config.squash == "tanh" else Clip())
+        layers.append(nn.Tanh() if config.squash == "tanh" else Smoothstep())
         self.latent = config.latent
         self.main = nn.Sequential(*layers)
         self.apply(_initialise)
@@ -86,18 +86,18 @@ class Doubling(nn.ConvTranspose2d):
         return super().forward(maps, output_size)
 
 
-class Clip(nn.Module):
-    """Colours cut off at -1 and 1: white is white from 1 on, where tanh comes as near from 3 on only.
+class Smoothstep(nn.Module):
+    """Colours x to x (3 - x^2) / 2, and -1 or 1 beyond: white at 1, where tanh comes near it from 2.4 on only.
 
-    So neither the layer before nor the eye sees what overexposed white would be without the cut. Beyond it a
-    tenth of the gradient flows, or what is white by mistake would stay so.
+    Towards white the slope falls to 0, so what varies in the layer before hardly shows there. Beyond, a tenth
+    of the gradient flows, or what is white by mistake would stay so.
     """
 
     def forward(self, colours: Tensor) -> Tensor:
         """Colours in [-1, 1]."""
-        images = colours.clamp(-1, 1)
-        beyond = CLIPPED_GRADIENT * (colours - images)
-        return images + (beyond - beyond.detach())
+        inside = colours.clamp(-1, 1)
+        beyond = GRADIENT_BEYOND * (colours - inside)
+        return inside * (3 - inside * inside) / 2 + (beyond - beyond.detach())
 
 
 class Discriminator(nn.Module):

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from palm_assets.gan.config import GanConfig, NetworkConfig
-from palm_assets.gan.networks import Clip, Discriminator, Doubling, Generator
+from palm_assets.gan.networks import Discriminator, Doubling, Generator, Smoothstep
 
 
 def small(**knobs: object) -> NetworkConfig:
@@ -36,11 +36,11 @@ def test_channels_double_away_from_the_picture_up_to_the_limit() -> None:
     assert down == [4, 8, 16, 30, 30]
 
 
-@pytest.mark.parametrize("squash", ["tanh", "clip"])
+@pytest.mark.parametrize("squash", ["tanh", "smoothstep"])
 def test_only_convolutions_norms_and_pointwise_functions_are_in_it(squash: str) -> None:
     """Honestly a DCGAN: no attention, no skips, no upsampling layers."""
     config = small(image_size=64, squash=squash)
-    allowed = (nn.ConvTranspose2d, nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.LeakyReLU, nn.Tanh, Clip)
+    allowed = (nn.ConvTranspose2d, nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.LeakyReLU, nn.Tanh, Smoothstep)
     for network in (Generator(config), Discriminator(config)):
         assert all(isinstance(layer, allowed) for layer in network.main)
 
@@ -101,12 +101,12 @@ def test_the_border_changes_nothing_inside_a_layer() -> None:
     assert torch.allclose(zeros(maps)[:, :, 1:-1, 1:-1], replicate(maps)[:, :, 1:-1, 1:-1], atol=1e-6)
 
 
-def test_a_clip_keeps_colours_as_they_are_cuts_what_is_beyond_and_still_feels_a_tenth() -> None:
-    colours = torch.tensor([-5.0, -1.5, -0.5, 0.0, 0.9, 1.1, 40.0], requires_grad=True)
-    images = Clip()(colours)
-    assert torch.equal(images, colours.clamp(-1, 1))
+def test_a_smoothstep_reaches_white_at_one_evenly_and_still_feels_a_tenth_beyond() -> None:
+    colours = torch.tensor([-5.0, -1.0, -0.5, 0.0, 0.9, 1.0, 1.1, 40.0], requires_grad=True)
+    images = Smoothstep()(colours)
+    assert torch.allclose(images, torch.tensor([-1, -1, -0.6875, 0, 0.9855, 1, 1, 1]))
     (gradient,) = torch.autograd.grad(images.sum(), colours)
-    assert torch.allclose(gradient, torch.tensor([0.1, 0.1, 1, 1, 1, 0.1, 0.1]))
+    assert torch.allclose(gradient[[0, 2, 3, 4, 6, 7]], torch.tensor([0.1, 1.125, 1.5, 0.285, 0.1, 0.1]))
 
 
 def test_an_image_padded_with_black_is_what_the_discriminator_sees() -> None:
