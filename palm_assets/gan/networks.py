@@ -87,7 +87,7 @@ class Doubling(nn.ConvTranspose2d):
 
 
 class Smoothstep(nn.Module):
-    """Colours x to x (3 - x^2) / 2, and -1 or 1 beyond: white at 1, where tanh comes near it from 2.4 on only.
+    """Colours x to x (3 - x^2) / 2, and -1 or 1 beyond: white at 1, where tanh comes near it from 2.4 on.
 
     Towards white the slope falls to 0, so what varies in the layer before hardly shows there. Beyond, a tenth
     of the gradient flows, or what is white by mistake would stay so.
