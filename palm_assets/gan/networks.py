@@ -20,7 +20,7 @@ GRADIENT_BEYOND = 0.1
 
 
 class Generator(nn.Module):
-    """Latent vectors (N, latent) to images (N, 3, S, S) in [-1, 1], by transposed convolutions."""
+    """Latent vectors (N, latent) to images (N, 3, S, S) in [-1, 1], by transposed convolutions only."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
