@@ -96,6 +96,7 @@ class Job(Generic[Result]):
         self._started = self._started or self._clock()
         until = self._clock() + seconds
         try:
+            self.done, self.total = next(self._steps)  # one step at least, however late the turn comes
             while self._clock() < until:
                 self.done, self.total = next(self._steps)
         except StopIteration as end:
