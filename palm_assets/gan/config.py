@@ -26,14 +26,14 @@ class NetworkConfig(BaseModel):
     generator_width: int = Field(32, ge=4, le=256)
     discriminator_width: int = Field(32, ge=4, le=256)
     max_width: int = Field(512, ge=8, le=4096)
-    discriminator_bottom: int = Field(
-        4, ge=4, le=8, multiple_of=4, description="side of the last feature map"
-    )
     squash: Literal["tanh", "smoothstep"] = Field(
         "tanh", description="how the generator keeps to the range of pixels; see gan/networks.py"
     )
     border: Literal["zeros", "replicate"] = Field(
         "zeros", description="what the generator's maps, from 32 pixels on, go on with beyond their border"
+    )
+    discriminator_bottom: int = Field(
+        4, ge=4, le=8, multiple_of=4, description="side of the last feature map"
     )
     discriminator_norm: Literal["batch", "spectral", "none"] = "none"
     minibatch_stddev: bool = Field(

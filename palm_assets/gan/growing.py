@@ -109,7 +109,7 @@ def _grow_discriminator(small: Discriminator, grown: Discriminator) -> None:
 
 
 def _copy(layers: list[nn.Module], into: list[nn.Module]) -> None:
-    for layer, target in zip(layers, into, strict=False):
+    for layer, target in zip(layers, into, strict=True):
         target.load_state_dict(layer.state_dict())
 
 
