@@ -127,9 +127,11 @@ def test_a_long_run_survives_a_change_of_language_and_stops_on_demand(
         expect(page.get_by_text(any_done(others, "drawing"))).to_be_visible()
         page.get_by_role("radio", name={RU: "Русский", EN: "English"}[words]).click()
         expect(page.get_by_text(any_done(words, "drawing"))).to_be_visible()
+        stop = page.get_by_role("button", name=words("cancel"), exact=True)
+        expect(stop).to_be_visible()  # sent after the text, and a server stopped between them never sends it
         with holding_its_breath(slow_server):  # a quick machine would be done before the picture is taken
             picture_of(page, f"progress-{words.language}-dark", whole=False)
-            page.get_by_role("button", name=words("cancel"), exact=True).click()
+            stop.click()
         expect(page.get_by_text(any_done(words, "was_cancelled"))).to_be_visible()
         _, archive = downloaded(page, re.compile("ZIP"))
         assert 1 < len(zipfile.ZipFile(io.BytesIO(archive)).namelist()) < 1001
