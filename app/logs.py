@@ -44,7 +44,8 @@ def write_json_lines() -> None:
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(logging.INFO)
-    for name, theirs in logging.root.manager.loggerDict.items():
+    # A copy: imports in other threads, torch's above all, add loggers meanwhile.
+    for name, theirs in logging.root.manager.loggerDict.copy().items():
         if name.split(".")[0] in THEIRS and isinstance(theirs, logging.Logger):
             for handler_of_theirs in theirs.handlers:
                 handler_of_theirs.setFormatter(JsonLines())

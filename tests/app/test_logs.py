@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from app.jobs import Job, JobQueue, Steps
-from app.logs import JsonLines
+from app.logs import OURS, JsonLines, write_json_lines
 from tests.app.test_jobs import finished
 
 
@@ -39,6 +39,26 @@ def test_an_exception_brings_its_traceback_on_the_same_line() -> None:
         line = line_of("broke", exc_info=(ValueError, error, error.__traceback__))
     assert "\n" not in line
     assert "ValueError: inside" in json.loads(line)["traceback"]
+
+
+def test_the_log_is_set_up_while_imports_in_other_threads_add_loggers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Importing(logging.Logger):
+        """Meanwhile somebody else's import adds a logger."""
+
+        def __getattribute__(self, name: str) -> object:
+            if name == "handlers":
+                monkeypatch.setitem(logging.root.manager.loggerDict, "torch.late", logging.Logger("late"))
+            return super().__getattribute__(name)
+
+    for name in OURS:
+        for attribute in ("handlers", "propagate", "level"):
+            monkeypatch.setattr(logging.getLogger(name), attribute, None)
+    monkeypatch.setattr(logging, "captureWarnings", lambda capture: None)
+    monkeypatch.setitem(logging.root.manager.loggerDict, "streamlit.importing", Importing("importing"))
+    write_json_lines.__wrapped__()
+    assert all(isinstance(logging.getLogger(name).handlers[0].formatter, JsonLines) for name in OURS)
 
 
 def test_a_job_tells_how_it_ended(caplog: pytest.LogCaptureFixture) -> None:
