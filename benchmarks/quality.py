@@ -59,6 +59,8 @@ import atexit, gc, json, sys, time
 atexit.register(gc.freeze)  # as the command line does
 from pathlib import Path
 start = time.perf_counter()
+from palm_assets.memory import keep_freed_memory
+keep_freed_memory()  # as the command line does
 import numpy as np
 from palm_assets.quality.features import extract, load_extractor
 from palm_assets.quality.frechet import frechet_distance

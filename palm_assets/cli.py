@@ -21,6 +21,7 @@ from palm_assets.cli_options import store_of, with_home
 from palm_assets.cli_quality import evaluate, fid
 from palm_assets.cli_releases import pack, release, releases
 from palm_assets.errors import PalmError
+from palm_assets.memory import keep_freed_memory
 
 
 class _Palms(click.Group):
@@ -57,6 +58,7 @@ def main(ctx: click.Context, home: Path) -> None:
       palms generate --count 16 --seed 7 --out palms.zip
     """
     ctx.obj = home
+    keep_freed_memory()
     atexit.register(gc.freeze)  # else Python looks through all of torch as it ends: a third of a second
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from PIL import Image
 
 from palm_assets.errors import PalmError
+from palm_assets.memory import keep_freed_memory
 from palm_assets.pictures import jpeg
 from palm_assets.training_jobs import Job, perform
 
@@ -50,6 +51,7 @@ def main() -> int:
     """Run the job that Dagster Pipes hands over; facts or the error go to the file that the job names."""
     from dagster_pipes import open_dagster_pipes
 
+    keep_freed_memory()
     stopped = _watch_for_the_end()
     with open_dagster_pipes() as pipes:
         job: Job = pipes.get_extra("job")

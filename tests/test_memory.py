@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+FAULTS = """
+import resource, sys
+import numpy as np
+from palm_assets.memory import keep_freed_memory
+if sys.argv[1] == "kept":
+    keep_freed_memory()
+def compute():
+    return [np.ones(size // 8) for size in (3 * 2**20, 100 * 2**20)]
+compute()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    compute()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def page_faults(how: str) -> int:
+    done = subprocess.run([sys.executable, "-c", FAULTS, how], capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's")
+def test_memory_that_is_kept_is_used_again_without_asking_the_system() -> None:
+    assert page_faults("kept") < page_faults("given back") / 20
