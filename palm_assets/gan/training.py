@@ -87,11 +87,11 @@ def train(
     Args:
         images: uint8 RGB (N, 3, S, S) with S = `config.image_size`.
         config: the recipe.
-        work: folder of the resumable state, saved every `config.save_minutes` and when stopped.
+        work: folder of the resumable state, saved every `config.save_minutes`, before a snapshot and when stopped.
         start: folder of the model whose weights, grown if need be, are where a new run begins.
         report: called about once a second.
         snapshot: called every `config.snapshot_kimg` and at the end with copies of the averaged generator,
-            ready for sampling, and of the discriminator.
+            ready for sampling, and of the discriminator; again if the process ended in the midst of it.
         stopped: asked after every step; True saves the state and ends the call with None.
 
     Raises:
@@ -103,6 +103,12 @@ def train(
     use_all_cores()
     torch.set_flush_denormal(True)  # vanishing activations otherwise take a hundred times longer on a CPU
     run = _Run(images, config, work / STATE_FILE, start)
+
+    def look() -> None:
+        snapshot(ready_for_sampling(run.game.average, config), _copied(run.game), run.game.seen)
+
+    if run.was_ended_looking:
+        look()
     saved = time.monotonic()
     while run.game.seen < run.total:
         figures = run.step()
@@ -112,17 +118,18 @@ def train(
                 run.roll_back(wrong)
                 continue
             report(figures)
+        # A look takes a while, and whoever stops a run does not wait that long: saved first.
+        if run.snapshot_due() or time.monotonic() - saved > config.save_minutes * 60:
+            saved = time.monotonic()
+            if not run.game.is_finite():
+                run.roll_back(NOT_FINITE)
+                continue
+            run.save(looking=run.snapshot_due())
         if run.snapshot_due():
-            snapshot(ready_for_sampling(run.game.average, config), _copied(run.game), run.game.seen)
+            look()
         if stopped():
             run.save()
             return None
-        if time.monotonic() - saved > config.save_minutes * 60:
-            if run.game.is_finite():
-                run.save()
-            else:
-                run.roll_back(NOT_FINITE)
-            saved = time.monotonic()
     run.save()
     generator = ready_for_sampling(run.game.average, config)
     return Trained(generator, run.game.discriminator.eval(), tuple(run.curves), run.rollbacks)
@@ -148,6 +155,7 @@ class _Run:
             self.game.seen, self.game.strength = notes["seen"], notes["strength"]
             self.curves = [Figures(**row) for row in notes["curves"]]
             self.rollbacks = max(self.rollbacks, notes["rollbacks"])
+        self.was_ended_looking = notes is not None and notes.get("looking", False)
         self.game.slow_down(SLOWER**self.rollbacks)
         self._window = _Window(self.game.seen)
 
@@ -165,7 +173,7 @@ class _Run:
         every, seen = self._config.snapshot_kimg * 1000, self.game.seen
         return seen % every < self._config.batch or seen >= self.total
 
-    def save(self) -> None:
+    def save(self, *, looking: bool = False) -> None:
         if not self.game.is_finite():  # such a state would end every later run too
             raise _diverged(NOT_FINITE, self.game.seen)
         rows = [vars(row) for row in self.curves]
@@ -173,6 +181,7 @@ class _Run:
             "seen": self.game.seen,
             "strength": self.game.strength,
             "rollbacks": self.rollbacks,
+            "looking": looking,
             "curves": rows,
         }
         save_state(self._path, self.game.parts(), notes)

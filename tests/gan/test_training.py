@@ -184,6 +184,24 @@ def test_reports_and_snapshots_say_where_training_stands(tmp_path: Path) -> None
     assert snapshots == [40, 80, 96]
 
 
+def test_a_run_ended_while_it_looks_at_a_snapshot_has_its_state_saved_and_looks_again(tmp_path: Path) -> None:
+    looked: list[int] = []
+
+    def snapshot(generator: Generator, discriminator: Discriminator, seen: int) -> None:
+        looked.append(seen)
+        if looked in ([40, 80], [40, 80, 80, 96]):
+            raise KeyboardInterrupt
+
+    config = tiny(snapshot_kimg=0.04)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            train(IMAGES, config, tmp_path, snapshot=snapshot)
+    resumed = weights(train(IMAGES, config, tmp_path, snapshot=snapshot))
+    train(IMAGES, config, tmp_path, snapshot=snapshot)
+    assert looked == [40, 80, 80, 96, 96]
+    assert differing(weights(train(IMAGES, config, tmp_path / "straight")), resumed) == []
+
+
 def test_looking_at_snapshots_changes_nothing(tmp_path: Path) -> None:
     quiet = weights(train(IMAGES, tiny(), tmp_path / "quiet"))
     looked = train(
