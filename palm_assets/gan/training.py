@@ -87,7 +87,8 @@ def train(
     Args:
         images: uint8 RGB (N, 3, S, S) with S = `config.image_size`.
         config: the recipe.
-        work: folder of the resumable state, saved every `config.save_minutes`, before a snapshot and when stopped.
+        work: folder of the resumable state, saved every `config.save_minutes`, before a
+            snapshot, and when stopped.
         start: folder of the model whose weights, grown if need be, are where a new run begins.
         report: called about once a second.
         snapshot: called every `config.snapshot_kimg` and at the end with copies of the averaged generator,
