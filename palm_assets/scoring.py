@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from palm_assets.gan.sampling import PalmModel
     from palm_assets.quality.reference import Reference
 
@@ -51,6 +52,8 @@ def score_model(
         CheckpointError, ArtifactCorruptError: the model or the reference cannot be read.
         ExtractorMismatchError, WeightsUnavailableError: the reference's extractor cannot be had here.
     """
+    import numpy as np  # as the rest here, not for Dagster's start to wait for
+
     from palm_assets.gan.sampling import load_model
     from palm_assets.gate.measuring import contrasts, measure
     from palm_assets.pictures import grid

@@ -6,13 +6,12 @@ Until a first release there is the starter, a small model that comes with the pr
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from palm_assets.errors import CheckpointError, NothingReleasedError, PalmError
 from palm_assets.pins import hold
@@ -156,7 +155,7 @@ def _loaded(artifact: Artifact, version: str) -> PalmModel:
     from palm_assets.gan.sampling import load_model  # brings torch; the page's form is shown before
 
     model = load_model(artifact.folder, version)
-    if not np.isfinite(model.logits(model.draw(model.latents(0, [0])))).all():
+    if not math.isfinite(model.logits(model.draw(model.latents(0, [0]))).item()):
         raise CheckpointError(
             "Its scores are not finite", where=artifact.folder, hint="Train or import the model again."
         )

@@ -64,8 +64,8 @@ def test_no_module_of_the_pipelines_names_streamlit_or_the_app(module: str) -> N
     assert not imports_of(module) & {"streamlit", "app"}
 
 
-def test_the_definitions_import_neither_torch_nor_ultralytics_nor_streamlit() -> None:
-    heavy = {"torch", "torchvision", "ultralytics", "streamlit", "cv2", "app"}
+def test_the_definitions_import_neither_numpy_nor_torch_nor_ultralytics_nor_streamlit() -> None:
+    heavy = {"numpy", "torch", "torchvision", "ultralytics", "streamlit", "cv2", "app"}
     assert loaded_by("import pipelines.definitions", heavy) == set()
 
 

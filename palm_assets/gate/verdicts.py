@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from statistics import fmean, variance
 from typing import Any
-
-import numpy as np
 
 from palm_assets.gate.config import GateConfig
 from palm_assets.gate.measures import Measures
@@ -106,7 +105,7 @@ def judge_authenticity(scores: Mapping[str, Any], bounds: GateConfig) -> Verdict
 
 def judge_distance(measures: Measures, bounds: GateConfig) -> Verdict:
     """Not farther from real palms than some multiple of what one average palm, repeated, would be."""
-    ratio = float(np.mean(measures.frechet)) / measures.frechet_of_one
+    ratio = fmean(measures.frechet) / measures.frechet_of_one
     return _all_of(
         "resembles_palms",
         _at_most("Fréchet distance, of one average palm's", ratio, bounds.max_frechet),
@@ -152,8 +151,8 @@ def _bounded(what: str, value: float, bound: float, passed: bool, word: str) -> 
 
 
 def _no_worse(what: str, ours: Sequence[float], theirs: Sequence[float], spread: float) -> Verdict:
-    mine, released = float(np.mean(ours)), float(np.mean(theirs))
-    wavering = math.sqrt(np.var(ours, ddof=1) / len(ours) + np.var(theirs, ddof=1) / len(theirs))
+    mine, released = fmean(ours), fmean(theirs)
+    wavering = math.sqrt(variance(ours) / len(ours) + variance(theirs) / len(theirs))
     allowed = released + spread * wavering
     return Verdict(
         what,

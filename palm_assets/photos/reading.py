@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from palm_assets.errors import PhotoError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
@@ -63,6 +66,7 @@ def decode_photo(data: bytes, where: Path | str, *, max_megapixels: float = MAX_
     Raises:
         PhotoError: empty, truncated, not an image, animated, or larger than `max_megapixels` million pixels.
     """
+    import numpy as np  # a third of a second, which Dagster's start must not wait for
 
     def refuse(why: str) -> PhotoError:
         return PhotoError(why, where=where, hint=HINT)
@@ -98,6 +102,8 @@ def _upright(image: Image.Image) -> Image.Image:
 
 def _as_rgb(image: Image.Image) -> Image.Image:
     if image.mode in SIXTEEN_BIT_MODES | WIDE_MODES:
+        import numpy as np
+
         values = np.asarray(image).astype(np.float64)
         # 32-bit modes do not say what they hold: numbers above 255 must be of 16 bits.
         scale = 255 / 65535 if image.mode in SIXTEEN_BIT_MODES or values.max(initial=0) > 255 else 1
