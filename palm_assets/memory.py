@@ -14,7 +14,7 @@ def keep_freed_memory() -> None:
 
     glibc gives the memory of a large tensor back to the system when it is freed, and the system hands out the
     next one page by page, each an interruption: thousands for an image that Inception looks at. To be called
-    before there are tensors or threads. Where there is no glibc, or no Linux, it does nothing.
+    before there are tensors or threads. Where there is no glibc, or no Linux, it changes nothing.
     """
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # PyTorch then asks for pages of 2 MB
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

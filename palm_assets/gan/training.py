@@ -119,14 +119,15 @@ def train(
                 run.roll_back(wrong)
                 continue
             report(figures)
+        due = run.snapshot_due()
         # A look takes a while, and whoever stops a run does not wait that long: saved first.
-        if run.snapshot_due() or time.monotonic() - saved > config.save_minutes * 60:
+        if due or time.monotonic() - saved > config.save_minutes * 60:
             saved = time.monotonic()
             if not run.game.is_finite():
                 run.roll_back(NOT_FINITE)
                 continue
-            run.save(looking=run.snapshot_due())
-        if run.snapshot_due():
+            run.save(looking=due)
+        if due:
             look()
         if stopped():
             run.save()
