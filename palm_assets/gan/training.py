@@ -103,6 +103,7 @@ def train(
     _check(images, config)
     use_all_cores()
     torch.set_flush_denormal(True)  # vanishing activations otherwise take a hundred times longer on a CPU
+    torch.backends.cudnn.benchmark = True  # a GPU looks for its fastest convolutions once, sizes never change
     run = _Run(images, config, work / STATE_FILE, start)
 
     def look() -> None:

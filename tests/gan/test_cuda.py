@@ -1,0 +1,86 @@
+"""Training on a GPU: the same code in bfloat16, and a model that any machine draws with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from palm_assets.gan import game as playing
+from palm_assets.gan.checkpoint import save_networks
+from palm_assets.gan.config import GanConfig
+from palm_assets.gan.game import Game
+from palm_assets.gan.sampling import load_model
+from palm_assets.gan.training import Figures, train
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
+IMAGES = np.random.default_rng(0).integers(0, 256, (24, 3, 256, 256), dtype=np.uint8)
+
+
+def recipe(**knobs: object) -> GanConfig:
+    """Of 256 px, narrow."""
+    basics: dict[str, object] = {
+        "image_size": 256,
+        "latent": 16,
+        "generator_width": 8,
+        "discriminator_width": 8,
+        "max_width": 32,
+        "augment": ["colour", "rotation", "translation", "cutout"],
+        "squash": "smoothstep",
+        "border": "replicate",
+        "even_upsampling": True,
+        "penalty_every": 4,
+        "batch": 8,
+        "kimg": 0.16,
+    }
+    return GanConfig(**{**basics, **knobs})  # type: ignore[arg-type]
+
+
+def test_a_gpu_trains_in_bfloat16_and_leaves_a_model_that_the_cpu_draws_with(tmp_path: Path) -> None:
+    config = recipe()
+    figures: list[Figures] = []
+    trained = train(IMAGES, config, tmp_path / "work", report=figures.append)
+    assert trained is not None
+    assert next(trained.generator.parameters()).is_cuda
+    assert Game(IMAGES, config).bfloat16 == torch.cuda.is_bf16_supported()
+    assert figures[-1].seen == 160
+    (tmp_path / "model").mkdir()
+    save_networks(trained.generator, trained.discriminator, config.networks(), tmp_path / "model")
+    model = load_model(tmp_path / "model", "")
+    palms = model.draw(model.latents(0, range(3)))
+    assert palms.shape == (3, 3, 256, 256)
+    with torch.no_grad():
+        there = trained.generator(model.latents(0, range(3)).cuda())
+    bytes_there = ((there + 1) * 127.5).round().clamp(0, 255).cpu().numpy()
+    assert np.abs(palms - bytes_there).mean() < 2  # levels of 255: TF32 and bfloat16 round
+
+
+def test_a_run_stopped_on_a_gpu_goes_on_there_and_on_a_cpu(tmp_path: Path) -> None:
+    asked = iter([False, False, False, True])
+    assert train(IMAGES, recipe(), tmp_path, stopped=lambda: next(asked)) is None
+    for device in ("cuda", "cpu"):
+        seen: list[Figures] = []
+        asked_again = iter([False, True])
+        config = recipe(device=device)
+        assert (
+            train(IMAGES, config, tmp_path, report=seen.append, stopped=lambda a=asked_again: next(a)) is None
+        )
+    done = train(IMAGES, recipe(), tmp_path, report=seen.append)
+    assert done is not None
+    assert all(np.isfinite(value) for value in vars(seen[-1]).values())
+
+
+def test_a_batch_is_the_same_kept_on_the_card_and_sent_through_pinned_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = Game(IMAGES, recipe())
+    assert kept.images.is_cuda
+    monkeypatch.setattr(playing, "_nearby", lambda images, device: images)
+    sent, here = Game(IMAGES, recipe()), Game(IMAGES, recipe(device="cpu"))
+    assert not sent.images.is_cuda
+    for _ in range(3):
+        batch = kept._photographs()
+        assert torch.equal(batch, sent._photographs())
+        torch.testing.assert_close(batch.cpu(), here._photographs())
