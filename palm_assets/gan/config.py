@@ -32,6 +32,9 @@ class NetworkConfig(BaseModel):
     border: Literal["zeros", "replicate"] = Field(
         "zeros", description="what the generator's maps, from 32 pixels on, go on with beyond their border"
     )
+    softening: float = Field(
+        0, ge=0, le=0.25, description="what each side of a pixel gives to it in the end; see gan/networks.py"
+    )
     discriminator_bottom: int = Field(
         4, ge=4, le=8, multiple_of=4, description="side of the last feature map"
     )

@@ -34,13 +34,14 @@ def start_from(
         generator: of the shape `config`; changed in place, as is `discriminator`.
         discriminator: of the same.
         config: the shape; that of the model, or of one of half its size whose networks are otherwise these.
-            The border and the squash may differ: what they change is left to learn.
+            The border, the squash and the softening may differ: what they change is left to learn.
 
     Raises:
         CheckpointError: the model cannot be read, or has other networks.
     """
     small_generator, small_discriminator, networks = load_networks(folder)
-    alike = networks.model_copy(update={"border": config.border, "squash": config.squash})
+    ending = {name: getattr(config, name) for name in ("border", "squash", "softening")}
+    alike = networks.model_copy(update=ending)
     if alike == config:
         generator.load_state_dict(small_generator.state_dict())
         discriminator.load_state_dict(small_discriminator.state_dict())

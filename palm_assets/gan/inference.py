@@ -17,7 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
 from palm_assets.cpu import computes_in_bfloat16
-from palm_assets.gan.networks import Discriminator, Doubling, Generator
+from palm_assets.gan.networks import Discriminator, Doubling, Generator, softened
 
 HALF_RANGE = 127.5  # bytes 0..255 are -1..1 to the networks
 
@@ -35,7 +35,7 @@ def drawing(generator: nn.Module, *, bf16: bool | None = None) -> Callable[[Tens
     first, *rest, last, squash = _folded(generator.main)
     body = nn.Sequential(_FromOnePixel(first), *rest, _ToPicture(last)).requires_grad_(False)
     body = body.to(precision).to(memory_format=torch.channels_last)
-    return lambda latents: squash(body(latents.to(precision)).float())
+    return lambda latents: softened(squash(body(latents.to(precision)).float()), generator.softening)
 
 
 def judging(discriminator: Discriminator, *, bf16: bool | None = None) -> Callable[[Tensor], Tensor]:

@@ -53,8 +53,8 @@ def test_the_same_networks_start_with_the_models_weights(model: Path) -> None:
 
 
 @torch.no_grad()
-def test_the_border_can_be_changed(model: Path) -> None:
-    generator = begun(model, SMALL.model_copy(update={"border": "replicate"}))[0]
+def test_the_border_and_the_softening_can_be_changed(model: Path) -> None:
+    generator = begun(model, SMALL.model_copy(update={"border": "replicate", "softening": 0.07}))[0]
     theirs = load_networks(model)[0].state_dict()
     assert generator.state_dict().keys() == theirs.keys()
     assert all(torch.equal(weight, theirs[name]) for name, weight in generator.state_dict().items())

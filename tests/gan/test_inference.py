@@ -19,9 +19,9 @@ SHAPES = {
     "none": NetworkConfig(
         image_size=16, latent=8, generator_width=8, discriminator_width=8, discriminator_norm="none"
     ),
-    "smoothstep, replicated": NetworkConfig(
+    "smoothstep, replicated, softened": NetworkConfig(
         image_size=128, latent=8, generator_width=4, discriminator_width=4, max_width=32,
-        squash="smoothstep", border="replicate",
+        squash="smoothstep", border="replicate", softening=0.07,
     ),
     "published, narrow": PUBLISHED_NETWORKS.model_copy(
         update={"generator_width": 4, "discriminator_width": 4, "max_width": 32}

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from palm_assets.gan.config import GanConfig, NetworkConfig
-from palm_assets.gan.networks import Discriminator, Doubling, Generator, Smoothstep
+from palm_assets.gan.networks import Discriminator, Doubling, Generator, Smoothstep, softened
 
 
 def small(**knobs: object) -> NetworkConfig:
@@ -107,6 +107,19 @@ def test_a_smoothstep_reaches_white_at_one_evenly_and_still_feels_a_tenth_beyond
     assert torch.allclose(images, torch.tensor([-1, -1, -0.6875, 0, 0.9855, 1, 1, 1]))
     (gradient,) = torch.autograd.grad(images.sum(), colours)
     assert torch.allclose(gradient[[0, 2, 3, 4, 6, 7]], torch.tensor([0.1, 1.125, 1.5, 0.285, 0.1, 0.1]))
+
+
+def test_softening_leaves_what_is_flat_and_halves_the_finest_waves_along_each_side() -> None:
+    flat = torch.full((1, 3, 8, 8), 0.7)
+    torch.testing.assert_close(softened(flat, 0.125), flat)
+    stripes = torch.tensor([-1.0, 1.0]).repeat(8).expand(1, 3, 16, 16)
+    torch.testing.assert_close(softened(stripes, 0.125)[..., 1:-1], stripes[..., 1:-1] / 2)
+    torch.testing.assert_close(softened(stripes.mT, 0.125)[..., 1:-1, :], stripes.mT[..., 1:-1, :] / 2)
+    assert torch.equal(softened(stripes, 0), stripes)
+    generator, latents = Generator(small(softening=0.1)).eval(), torch.randn(2, 8)
+    torch.testing.assert_close(
+        generator(latents), softened(generator.main[-1](generator.colours(latents)), 0.1)
+    )
 
 
 def test_an_image_padded_with_black_is_what_the_discriminator_sees() -> None:
