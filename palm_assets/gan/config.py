@@ -33,7 +33,7 @@ class NetworkConfig(BaseModel):
         "zeros", description="what the generator's maps, from 32 pixels on, go on with beyond their border"
     )
     softening: float = Field(
-        0, ge=0, le=0.25, description="what each side of a pixel gives to it in the end; see gan/networks.py"
+        0, ge=0, le=0.25, description="of a drawn pixel, the share of each neighbour; see gan/networks.py"
     )
     discriminator_bottom: int = Field(
         4, ge=4, le=8, multiple_of=4, description="side of the last feature map"

@@ -45,7 +45,8 @@ class Generator(nn.Module):
     def forward(self, latents: Tensor) -> Tensor:
         """Images for latents."""
         # In bfloat16 tanh is exactly 1 from 3.4 on, its gradient 0: what is white by mistake would stay so.
-        return softened(self.main[-1](self.colours(latents).float()), self.softening)
+        images: Tensor = self.main[-1](self.colours(latents).float())
+        return images
 
     def colours(self, latents: Tensor) -> Tensor:
         """What is cut to the range of pixels at the end, (N, 3, S, S)."""
@@ -72,7 +73,8 @@ def softened(images: Tensor, share: float) -> Tensor:
     """Each pixel of images (N, 3, S, S) with `share` of each neighbour along both sides; of 0, unchanged.
 
     Transposed convolutions put more into the finest detail than photographs reduced to this size hold: at the
-    shortest waves several times their power. The border goes on as it ends.
+    shortest waves several times their power. The border goes on as it ends. For what is drawn, not for the
+    game: a generator that is softened while it learns sharpens to make up for it.
     """
     if share == 0:
         return images

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from palm_assets.gan.config import PUBLISHED_NETWORKS, NetworkConfig
 from palm_assets.gan.inference import drawing, judging
-from palm_assets.gan.networks import Discriminator, Generator
+from palm_assets.gan.networks import Discriminator, Generator, softened
 
 SHAPES = {
     "batch": NetworkConfig(image_size=32, latent=8, generator_width=8, discriminator_width=8),
@@ -49,9 +49,13 @@ def plain_logits(discriminator: Discriminator, pixels: Tensor) -> Tensor:
     return discriminator(pixels.float() / 127.5 - 1)
 
 
+def drawn(generator: Generator, latents: Tensor) -> Tensor:
+    return softened(generator(latents), generator.softening)
+
+
 def pictures(generator: Generator, count: int) -> tuple[Tensor, Tensor]:
     latents = torch.randn(count, generator.latent, generator=torch.Generator().manual_seed(1))
-    return latents, ((generator(latents) + 1) * 127.5).round().to(torch.uint8)
+    return latents, ((drawn(generator, latents) + 1) * 127.5).round().to(torch.uint8)
 
 
 @torch.no_grad()
@@ -60,7 +64,7 @@ def test_in_float32_pictures_and_logits_are_the_same_up_to_rounding(
 ) -> None:
     generator, discriminator = networks
     latents, pixels = pictures(generator, 8)
-    expected = generator(latents)
+    expected = drawn(generator, latents)
     assert expected.std() > 0.05
     torch.testing.assert_close(drawing(generator, bf16=False)(latents), expected, rtol=0, atol=2e-5)
     logits = plain_logits(discriminator, pixels)
@@ -75,7 +79,7 @@ def test_in_bfloat16_pictures_differ_by_less_than_the_eye_and_logits_by_a_hundre
 ) -> None:
     generator, discriminator = networks
     latents, pixels = pictures(generator, 32)
-    levels = 127.5 * (drawing(generator, bf16=True)(latents) - generator(latents)).abs()
+    levels = 127.5 * (drawing(generator, bf16=True)(latents) - drawn(generator, latents)).abs()
     assert levels.mean() < 1
     logits = plain_logits(discriminator, pixels)
     difference = (judging(discriminator, bf16=True)(pixels) - logits).abs()
