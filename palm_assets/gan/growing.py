@@ -34,7 +34,7 @@ def start_from(
         generator: of the shape `config`; changed in place, as is `discriminator`.
         discriminator: of the same.
         config: the shape; that of the model, or of one of half its size whose networks are otherwise these.
-            The border, the squash and the softening may differ: what they change is left to learn.
+            The border and the squash may differ, what they change is left to learn; so may the softening.
 
     Raises:
         CheckpointError: the model cannot be read, or has other networks.
