@@ -44,7 +44,8 @@ for part in network.modules():
         torch.nn.init.kaiming_normal_(part.weight)
     if isinstance(part, torch.nn.BatchNorm2d):
         part.weight.data.fill_(1.1)
-torch.save(network.state_dict(), sys.argv[1])
+# Not zipped, as the published file, which is older than PyTorch's zipped format.
+torch.save(network.state_dict(), sys.argv[1], _use_new_zipfile_serialization=False)
 """
 THEIRS = """
 import sys, time

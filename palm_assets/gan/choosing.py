@@ -13,8 +13,8 @@ from palm_assets.durable import write_atomically
 from palm_assets.gan.checkpoint import load_networks, save_networks
 from palm_assets.gan.networks import Discriminator, Generator
 from palm_assets.gan.sampling import PalmModel
-from palm_assets.quality.config import ExtractorName
 from palm_assets.quality.features import extract, load_extractor
+from palm_assets.quality.identity import ExtractorName
 from palm_assets.quality.kid import kernel_distance
 
 EXTRACTOR: ExtractorName = "efficientnet-lite0"  # ships with its package, and is fast

@@ -25,10 +25,9 @@ from palm_assets.durable import sha256_of
 from palm_assets.errors import QualityError, WeightsUnavailableError
 from palm_assets.quality import weights as published
 from palm_assets.quality.batches import Images, batches_of, count_of
-from palm_assets.quality.config import ExtractorName
 from palm_assets.quality.dinov2 import DinoV2
 from palm_assets.quality.efficientnet import EfficientNetLite0, packaged_weights
-from palm_assets.quality.identity import extractor_digest
+from palm_assets.quality.identity import ExtractorName, extractor_digest
 from palm_assets.quality.inception import Inception
 
 Progress = Callable[[int, int], None]

@@ -211,13 +211,13 @@ def _block(weights: Mapping[str, Tensor], name: str) -> nn.Module:
 
 
 def folded(weights: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
-    """Weight and bias of `name`'s convolution with its batch norm (eps 0.001) folded in, in float64."""
+    """Weight and bias of `name`'s convolution with its batch norm (eps 0.001) folded in."""
     scale = (
         weights[f"{name}.bn.weight"].double() / (weights[f"{name}.bn.running_var"].double() + 0.001).sqrt()
     )
     bias = weights[f"{name}.bn.bias"].double() - weights[f"{name}.bn.running_mean"].double() * scale
-    weight = weights[f"{name}.conv.weight"].double() * scale[:, None, None, None]
-    return weight.float(), bias.float()
+    weight = weights[f"{name}.conv.weight"] * scale.float()[:, None, None, None]
+    return weight, bias.float()
 
 
 def resize_tensorflow1(x: Tensor, size: int) -> Tensor:
