@@ -124,7 +124,7 @@ def _contest(name: str, seed: int, minutes: float, palms: Crops, reference: Refe
     notes = load_state(work / STATE_FILE, game.parts())
     assert notes is not None
     model = PalmModel(
-        ready_for_sampling(game.average, config), game.discriminator.eval(), config.networks(), run, work
+        ready_for_sampling(game.average, config), game.judge.eval(), config.networks(), run, work
     )
     images = model.draw(model.latents(SEED, range(SAMPLES)))
     grid(images[:64]).save(out / f"{run}.png")

@@ -102,7 +102,10 @@ class GanConfig(NetworkConfig):
         False, description="keep the generator's weights from drawing checkerboards; see gan/networks.py"
     )
     ema_kimg: float = Field(
-        10, gt=0, description="half-life of the averaged generator, in thousands of images"
+        10,
+        gt=0,
+        description="half-life of the averaged generator, which draws, in thousands of images; that of the "
+        "averaged discriminator, which scores, is a tenth of it",
     )
     ema_rampup: float = Field(
         0.1, gt=0, description="the half-life is at most this share of what was seen so far"

@@ -15,13 +15,17 @@ from palm_assets.gan.config import GanConfig
 from palm_assets.gan.losses import certainty, discriminator_loss, generator_loss, gradient_penalty
 from palm_assets.gan.networks import Discriminator, Generator
 
+JUDGE_SHARE = 0.1  # of the generator's half-life; the judge has to keep up with it
 AUGMENT_MOST = 0.85  # beyond this, changes leak into what is generated (Karras et al. 2020, ADA, figure 4)
 
 
 class Game:
-    """Both players with their optimizers, the averaged generator, and all randomness.
+    """Both players with their optimizers, their averages, and all randomness.
 
     Attributes:
+        average: of the generator, which draws.
+        judge: average of the discriminator, which scores: the player itself leaps now and then, and what it
+            says of one image changes from step to step.
         seen: photographs shown so far.
         strength: current probability of each augmentation.
     """
@@ -34,6 +38,7 @@ class Game:
         self.generator = Generator(config).to(self.device).to(memory_format=torch.channels_last)
         self.discriminator = Discriminator(config).to(self.device).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
+        self.judge = copy.deepcopy(self.discriminator).requires_grad_(False)
         betas = (config.beta1, config.beta2)
         self.optimizer_g = torch.optim.Adam(
             self.generator.parameters(), config.generator_lr, betas, fused=True
@@ -127,10 +132,17 @@ class Game:
 
     @torch.no_grad()
     def _average(self) -> None:
-        """Follow the generator with a half-life that grows with what was seen (Karras et al. 2020, ADA)."""
+        """Follow both players with a half-life that grows with what was seen (Karras et al. 2020, ADA)."""
         half_life = min(self.config.ema_kimg * 1000, self.seen * self.config.ema_rampup)
-        weight = 1 - 0.5 ** (self.config.batch / max(half_life, 1e-8))
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.generator.parameters()), weight)
+        for average, player, share in (
+            (self.average, self.generator, 1),
+            (self.judge, self.discriminator, JUDGE_SHARE),
+        ):
+            weight = 1 - 0.5 ** (self.config.batch / max(half_life * share, 1e-8))
+            torch._foreach_lerp_(list(average.parameters()), list(player.parameters()), weight)
+        # Statistics of batches are running means already (the generator's are measured anew at the end).
+        for kept, latest in zip(self.judge.buffers(), self.discriminator.buffers(), strict=True):
+            kept.copy_(latest)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
@@ -143,7 +155,7 @@ class Game:
 
     def is_finite(self) -> bool:
         """Whether all weights and averages are numbers."""
-        networks = (self.generator, self.discriminator, self.average)
+        networks = (self.generator, self.discriminator, self.average, self.judge)
         return all(bool(value.isfinite().all()) for net in networks for value in net.state_dict().values())
 
     def parts(self) -> dict[str, object]:
@@ -152,6 +164,7 @@ class Game:
             "generator": self.generator,
             "discriminator": self.discriminator,
             "average": self.average,
+            "judge": self.judge,
             "optimizer_g": self.optimizer_g,
             "optimizer_d": self.optimizer_d,
             "random": self.random,

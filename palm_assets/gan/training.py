@@ -58,7 +58,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Trained:
-    """What training leaves: the averaged generator, the discriminator, and the curves.
+    """What training leaves: the averages of both players, and the curves.
 
     `rollbacks` is how often the game broke down and was taken up again with slower learning.
     """
@@ -91,8 +91,8 @@ def train(
             snapshot, and when stopped.
         start: folder of the model whose weights, grown if need be, are where a new run begins.
         report: called about once a second.
-        snapshot: called every `config.snapshot_kimg` and at the end with copies of the averaged generator,
-            ready for sampling, and of the discriminator; again if the process ended in the midst of it.
+        snapshot: called every `config.snapshot_kimg` and at the end with copies of the averages of both
+            players, ready for use; again if the process ended in the midst of it.
         stopped: asked after every step; True saves the state and ends the call with None.
 
     Raises:
@@ -107,7 +107,8 @@ def train(
     run = _Run(images, config, work / STATE_FILE, start)
 
     def look() -> None:
-        snapshot(ready_for_sampling(run.game.average, config), _copied(run.game), run.game.seen)
+        judge = copy.deepcopy(run.game.judge).eval()
+        snapshot(ready_for_sampling(run.game.average, config), judge, run.game.seen)
 
     if run.was_ended_looking:
         look()
@@ -135,7 +136,7 @@ def train(
             return None
     run.save()
     generator = ready_for_sampling(run.game.average, config)
-    return Trained(generator, run.game.discriminator.eval(), tuple(run.curves), run.rollbacks)
+    return Trained(generator, run.game.judge.eval(), tuple(run.curves), run.rollbacks)
 
 
 class _Run:
@@ -154,6 +155,7 @@ class _Run:
         if notes is None and self._start is not None:
             start_from(self._start, self.game.generator, self.game.discriminator, self._config.networks())
             self.game.average.load_state_dict(self.game.generator.state_dict())
+            self.game.judge.load_state_dict(self.game.discriminator.state_dict())
         if notes is not None:
             self.game.seen, self.game.strength = notes["seen"], notes["strength"]
             self.curves = [Figures(**row) for row in notes["curves"]]
@@ -234,10 +236,6 @@ def ready_for_sampling(average: Generator, config: GanConfig, batches: int = 32,
     for _ in range(batches):
         ready(torch.randn(size, config.latent, generator=random).to(device))
     return ready.eval()
-
-
-def _copied(game: Game) -> Discriminator:
-    return copy.deepcopy(game.discriminator).eval()
 
 
 class _Window:

@@ -410,14 +410,33 @@ def test_ready_for_sampling_the_statistics_are_those_of_the_averaged_weights() -
     )
 
 
-def test_the_average_follows_the_generator_with_its_half_life() -> None:
-    config = tiny(ema_kimg=0.016, ema_rampup=1e9)
+def test_the_averages_follow_the_players_with_their_half_lives() -> None:
+    # 8 of 16 images are half a half-life of the generator's, and five of the judge's.
+    game = Game(IMAGES, tiny(ema_kimg=0.016, ema_rampup=1e9))
+    for average, player, passed in (
+        (game.average, game.generator, 0.5),
+        (game.judge, game.discriminator, 5),
+    ):
+        before = [p.clone() for p in average.parameters()]
+        game.seen = 0
+        game.step()
+        expected = [a + (p - a) * (1 - 0.5**passed) for a, p in zip(before, player.parameters(), strict=True)]
+        for want, got in zip(expected, average.parameters(), strict=True):
+            assert torch.allclose(want, got, atol=1e-7)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_what_scores_is_the_discriminators_average_with_its_latest_statistics(
+    recipe: str, tmp_path: Path
+) -> None:
+    config = tiny(**RECIPES[recipe])
+    judges: list[Discriminator] = []
+    trained = train(IMAGES, config, tmp_path, snapshot=lambda _, judge, seen: judges.append(judge))
+    assert trained is not None
     game = Game(IMAGES, config)
-    before = [p.clone() for p in game.average.parameters()]
-    game.step()
-    # 8 of 16 images are half a half-life.
-    expected = [
-        a + (g - a) * (1 - 0.5**0.5) for a, g in zip(before, game.generator.parameters(), strict=True)
-    ]
-    for want, got in zip(expected, game.average.parameters(), strict=True):
-        assert torch.allclose(want, got, atol=1e-7)
+    load_state(tmp_path / STATE_FILE, game.parts())
+    for judge in (trained.discriminator, judges[-1]):
+        assert not judge.training
+        assert differing(dict(judge.named_parameters()), dict(game.judge.named_parameters())) == []
+        assert differing(dict(judge.named_buffers()), dict(game.discriminator.named_buffers())) == []
+    assert differing(dict(game.judge.named_parameters()), dict(game.discriminator.named_parameters()))
