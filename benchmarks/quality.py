@@ -44,7 +44,7 @@ for part in network.modules():
         torch.nn.init.kaiming_normal_(part.weight)
     if isinstance(part, torch.nn.BatchNorm2d):
         part.weight.data.fill_(1.1)
-# Not zipped, as the published file, which is older than PyTorch's zipped format.
+# Not zipped: by its age and size the published file is not.
 torch.save(network.state_dict(), sys.argv[1], _use_new_zipfile_serialization=False)
 """
 THEIRS = """

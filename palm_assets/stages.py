@@ -30,7 +30,7 @@ CODE_VERSIONS = {
     "boxes": "1",
     "detector": "1",
     "crops": "1",
-    "models": "4",
+    "models": "5",
     "reference": "2",
     "scores": "3",
 }
