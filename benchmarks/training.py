@@ -5,9 +5,9 @@
 The textbook is pytorch/examples dcgan/main.py: a DataLoader over JPEG files with two workers, single
 precision, eager. Its files are crops as the photographs hold them, and its transforms reduce them, as they do
 with the faces (178 x 218) of that example; ours are reduced once, in the asset `cropped_palms`. "Step" leaves
-the data out. Each side has a process of its own; they take turns. The share
-of the peak is the networks' arithmetic beside the fastest convolution that this processor was measured to
-compute; the gradient penalty, one step in sixteen, is in the time but not in the arithmetic.
+the data out. Each side has a process of its own; they take turns. The share of the peak is the networks'
+arithmetic beside the fastest convolution that this processor was measured to compute; the gradient penalty,
+one step in sixteen, is in the time but not in the arithmetic.
 """
 
 from __future__ import annotations
