@@ -20,6 +20,9 @@ ROTATION = math.radians(12)
 ZOOM = 1.15
 
 
+Changes = dict[str, Tensor]  # by kind; of each image of a batch, what happens to it
+
+
 def augmented(
     images: Tensor,
     kinds: Sequence[str],
@@ -29,8 +32,25 @@ def augmented(
 ) -> Tensor:
     """Images (N, 3, S, S) in [-1, 1], each changed by its own random draw; gradients flow through.
 
+    The arguments are those of `drawn_changes`.
+    """
+    count, _, side, _ = images.shape
+    return changed(images, drawn_changes(count, side, kinds, generator, probability, colour))
+
+
+def drawn_changes(
+    count: int,
+    side: int,
+    kinds: Sequence[str],
+    generator: torch.Generator,
+    probability: float = 1.0,
+    colour: float = 1.0,
+) -> Changes:
+    """A random draw for each image of a batch, on the CPU.
+
     Args:
-        images: the batch.
+        count: images of the batch.
+        side: of an image, in pixels.
         kinds: any of "colour" (brightness, saturation, contrast), "translation" (up to an eighth of the side,
             grey comes in, as in the paper), "rotation" (up to 12 degrees, and a zoom of up to 15 % in or out;
             what comes in is mirrored at the border) and "cutout" (a square of half the side turns grey).
@@ -40,15 +60,29 @@ def augmented(
             arXiv:2006.06676, section 2.2).
         colour: how far "colour" goes; 1 is the paper's.
     """
-    chosen = partial(_chosen, len(images), probability, generator)
+    chosen = partial(_chosen, count, probability, generator)
+    changes: Changes = {}
     if "colour" in kinds:
-        images = _coloured(images, chosen(), generator, colour)
+        changes["colour"] = _drawn_colours(chosen(), generator, colour)
     if "rotation" in kinds:
-        images = _rotated(images, chosen(), generator)
+        changes["rotation"] = _drawn_rotations(chosen(), generator)
     if "translation" in kinds:
-        images = _translated(images, chosen(), generator)
+        changes["translation"] = _drawn_shifts(chosen(), generator, side)
     if "cutout" in kinds:
-        images = _cut_out(images, chosen(), generator)
+        changes["cutout"] = _drawn_corners(chosen(), generator, side)
+    return changes
+
+
+def changed(images: Tensor, changes: Changes) -> Tensor:
+    """Images (N, 3, S, S) in [-1, 1] changed as drawn; draws and images are on one device."""
+    for kind, change in (
+        ("colour", _coloured),
+        ("rotation", _rotated),
+        ("translation", _translated),
+        ("cutout", _cut_out),
+    ):
+        if kind in changes:
+            images = change(images, changes[kind])
     return images
 
 
@@ -59,9 +93,14 @@ def _chosen(count: int, probability: float, generator: torch.Generator) -> Tenso
     return torch.rand(count, generator=generator) < probability
 
 
-def _coloured(images: Tensor, chosen: Tensor, generator: torch.Generator, strength: float) -> Tensor:
-    draws = 0.5 + strength * (torch.rand(len(images), 3, generator=generator) - 0.5)
-    draws = torch.where(chosen[:, None], draws, 0.5).to(images)  # 0.5 changes nothing
+def _drawn_colours(chosen: Tensor, generator: torch.Generator, strength: float) -> Tensor:
+    """Of brightness, saturation and contrast, (N, 3) in [0, 1]."""
+    draws = 0.5 + strength * (torch.rand(len(chosen), 3, generator=generator) - 0.5)
+    return torch.where(chosen[:, None], draws, 0.5)  # 0.5 changes nothing
+
+
+def _coloured(images: Tensor, draws: Tensor) -> Tensor:
+    draws = draws.to(images.dtype)
     brightness = (draws[:, 0] - 0.5)[:, None, None, None]
     saturation = (draws[:, 1] * 2)[:, None, None, None]
     contrast = (draws[:, 2] + 0.5)[:, None, None, None]
@@ -75,20 +114,32 @@ def _coloured(images: Tensor, chosen: Tensor, generator: torch.Generator, streng
     )
 
 
-def _rotated(images: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:
-    draws = 2 * torch.rand(2, len(images), generator=generator) - 1
+def _drawn_rotations(chosen: Tensor, generator: torch.Generator) -> Tensor:
+    """Affine maps (N, 2, 3)."""
+    draws = 2 * torch.rand(2, len(chosen), generator=generator) - 1
     angle, zoom = (draws * chosen) * torch.tensor([[ROTATION], [math.log(ZOOM)]])
-    cosine, sine, none = zoom.exp() * angle.cos(), zoom.exp() * angle.sin(), torch.zeros(len(images))
-    maps = torch.stack([cosine, -sine, none, sine, cosine, none], 1).reshape(-1, 2, 3).to(images)
-    places = F.affine_grid(maps, list(images.shape), align_corners=False)
+    cosine, sine, none = zoom.exp() * angle.cos(), zoom.exp() * angle.sin(), torch.zeros(len(chosen))
+    return torch.stack([cosine, -sine, none, sine, cosine, none], 1).reshape(-1, 2, 3)
+
+
+def _rotated(images: Tensor, maps: Tensor) -> Tensor:
+    places = F.affine_grid(maps.to(images.dtype), list(images.shape), align_corners=False)
     return F.grid_sample(images, places, padding_mode="reflection", align_corners=False)
 
 
-def _translated(images: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:
+def _reach(side: int) -> int:
+    return int(side * TRANSLATION + 0.5)
+
+
+def _drawn_shifts(chosen: Tensor, generator: torch.Generator, side: int) -> Tensor:
+    """Pixels down and right, int64 (2, N)."""
+    reach = _reach(side)
+    return torch.randint(-reach, reach + 1, (2, len(chosen)), generator=generator) * chosen
+
+
+def _translated(images: Tensor, shifts: Tensor) -> Tensor:
     side = images.shape[2]
-    reach = int(side * TRANSLATION + 0.5)
-    shifts = torch.randint(-reach, reach + 1, (2, len(images)), generator=generator)
-    shifts = (shifts * chosen).to(images.device)
+    reach = _reach(side)
     padded = F.pad(images, (reach, reach, reach, reach))
     steps = torch.arange(side, device=images.device) + reach
     rows, columns = (steps + shifts[0, :, None]), (steps + shifts[1, :, None])
@@ -98,11 +149,20 @@ def _translated(images: Tensor, chosen: Tensor, generator: torch.Generator) -> T
     return moved.permute(0, 3, 1, 2)
 
 
-def _cut_out(images: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:
+def _hole(side: int) -> int:
+    return int(side * CUTOUT + 0.5)
+
+
+def _drawn_corners(chosen: Tensor, generator: torch.Generator, side: int) -> Tensor:
+    """Of the hole, its row and column, int64 (2, N); outside of the image where nothing is cut."""
+    size = _hole(side)
+    corners = torch.randint(-(size // 2), side - size // 2 + 1, (2, len(chosen)), generator=generator)
+    return torch.where(chosen, corners, side)
+
+
+def _cut_out(images: Tensor, corners: Tensor) -> Tensor:
     side = images.shape[2]
-    size = int(side * CUTOUT + 0.5)
-    corners = torch.randint(-(size // 2), side - size // 2 + 1, (2, len(images)), generator=generator)
-    steps = torch.arange(side)
-    inside = (steps >= corners[:, :, None]) & (steps < corners[:, :, None] + size)
-    keep = ~(inside[0, :, :, None] & inside[1, :, None, :] & chosen[:, None, None])
-    return images * keep[:, None].to(images)
+    steps = torch.arange(side, device=images.device)
+    inside = (steps >= corners[:, :, None]) & (steps < corners[:, :, None] + _hole(side))
+    keep = ~(inside[0, :, :, None] & inside[1, :, None, :])
+    return images * keep[:, None].to(images.dtype)

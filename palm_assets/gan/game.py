@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from palm_assets.cpu import computes_in_bfloat16
 from palm_assets.errors import CheckpointError
-from palm_assets.gan.augment import augmented
+from palm_assets.gan.augment import Changes, changed, drawn_changes
 from palm_assets.gan.config import GanConfig
 from palm_assets.gan.losses import certainty, discriminator_loss, generator_loss, gradient_penalty
 from palm_assets.gan.networks import Discriminator, Generator
+from palm_assets.gan.recording import Recorder
 
 JUDGE_SHARE = 0.1  # of the generator's half-life; the judge has to keep up with it
 AUGMENT_MOST = 0.85  # beyond this, changes leak into what is generated (Karras et al. 2020, ADA, figure 4)
@@ -39,27 +41,45 @@ class Game:
         self.discriminator = Discriminator(config).to(self.device).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
         self.judge = copy.deepcopy(self.discriminator).requires_grad_(False)
-        betas = (config.beta1, config.beta2)
-        self.optimizer_g = torch.optim.Adam(
-            self.generator.parameters(), config.generator_lr, betas, fused=True
-        )
-        self.optimizer_d = torch.optim.Adam(
-            self.discriminator.parameters(), config.discriminator_lr, betas, fused=True
-        )
+        self.optimizer_g = self._adam(self.generator, config.generator_lr)
+        self.optimizer_d = self._adam(self.discriminator, config.discriminator_lr)
         self.random = torch.Generator().manual_seed(config.seed)
         self.images = _nearby(torch.from_numpy(np.array(images)), self.device)  # uint8 (N, 3, S, S)
         self.seen = 0
         self.strength = config.augment_probability
+        self._kinds = tuple(dict.fromkeys(config.augment))
+        self._recorded = self._recorder()
+
+    def _adam(self, player: nn.Module, rate: float) -> torch.optim.Adam:
+        betas = self.config.beta1, self.config.beta2
+        on_a_gpu = self.device.type == "cuda"  # there a step is recorded
+        return torch.optim.Adam(player.parameters(), rate, betas, fused=True, capturable=on_a_gpu)
+
+    def _recorder(self) -> Recorder | None:
+        return Recorder(self._play) if self.device.type == "cuda" else None
 
     def step(self) -> dict[str, Tensor]:
         """Show both players a batch: the discriminator learns, then the generator, from the same fakes."""
+        penalised = (self.seen // self.config.batch) % self.config.penalty_every == 0
+        play = self._recorded or self._play
+        told = play(self._drawn(), penalised)
+        self.seen += self.config.batch
+        loss_d, loss_g, real, fake, certain = told.unbind()
+        self._adapt(certain)
+        self._average()
+        return {"d": loss_d, "g": loss_g, "real": real, "fake": fake}
+
+    def _play(self, drawn: Sequence[Tensor], penalised: bool) -> Tensor:
+        """All that a card can do of a step by itself: both losses, mean logits, and D's certainty, (5,)."""
         kind = self.config.loss
+        photographs, latents, *changes = drawn
+        views = [dict(zip(self._kinds, part, strict=True)) for part in _halves(changes)]
         with self._autocast():
-            real = self._view(self._photographs())
-            fake = self._view(self.generator(self._latents()))
+            real = changed(_pixels(photographs), views[0])
+            fake = changed(self.generator(latents).float(), views[1])
             logits_real, logits_fake = self._judged(real, fake.detach())
             loss_d = discriminator_loss(kind, logits_real, logits_fake)
-        self._learn(self.optimizer_d, loss_d + self._penalty(real, fake.detach()))
+        self._learn(self.optimizer_d, loss_d + (self._penalty(real, fake.detach()) if penalised else 0.0))
 
         # The generator's step needs no gradients of its opponent's weights.
         self.discriminator.requires_grad_(False)
@@ -71,30 +91,38 @@ class Game:
         if self.config.even_upsampling:
             self.generator.even_out()
         self.discriminator.requires_grad_(True)
+        told = (loss_d, loss_g, logits_real.mean(), logits_fake.mean())
+        return torch.stack([*told, certainty(kind, logits_real, logits_fake)]).detach()
 
-        self.seen += self.config.batch
-        self._adapt(certainty(kind, logits_real.detach(), logits_fake.detach()))
-        self._average()
-        return {"d": loss_d, "g": loss_g, "real": logits_real.mean(), "fake": logits_fake.mean()}
+    def _drawn(self) -> list[Tensor]:
+        """All that chance decides in a step: photographs, latents, and how both batches are changed."""
+        config = self.config
+        photographs = self._photographs()
+        real = self._changes()
+        latents = torch.randn(config.batch, config.latent, generator=self.random)
+        fake = self._changes()
+        return [photographs, latents, *(view[kind] for view in (real, fake) for kind in self._kinds)]
 
     def _photographs(self) -> Tensor:
+        """A batch, uint8 (N, 3, S, S)."""
         count = self.config.batch
         chosen = torch.randint(len(self.images), (count,), generator=self.random)
-        batch = self.images[chosen.to(self.images.device)]
-        if batch.device.type != self.device.type:
-            batch = batch.pin_memory().to(self.device, non_blocking=True)
+        batch = self.images[chosen.to(self.images.device, non_blocking=True)]
         if self.config.mirror:
-            mirrored = torch.rand(count, generator=self.random).to(self.device) < 0.5
-            batch = torch.where(mirrored[:, None, None, None], batch.flip(3), batch)
-        return batch.to(torch.float32, memory_format=torch.channels_last).div_(127.5).sub_(1)
+            mirrored = torch.rand(count, generator=self.random) < 0.5
+            mirrored = mirrored.to(batch.device, non_blocking=True)[:, None, None, None]
+            batch = torch.where(mirrored, batch.flip(3), batch)
+        return batch
 
-    def _latents(self) -> Tensor:
-        return torch.randn(self.config.batch, self.config.latent, generator=self.random).to(self.device)
-
-    def _view(self, images: Tensor) -> Tensor:
+    def _changes(self) -> Changes:
         config = self.config
-        return augmented(
-            images.float(), config.augment, self.random, self.strength, colour=config.augment_colour
+        return drawn_changes(
+            config.batch,
+            config.image_size,
+            config.augment,
+            self.random,
+            self.strength,
+            config.augment_colour,
         )
 
     def _judged(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
@@ -105,10 +133,8 @@ class Game:
         return logits_real, logits_fake
 
     def _penalty(self, real: Tensor, fake: Tensor) -> Tensor | float:
-        """The gradient penalties, every few steps and weighted up accordingly; in full precision."""
+        """The gradient penalties, weighted up for the steps that have none; in full precision."""
         config = self.config
-        if (self.seen // config.batch) % config.penalty_every:
-            return 0.0
         penalty: Tensor | float = 0.0
         for weight, images in ((config.r1, real), (config.r2, fake)):
             if weight > 0:
@@ -152,6 +178,8 @@ class Game:
         for optimizer in (self.optimizer_g, self.optimizer_d):
             for group in optimizer.param_groups:
                 group["lr"] *= factor
+        if self._recorded is not None:
+            self._recorded.forget()  # a recording keeps its rates
 
     def is_finite(self) -> bool:
         """Whether all weights and averages are numbers."""
@@ -176,6 +204,15 @@ def _device(wanted: str) -> str:
     if wanted == "cuda" and not available:
         raise CheckpointError("No CUDA device was found", hint="Set `device: auto` or `device: cpu`.")
     return "cuda" if available and wanted != "cpu" else "cpu"
+
+
+def _pixels(photographs: Tensor) -> Tensor:
+    """Bytes as float32 in [-1, 1]."""
+    return photographs.to(torch.float32, memory_format=torch.channels_last).div_(127.5).sub_(1)
+
+
+def _halves(rows: Sequence[Tensor]) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+    return rows[: len(rows) // 2], rows[len(rows) // 2 :]
 
 
 def _nearby(images: Tensor, device: torch.device) -> Tensor:

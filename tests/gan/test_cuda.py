@@ -1,4 +1,4 @@
-"""Training on a GPU: the same code in bfloat16, and a model that any machine draws with."""
+"""Training on a GPU: the same code in bfloat16, recorded, and a model that any machine draws with."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from palm_assets.gan import game as playing
 from palm_assets.gan.checkpoint import save_networks
 from palm_assets.gan.config import GanConfig
 from palm_assets.gan.game import Game
+from palm_assets.gan.recording import Play
 from palm_assets.gan.sampling import load_model
 from palm_assets.gan.training import Figures, train
 
@@ -72,15 +73,52 @@ def test_a_run_stopped_on_a_gpu_goes_on_there_and_on_a_cpu(tmp_path: Path) -> No
     assert all(np.isfinite(value) for value in vars(seen[-1]).values())
 
 
-def test_a_batch_is_the_same_kept_on_the_card_and_sent_through_pinned_memory(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_batch_is_the_same_kept_on_the_card_and_sent_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = Game(IMAGES, recipe())
     assert kept.images.is_cuda
     monkeypatch.setattr(playing, "_nearby", lambda images, device: images)
     sent, here = Game(IMAGES, recipe()), Game(IMAGES, recipe(device="cpu"))
     assert not sent.images.is_cuda
     for _ in range(3):
-        batch = kept._photographs()
-        assert torch.equal(batch, sent._photographs())
-        torch.testing.assert_close(batch.cpu(), here._photographs())
+        for there, *elsewhere in zip(kept._drawn(), sent._drawn(), here._drawn(), strict=True):
+            assert all(torch.equal(there.cpu(), other) for other in elsewhere)
+    for _ in range(8):  # recorded, at last
+        shown, also = kept.step(), sent.step()
+        assert all(torch.allclose(shown[name], also[name], rtol=0.05, atol=0.02) for name in shown)
+
+
+def unrecorded(play: Play) -> Play:
+    """Every step started kernel by kernel."""
+    return lambda drawn, flag: play([given.cuda() for given in drawn], flag)
+
+
+def test_a_recorded_game_is_the_game(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of operations whose sums have one order on a GPU, so that nothing but the recording differs."""
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
+    config = recipe(border="zeros", augment=["colour", "translation", "cutout"], precision="float32", r2=0.1)
+    recorded = Game(IMAGES, config)
+    monkeypatch.setattr(playing, "Recorder", unrecorded)
+    played = Game(IMAGES, config)
+    for step in range(30):  # the fourth penalty, at step 12, is the first recorded
+        told, wanted = recorded.step(), played.step()
+        for name in told:
+            torch.testing.assert_close(told[name], wanted[name], rtol=1e-3, atol=1e-4, msg=f"{step} {name}")
+    assert recorded._recorded is not None
+    assert len(recorded._recorded._recordings) == 2
+    for player in ("generator", "discriminator", "average", "judge"):
+        here, there = getattr(recorded, player), getattr(played, player)
+        for name, value in here.state_dict().items():
+            torch.testing.assert_close(value, there.state_dict()[name], rtol=1e-2, atol=1e-4)
+
+
+def test_slower_learning_holds_for_a_recorded_game_too() -> None:
+    game = Game(IMAGES, recipe())
+    for _ in range(6):
+        game.step()
+    game.slow_down(0.0)
+    before = [value.detach().clone() for value in game.generator.parameters()]
+    for _ in range(6):
+        game.step()
+    for value, was in zip(game.generator.parameters(), before, strict=True):
+        torch.testing.assert_close(value, was, rtol=0, atol=1e-6)  # evened out weights are so again
