@@ -25,7 +25,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -c 'import cv2' || (echo "OpenCV needs system libraries: sudo apt-get install libgl1 libglib2.0-0" >&2; exit 1)
 	@touch $@
 
-pipeline: setup ## Make everything from photographs to a released model (PRESET=sample, local, local-128, kaggle, published)
+pipeline: setup ## Make everything from photographs to a released model (PRESET=sample, local, local-256, kaggle, published)
 	$(BIN)/dagster asset materialize -m pipelines.definitions --select '*' -c pipelines/presets/$(PRESET).yaml
 
 ui: setup ## Dagster's page on http://localhost:3000

@@ -29,6 +29,7 @@ from palm_assets.store import MANIFEST, Artifact, Store
 
 CROPS_FILE = "crops-manifest.json"
 CURVE_POINTS = 200
+MOST_SHOWN, SHOWN_SIDE = 64, 1152  # palms; pixels of their grid
 LISTS = ("nearest", "distance")  # of a score: a number for each palm, of use beside the photographs alone
 
 
@@ -62,7 +63,9 @@ def pack(store: Store, version: str, target: Path) -> Artifact:
         score = _newest_score(store, version)
         if score is not None:
             (folder / SCORE_FILE).write_text(json.dumps(score, indent=1) + "\n")
-        samples_grid(load_model(folder, ""), 64).save(folder / SAMPLES_FILE)  # by the rounded weights
+        packed = load_model(folder, "")  # by the rounded weights
+        shown = min(MOST_SHOWN, (SHOWN_SIDE // packed.image_size) ** 2)
+        samples_grid(packed, shown).save(folder / SAMPLES_FILE)
         return {**model.facts, "packed_from": version}
 
     with tempfile.TemporaryDirectory() as home:

@@ -54,7 +54,7 @@ def test_everything_is_off_by_default() -> None:
 
 
 def test_the_environment_turns_retraining_on_and_says_when_and_what() -> None:
-    asked = {"PALM_RETRAIN": "on", "PALM_RETRAIN_CRON": "30 4 * * *", "PALM_RETRAIN_PRESET": "local-128"}
+    asked = {"PALM_RETRAIN": "on", "PALM_RETRAIN_CRON": "30 4 * * *", "PALM_RETRAIN_PRESET": "local-256"}
     schedule = retrain(Retraining.from_environment(asked))
     assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
     assert schedule.cron_schedule == "30 4 * * *"
