@@ -58,7 +58,7 @@ def test_the_environment_turns_retraining_on_and_says_when_and_what() -> None:
     schedule = retrain(Retraining.from_environment(asked))
     assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
     assert schedule.cron_schedule == "30 4 * * *"
-    assert schedule.job_name == "local_128"
+    assert schedule.job_name == "local_256"
 
 
 def test_an_unknown_preset_is_told_with_those_that_there_are() -> None:
