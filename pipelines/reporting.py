@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from PIL import Image
 
+from palm_assets.pictures import jpeg
 from palm_assets.progress import Progress
 from palm_assets.store import Artifact
 
 LOG_SECONDS = 5.0
-PICTURE_BYTES = 3_000_000
+PICTURE_BYTES, SHOWN_PIXELS = 3_000_000, 1600
 
 
 def materialized(
@@ -35,11 +37,12 @@ def materialized(
 
 
 def picture(path: Path) -> dg.MetadataValue:
-    """A PNG shown in the UI itself, or its path where it is too large for the event log."""
-    content = path.read_bytes()
+    """A PNG shown in the UI itself, as a smaller JPEG where it is too large for the event log."""
+    content, kind = path.read_bytes(), "png"
     if len(content) > PICTURE_BYTES:
-        return dg.MetadataValue.path(str(path))
-    return dg.MetadataValue.md(f"![{path.stem}](data:image/png;base64,{base64.b64encode(content).decode()})")
+        content, kind = jpeg(Image.open(path).convert("RGB"), SHOWN_PIXELS), "jpeg"
+    shown = base64.b64encode(content).decode()
+    return dg.MetadataValue.md(f"![{path.stem}](data:image/{kind};base64,{shown})")
 
 
 def figures(facts: Mapping[str, Any]) -> dict[str, float]:
