@@ -2,11 +2,16 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+import torch
 import yaml
 from pydantic import ValidationError
 
 from palm_assets import stages
+from palm_assets.gan.checkpoint import load_networks
 from palm_assets.gan.config import PUBLISHED_NETWORKS, GanConfig
+from palm_assets.gan.growing import start_from
+from palm_assets.gan.networks import Discriminator, Generator
+from palm_assets.serving import STARTER
 from pipelines import assets
 from pipelines.definitions import definitions, defs
 
@@ -87,6 +92,18 @@ def test_crops_and_networks_of_every_preset_have_one_size(preset: Path) -> None:
     ops = yaml.safe_load(preset.read_text())["ops"]
     sizes = {ops[name]["config"].get("image_size", 64) for name in ("cropped_palms", "dcgan_checkpoint")}
     assert len(sizes) == 1
+
+
+STARTING = [path for path in PRESETS if "start: starter" in path.read_text()]
+
+
+@pytest.mark.parametrize("preset", STARTING, ids=lambda path: path.stem)
+def test_a_preset_that_goes_on_from_the_starter_has_networks_that_can(preset: Path) -> None:
+    config = GanConfig(**yaml.safe_load(preset.read_text())["ops"]["dcgan_checkpoint"]["config"])
+    generator, discriminator = Generator(config), Discriminator(config)
+    start_from(STARTER, generator, discriminator, config.networks())
+    wanted, _, _ = load_networks(STARTER)
+    assert all(map(torch.equal, generator.state_dict().values(), wanted.state_dict().values()))
 
 
 def test_the_published_preset_trains_the_published_architecture() -> None:
