@@ -11,7 +11,6 @@ from typing import Any
 import dagster as dg
 from PIL import Image
 
-from palm_assets.pictures import jpeg
 from palm_assets.progress import Progress
 from palm_assets.store import Artifact
 
@@ -40,6 +39,8 @@ def picture(path: Path) -> dg.MetadataValue:
     """A PNG shown in the UI itself, as a smaller JPEG where it is too large for the event log."""
     content, kind = path.read_bytes(), "png"
     if len(content) > PICTURE_BYTES:
+        from palm_assets.pictures import jpeg  # brings NumPy, which the code server can wait for
+
         content, kind = jpeg(Image.open(path).convert("RGB"), SHOWN_PIXELS), "jpeg"
     shown = base64.b64encode(content).decode()
     return dg.MetadataValue.md(f"![{path.stem}](data:image/{kind};base64,{shown})")
