@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from PIL import Image
 
 from palm_assets.progress import Progress
 from palm_assets.store import Artifact
@@ -39,7 +38,9 @@ def picture(path: Path) -> dg.MetadataValue:
     """A PNG shown in the UI itself, as a smaller JPEG where it is too large for the event log."""
     content, kind = path.read_bytes(), "png"
     if len(content) > PICTURE_BYTES:
-        from palm_assets.pictures import jpeg  # brings NumPy, which the code server can wait for
+        from PIL import Image  # what takes long to import, the code server can wait for
+
+        from palm_assets.pictures import jpeg
 
         content, kind = jpeg(Image.open(path).convert("RGB"), SHOWN_PIXELS), "jpeg"
     shown = base64.b64encode(content).decode()
