@@ -23,21 +23,6 @@ ZOOM = 1.15
 Changes = dict[str, Tensor]  # by kind; of each image of a batch, what happens to it
 
 
-def augmented(
-    images: Tensor,
-    kinds: Sequence[str],
-    generator: torch.Generator,
-    probability: float = 1.0,
-    colour: float = 1.0,
-) -> Tensor:
-    """Images (N, 3, S, S) in [-1, 1], each changed by its own random draw; gradients flow through.
-
-    The arguments are those of `drawn_changes`.
-    """
-    count, _, side, _ = images.shape
-    return changed(images, drawn_changes(count, side, kinds, generator, probability, colour))
-
-
 def drawn_changes(
     count: int,
     side: int,
@@ -46,7 +31,7 @@ def drawn_changes(
     probability: float = 1.0,
     colour: float = 1.0,
 ) -> Changes:
-    """A random draw for each image of a batch, on the CPU.
+    """A random draw for each image of a batch, on the CPU: what `changed` is to do to it.
 
     Args:
         count: images of the batch.
@@ -74,7 +59,7 @@ def drawn_changes(
 
 
 def changed(images: Tensor, changes: Changes) -> Tensor:
-    """Images (N, 3, S, S) in [-1, 1] changed as drawn; draws and images are on one device."""
+    """Images (N, 3, S, S) in [-1, 1] changed as drawn (on the same device); gradients flow through."""
     for kind, change in (
         ("colour", _coloured),
         ("rotation", _rotated),

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from palm_assets.gan.augment import augmented
+from palm_assets.gan.augment import changed, drawn_changes
 
 KINDS = ("colour", "rotation", "translation", "cutout")
 
@@ -21,6 +21,17 @@ def seeded(seed: int = 0) -> torch.Generator:
 def batch(count: int = 64, side: int = 32) -> Tensor:
     images = torch.rand(count, 3, side, side, generator=seeded(99)) * 1.6 - 0.8
     return torch.where(images.abs() < 0.01, 0.5, images)  # no value that looks like grey put in
+
+
+def augmented(
+    images: Tensor,
+    kinds: Sequence[str],
+    generator: torch.Generator,
+    probability: float = 1.0,
+    colour: float = 1.0,
+) -> Tensor:
+    count, _, side, _ = images.shape
+    return changed(images, drawn_changes(count, side, kinds, generator, probability, colour))
 
 
 @pytest.mark.parametrize(
