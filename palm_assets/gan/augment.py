@@ -19,7 +19,6 @@ CUTOUT = 0.5
 ROTATION = math.radians(12)
 ZOOM = 1.15
 
-
 Changes = dict[str, Tensor]  # by kind; of each image of a batch, what happens to it
 
 
