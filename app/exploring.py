@@ -26,7 +26,8 @@ def explore(words: Words, palms: PalmSet, served: Served) -> None:
     model = served.model
     if len(palms.entries) < 2 or model is None or model.version != palms.model_version:
         return
-    with st.expander(words("walk"), expanded=state.walk is not None or state.walk_job is not None):
+    begun = (state.walk or state.walk_job or state.walk_trouble) is not None
+    with st.expander(words("walk"), expanded=begun):
         st.write(words("walk_what"))
         numbers = [entry.number for entry in palms.entries]
         with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -36,6 +37,8 @@ def explore(words: Words, palms: PalmSet, served: Served) -> None:
             st.button(words("walk_go"), disabled=busy(), on_click=set_off, args=ends)
         if state.walk_job is not None:
             follow(words)
+        elif state.walk_trouble is not None:
+            st.error(words(state.walk_trouble))
         elif state.walk is not None:
             show_walk(words, state.walk)
 
@@ -43,10 +46,11 @@ def explore(words: Words, palms: PalmSet, served: Served) -> None:
 def set_off(palms: PalmSet, model: PalmModel, start: int, end: int) -> None:
     """Send the walk to the worker."""
     work = walking(model, palms.request.seed, start, end, palms.request.truncation)
+    state.walk = state.walk_trouble = None
     try:
-        state.walk, state.walk_job = None, queue().submit(state.visitor, work)
+        state.walk_job = queue().submit(state.visitor, work)
     except TooBusyError:
-        state.walk_job = None
+        state.walk_trouble = "too_busy"
 
 
 @st.fragment(run_every=POLL_SECONDS)
@@ -58,6 +62,8 @@ def follow(words: Words) -> None:
     job.look()
     if job.over:
         state.walk, state.walk_job = job.result, None
+        if job.state == "failed":
+            state.walk_trouble = "failed"
         st.rerun(scope="app")
     st.progress(job.done / job.total if job.total else 0.0, words("starting"))
 

@@ -62,9 +62,8 @@ def remember_visit() -> None:
     if "visitor" not in state:
         link = read_link(st.query_params)
         state.visitor = uuid.uuid4().hex
-        state.job = state.palms = state.error = state.walk = state.walk_job = None
-        state.likeness = state.like_job = None
-        forget()
+        state.job = state.palms = state.error = None
+        forget_all()
         state.preview = Preview()
         state.sorting = "number"
         state.count, state.seed = link.count or "24", link.seed
@@ -164,12 +163,18 @@ def start(words: Words, served: Served) -> None:
         state.error = AskingError("too_busy")
         return
     state.job, state.preview, state.palms, state.page = job, preview, None, 1
-    state.walk = state.walk_job = state.likeness = state.like_job = None
-    forget()
+    forget_all()
     st.query_params.from_dict(link_parameters(request, words.language))
     asked = {"count": request.count, "seed": request.seed, "truncation": request.truncation}
     who = {"visitor": state.visitor[:8], "model": served.model.version, "language": words.language}
     log.info("asked", extra={**asked, "min_score": request.min_score, **who})
+
+
+def forget_all() -> None:
+    """For another set: what was made of the last one."""
+    state.walk = state.walk_job = state.walk_trouble = None
+    state.likeness = state.like_job = state.like_trouble = None
+    forget()
 
 
 @st.fragment(run_every=POLL_SECONDS)

@@ -23,10 +23,11 @@ state = st.session_state
 
 def look_around(model: PalmModel, start: Start, steps: tuple[int, ...]) -> None:
     """Send the wish to the worker."""
+    state.like_trouble = None
     try:
         state.like_job = queue().submit(state.visitor, resembling(model, start, steps))
     except TooBusyError:
-        state.like_job = None
+        state.like_trouble = "too_busy"
 
 
 def show_likeness(words: Words, palms: PalmSet, served: Served) -> None:
@@ -38,6 +39,8 @@ def show_likeness(words: Words, palms: PalmSet, served: Served) -> None:
         look_around(model, Start(1, palms.request.seed, palms.request.truncation), steps)
     if state.like_job is not None:
         wait(words)
+    if state.like_trouble is not None:
+        st.error(words(state.like_trouble))
     likeness: Likeness | None = state.likeness
     if likeness is None:
         return
@@ -95,5 +98,7 @@ def wait(words: Words) -> None:
     job.look()
     if job.over:
         state.like_job, state.likeness = None, job.result or state.likeness
+        if job.state == "failed":
+            state.like_trouble = "failed"
         st.rerun(scope="app")
     st.progress(0.0, words("starting"))

@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from app.texts import Words
-from tests.e2e.visiting import EN, RU, ask, cards_of, picture_of, visiting
+from tests.e2e.visiting import EN, RU, ask, cards_of, picture_of, unfold, visiting
 
 AXE = Axe()
 
@@ -28,8 +28,8 @@ def test_axe_has_no_complaints(browser: Browser, address: str, words: Words, the
     found: dict[str, list[str]] = {}
     with visiting(browser, f"{address}/?lang={words.language}", color_scheme=theme) as page:
         expect(page.get_by_text(words("empty_title"))).to_be_visible()
-        page.get_by_text(words("more"), exact=True).click()
-        page.get_by_text(words("origin"), exact=True).first.click()
+        unfold(page, words("more"))
+        unfold(page, words("origin"))
         expect(page.get_by_label(words("min_score"), exact=True)).to_be_visible()
         found["empty"] = complaints(page)
         picture_of(page, f"empty-{words.language}-{theme}")
@@ -41,7 +41,7 @@ def test_axe_has_no_complaints(browser: Browser, address: str, words: Words, the
         ask(page, words, "30", "7")
         expect(cards_of(page, words)).to_have_count(24)
         for name in ("walk", "score_what", "link"):
-            page.get_by_text(words(name), exact=True).click()
+            unfold(page, words(name))
         page.get_by_role("button", name=words("walk_go")).click()
         expect(page.get_by_alt_text(words("walk_alt", start=1, end=2))).to_be_visible()
         page.get_by_role("button", name=words("judge"), exact=True).click()

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 from app.origin import HEAD, SIGNATURE
 from palm_assets.store import Store
 from tests.app.test_origin import GOOD, chunk, png
-from tests.e2e.visiting import EN, ROOT, Server, ask, serving, visiting
+from tests.e2e.visiting import EN, ROOT, Server, ask, serving, unfold, visiting
 from tests.helpers import below
 from tests.models import publish_model, release
 
@@ -128,7 +128,7 @@ def page(browser: Browser, server: Server) -> Iterator[Page]:
 
 def test_files_are_read_for_their_note_and_for_nothing_else(page: Page, tmp_path: Path) -> None:
     path = tmp_path / f"{MARK}.png"
-    page.get_by_text(EN("origin"), exact=True).first.click()
+    unfold(page, EN("origin"))
     chooser, dialog = page.locator("input[type=file]"), page.get_by_role("dialog")
     page.evaluate(
         "() => { const send = WebSocket.prototype.send; window.sent = 0;"

@@ -24,6 +24,7 @@ from tests.e2e.visiting import (
     holding_its_breath,
     picture_of,
     serving,
+    unfold,
     visiting,
     zip_of_the_library,
 )
@@ -146,7 +147,7 @@ def any_done(words: Words, key: str) -> re.Pattern[str]:
 @pytest.mark.parametrize("words", [RU, EN], ids=["ru", "en"])
 def test_a_walk_and_a_png_that_comes_back(browser: Browser, address: str, home: Store, words: Words) -> None:
     with visiting(browser, f"{address}/?n=3&seed=50&lang={words.language}") as page:
-        page.get_by_text(words("walk"), exact=True).click()
+        unfold(page, words("walk"))
         page.get_by_role("button", name=words("walk_go")).click()
         expect(page.get_by_alt_text(words("walk_alt", start=1, end=2))).to_be_visible()
         picture_of(page, f"walk-{words.language}", whole=False)
@@ -155,7 +156,7 @@ def test_a_walk_and_a_png_that_comes_back(browser: Browser, address: str, home: 
             assert (picture.format, picture.n_frames) == ("WEBP", 62)
 
         png = zipfile.ZipFile(io.BytesIO(zip_of_the_library(home, Request(3, 50)))).read("palm_000003.png")
-        page.get_by_text(words("origin"), exact=True).first.click()
+        unfold(page, words("origin"))
         chooser = page.locator("input[type=file]")
         chooser.set_input_files(
             {"name": "it.svg", "mimeType": "image/png", "buffer": b"<svg onload='alert(1)'/>"}
@@ -196,7 +197,7 @@ def test_palms_like_one_lead_on_and_back_and_come_back_by_their_png(
         page.get_by_role("button", name=words("like_back")).click()
         expect(here).to_have_attribute("src", fifth or "")
 
-        page.get_by_text(words("origin"), exact=True).first.click()
+        unfold(page, words("origin"))
         chooser = page.locator("input[type=file]")
         chooser.set_input_files({"name": "it.png", "mimeType": "image/png", "buffer": png})
         page.get_by_role("button", name=words("origin_again")).click()

@@ -132,6 +132,15 @@ def ask(page: Page, words: Words, count: str, seed: str = "") -> None:
     page.get_by_role("button", name=words("make"), exact=True).click()
 
 
+def unfold(page: Page, label: str) -> None:
+    """Open what is folded up under this label, and wait until it has grown: a click meanwhile may miss."""
+    folded = page.locator("summary", has=page.get_by_text(label, exact=True))
+    folded.click()
+    folded.evaluate(
+        "folded => Promise.allSettled(folded.parentElement.getAnimations().map((one) => one.finished))"
+    )
+
+
 def cards_of(page: Page, words: Words) -> Locator:
     """The palms in the gallery."""
     return page.get_by_role(
