@@ -7,6 +7,7 @@ import streamlit as st
 from app.jobs import Job, TooBusyError
 from app.judging import LEAST, Judgement, judging, meaning, reservations, table, trouble
 from app.look import figures
+from app.progress import tell_progress
 from app.sets import PalmSet
 from app.shared import busy, queue, yardsticks
 from app.texts import Words
@@ -71,20 +72,7 @@ def watch(words: Words) -> None:
         elif job.result is None:
             state.judge_trouble = "judge_cancelled"
         st.rerun(scope="app")
-    ahead = queue().ahead(job)
-    if job.cancelled:
-        told = words("cancelling")
-    elif job.state == "waiting" and ahead:
-        told = words.counted("waiting", ahead)
-    elif job.done == 0:
-        told = words("starting")
-    elif job.done == job.total:
-        told = words("judge_last")
-    else:
-        told = words("judge_looked", done=job.done, total=job.total)
-        if job.seconds_left is not None:
-            told += " · " + words("left", time=words.duration(job.seconds_left))
-    st.progress(job.done / job.total if job.total else 0.0, told)
+    tell_progress(words, job, "judge_looked", last="judge_last")
     if st.button(words("cancel"), disabled=job.cancelled, key="judge_cancel"):
         queue().cancel(job)
         st.rerun(scope="fragment")

@@ -8,6 +8,7 @@ import streamlit as st
 
 from app.jobs import Job, TooBusyError
 from app.look import moving, strip
+from app.progress import tell_progress
 from app.sets import PalmSet
 from app.shared import busy, queue
 from app.texts import Words
@@ -65,7 +66,7 @@ def follow(words: Words) -> None:
         if job.state == "failed":
             state.walk_trouble = "failed"
         st.rerun(scope="app")
-    st.progress(job.done / job.total if job.total else 0.0, words("starting"))
+    tell_progress(words, job, last="walk_last")
 
 
 def show_walk(words: Words, walk: Walk) -> None:

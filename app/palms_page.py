@@ -12,6 +12,7 @@ from app.comparing import forget
 from app.exploring import explore
 from app.jobs import Job, TooBusyError
 from app.look import strip
+from app.progress import tell_progress
 from app.recognising import recognise
 from app.resembling import show_likeness
 from app.seeing import see
@@ -191,18 +192,7 @@ def watch(words: Words) -> None:
         elif job.result is None:
             state.error = AskingError("was_cancelled_empty")
         st.rerun(scope="app")
-    ahead = queue().ahead(job)
-    if job.cancelled:
-        told = words("cancelling")
-    elif job.state == "waiting" and ahead:
-        told = words.counted("waiting", ahead)
-    elif job.done == 0:
-        told = words("starting")
-    else:
-        told = words("drawing", done=job.done, total=job.total)
-        if job.seconds_left is not None:
-            told += " · " + words("left", time=words.duration(job.seconds_left))
-    st.progress(job.done / job.total if job.total else 0.0, told)
+    tell_progress(words, job)
     strip(state.preview.pngs)
     if st.button(words("cancel"), disabled=job.cancelled):
         queue().cancel(job)

@@ -9,6 +9,7 @@ import streamlit as st
 from app.jobs import Job, TooBusyError
 from app.likeness import MOST_STEPS, Likeness, Start, resembling
 from app.look import Card, gallery, large
+from app.progress import tell_progress
 from app.sets import PalmSet
 from app.shared import busy, queue
 from app.texts import Words
@@ -101,4 +102,4 @@ def wait(words: Words) -> None:
         if job.state == "failed":
             state.like_trouble = "failed"
         st.rerun(scope="app")
-    st.progress(0.0, words("starting"))
+    tell_progress(words, job)

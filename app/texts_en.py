@@ -102,6 +102,7 @@ EN = {
     "walk_from": "From no.",
     "walk_to": "To no.",
     "walk_go": "Walk",
+    "walk_last": "Putting the animation together…",
     "walk_alt": "Animation: palm no. {start} turns into palm no. {end} and back",
     "walk_download": "Download the animation",
     "like": "More like this",
