@@ -38,18 +38,19 @@ def explore(words: Words, palms: PalmSet, served: Served) -> None:
             st.button(words("walk_go"), disabled=busy(), on_click=set_off, args=ends)
         if state.walk_job is not None:
             follow(words)
-        elif state.walk_trouble is not None:
+            return
+        if state.walk_trouble is not None:
             st.error(words(state.walk_trouble))
-        elif state.walk is not None:
+        if state.walk is not None:
             show_walk(words, state.walk)
 
 
 def set_off(palms: PalmSet, model: PalmModel, start: int, end: int) -> None:
     """Send the walk to the worker."""
     work = walking(model, palms.request.seed, start, end, palms.request.truncation)
-    state.walk = state.walk_trouble = None
+    state.walk_trouble = None
     try:
-        state.walk_job = queue().submit(state.visitor, work)
+        state.walk, state.walk_job = None, queue().submit(state.visitor, work)
     except TooBusyError:
         state.walk_trouble = "too_busy"
 

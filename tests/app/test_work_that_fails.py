@@ -99,11 +99,19 @@ def test_a_look_around_that_breaks_off_is_told_until_the_next_one(monkeypatch: p
     assert page.session_state.likeness is not None
 
 
-@pytest.mark.parametrize(("count", "wish"), [(2, walk), (1, look_around)])
-def test_what_finds_no_place_in_the_line_is_told(
-    count: int, wish: Callable[[AppTest], None], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("count", "wish", "result"),
+    [(2, walk, "walk"), (1, look_around, "likeness")],
+    ids=["walk", "look around"],
+)
+def test_what_finds_no_place_in_the_line_is_told_beside_what_was_there(
+    count: int, wish: Callable[[AppTest], None], result: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = visited(count)
+    wish(page)
+    before = page.session_state[result]
+    assert before is not None
     monkeypatch.setattr(queue(), "submit", refused)
     wish(page)
     assert told(page) == [EN("too_busy")]
+    assert page.session_state[result] is before
