@@ -22,6 +22,11 @@ POLL_SECONDS = 0.4
 state = st.session_state
 
 
+def forget() -> None:
+    """For another set: the last one's walk."""
+    state.walk = state.walk_job = state.walk_trouble = None
+
+
 def explore(words: Words, palms: PalmSet, served: Served) -> None:
     """Choose two palms and see what lies between them; only with the model that drew them."""
     model = served.model

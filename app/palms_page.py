@@ -7,14 +7,12 @@ import uuid
 
 import streamlit as st
 
+from app import comparing, exploring, resembling
 from app.asking import LEAST_TRUNCATION, MOST, AskingError, link_parameters, read_link, read_request
-from app.comparing import forget
-from app.exploring import explore
 from app.jobs import Job, TooBusyError
 from app.look import strip
 from app.progress import tell_progress
 from app.recognising import recognise
-from app.resembling import show_likeness
 from app.seeing import see
 from app.sets import PalmSet, Preview, making
 from app.shared import JOBS, queue, shelf, watcher
@@ -51,8 +49,8 @@ def show(words: Words) -> None:
         watch(words)
     elif state.palms is not None:
         see(words, state.palms, served)
-        show_likeness(words, state.palms, served)
-        explore(words, state.palms, served)
+        resembling.show_likeness(words, state.palms, served)
+        exploring.explore(words, state.palms, served)
     elif served.model is not None and state.error is None:
         st.html(f'<div class="palm-empty"><strong>{words("empty_title")}</strong>{words("empty")}</div>')
     recognise(words, served)
@@ -64,7 +62,7 @@ def remember_visit() -> None:
         link = read_link(st.query_params)
         state.visitor = uuid.uuid4().hex
         state.job = state.palms = state.error = None
-        forget_all()
+        forget_the_set()
         state.preview = Preview()
         state.sorting = "number"
         state.count, state.seed = link.count or "24", link.seed
@@ -146,6 +144,12 @@ def follow_releases(shown: Served) -> None:
         st.rerun(scope="app")
 
 
+def forget_the_set() -> None:
+    """For another one: what was made of the last."""
+    for part in (comparing, exploring, resembling):
+        part.forget()
+
+
 def start(words: Words, served: Served) -> None:
     """Send what the visitor asks for to the worker; an error is remembered until the next time."""
     state.error = None
@@ -164,18 +168,11 @@ def start(words: Words, served: Served) -> None:
         state.error = AskingError("too_busy")
         return
     state.job, state.preview, state.palms, state.page = job, preview, None, 1
-    forget_all()
+    forget_the_set()
     st.query_params.from_dict(link_parameters(request, words.language))
     asked = {"count": request.count, "seed": request.seed, "truncation": request.truncation}
     who = {"visitor": state.visitor[:8], "model": served.model.version, "language": words.language}
     log.info("asked", extra={**asked, "min_score": request.min_score, **who})
-
-
-def forget_all() -> None:
-    """For another set: what was made of the last one."""
-    state.walk = state.walk_job = state.walk_trouble = None
-    state.likeness = state.like_job = state.like_trouble = None
-    forget()
 
 
 @st.fragment(run_every=POLL_SECONDS)

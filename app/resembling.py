@@ -22,6 +22,11 @@ POLL_SECONDS = 0.4
 state = st.session_state
 
 
+def forget() -> None:
+    """For another set: what was like a palm of the last one."""
+    state.likeness = state.like_job = state.like_trouble = None
+
+
 def look_around(model: PalmModel, start: Start, steps: tuple[int, ...]) -> None:
     """Send the wish to the worker."""
     state.like_trouble = None

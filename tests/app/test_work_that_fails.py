@@ -77,33 +77,24 @@ def told(page: AppTest) -> list[str]:
     return [error.value for error in page.error]
 
 
-def test_a_walk_that_breaks_off_is_told_until_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    page = visited(2)
-    with monkeypatch.context() as patched:
-        patched.setattr("app.exploring.walking", broken)
-        walk(page)
-    assert told(page) == [EN("failed")]
-    walk(page)
-    assert told(page) == []
-    assert page.session_state.walk is not None
-
-
-def test_a_look_around_that_breaks_off_is_told_until_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    page = visited(1)
-    with monkeypatch.context() as patched:
-        patched.setattr("app.resembling.resembling", broken)
-        look_around(page)
-    assert told(page) == [EN("failed")]
-    look_around(page)
-    assert told(page) == []
-    assert page.session_state.likeness is not None
-
-
 @pytest.mark.parametrize(
-    ("count", "wish", "result"),
-    [(2, walk, "walk"), (1, look_around, "likeness")],
-    ids=["walk", "look around"],
+    ("count", "wish", "work", "result"),
+    [(2, walk, "app.exploring.walking", "walk"), (1, look_around, "app.resembling.resembling", "likeness")],
 )
+def test_what_breaks_off_is_told_until_the_next_time(
+    count: int, wish: Callable[[AppTest], None], work: str, result: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = visited(count)
+    with monkeypatch.context() as patched:
+        patched.setattr(work, broken)
+        wish(page)
+    assert told(page) == [EN("failed")]
+    wish(page)
+    assert told(page) == []
+    assert page.session_state[result] is not None
+
+
+@pytest.mark.parametrize(("count", "wish", "result"), [(2, walk, "walk"), (1, look_around, "likeness")])
 def test_what_finds_no_place_in_the_line_is_told_beside_what_was_there(
     count: int, wish: Callable[[AppTest], None], result: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
