@@ -14,8 +14,8 @@ from app.shared import store, watcher
 from app.texts import Words
 from palm_assets.errors import CheckpointError
 from palm_assets.gan.checkpoint import CARD_FILE, read_metrics
-from palm_assets.gan.sampling import PalmModel
-from palm_assets.store import Artifact
+from palm_assets.gan.sampler import PalmModel
+from palm_assets.store.artifacts import Artifact
 
 MOST_POINTS = 400
 

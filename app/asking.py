@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from palm_assets.gan.config import MAX_SEED
-from palm_assets.generating import Request
+from palm_assets.generation.generate import Request
 
 MOST = 1000
 LEAST_TRUNCATION = 0.01

@@ -13,10 +13,10 @@ from app.sets import PalmSet
 from app.shared import busy, queue
 from app.texts import Words
 from app.walk import Walk, walking
-from palm_assets.serving import Served
+from palm_assets.release.serving import Served
 
 if TYPE_CHECKING:
-    from palm_assets.gan.sampling import PalmModel
+    from palm_assets.gan.sampler import PalmModel
 
 POLL_SECONDS = 0.4
 state = st.session_state

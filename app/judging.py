@@ -22,10 +22,10 @@ from palm_assets.errors import (
     PalmError,
     WeightsUnavailableError,
 )
-from palm_assets.generating import Request
+from palm_assets.generation.generate import Request
 
 if TYPE_CHECKING:
-    from palm_assets.quality.score import SetScore
+    from palm_assets.quality.set_metrics import SetScore
 
 LEAST = 2
 FEW = 50
@@ -67,7 +67,7 @@ def judging(palms: PalmSet, yardsticks: Yardsticks) -> Callable[[Job[Judgement]]
         total, rows = len(palms.entries), []
         yield 0, total
         yardstick = yardsticks.released()
-        from palm_assets.quality.score import score_features
+        from palm_assets.quality.set_metrics import score_features
 
         with closing(yardstick.extractor.features(_pictures(archive, palms.entries))) as batches:
             for batch in batches:

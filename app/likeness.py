@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.jobs import Job, Steps
-from palm_assets.archives import png_bytes
-from palm_assets.generating import Palm
+from palm_assets.generation.archives import png_bytes
+from palm_assets.generation.generate import Palm
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from palm_assets.gan.sampling import PalmModel
+    from palm_assets.gan.sampler import PalmModel
 
 AROUND = 12
 STEP = 0.35  # radians; two palms that have nothing to do with each other are about a right angle apart

@@ -1,4 +1,4 @@
-"""Where a PNG comes from: the text chunks that `palm_assets.archives.png_bytes` wrote into it.
+"""Where a PNG comes from: the text chunks that `palm_assets.generation.archives.png_bytes` wrote into it.
 
 The bytes come from a stranger. Only the beginning of the file is read, no pixel is decoded, and a value is
 believed only if it has exactly the form that we write.
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from app.likeness import AROUND
 from palm_assets.gan.config import MAX_SEED
-from palm_assets.generating import ATTEMPTS, Request
+from palm_assets.generation.generate import ATTEMPTS, Request
 
 HEAD = 4096  # bytes from the beginning of the file that hold all our chunks
 SIGNATURE = b"\x89PNG\r\n\x1a\n"

@@ -18,8 +18,8 @@ from app.sets import PalmSet, Preview, making
 from app.shared import JOBS, queue, shelf, watcher
 from app.texts import Words, harmless
 from palm_assets.errors import ArtifactMissingError
-from palm_assets.generating import Request
-from palm_assets.serving import Served
+from palm_assets.generation.generate import Request
+from palm_assets.release.serving import Served
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from app.texts import Words
 from palm_assets.errors import ArtifactError
-from palm_assets.scoring import BESIDE_FILE, SCORE_FILE
-from palm_assets.store import MANIFEST, Artifact, Kind, Manifest, Store
+from palm_assets.evaluation.model_evaluation import BESIDE_FILE, SCORE_FILE
+from palm_assets.store.artifacts import MANIFEST, Artifact, Kind, Manifest, Store
 
 CROPS_BESIDE = "crops-manifest.json"
 TONES = ("very fair", "fair", "medium", "dark")

@@ -7,7 +7,7 @@ import streamlit as st
 from app.origin import Origin, read_origin
 from app.picker import dropped_file
 from app.texts import Words
-from palm_assets.serving import Served
+from palm_assets.release.serving import Served
 
 state = st.session_state
 

@@ -13,8 +13,8 @@ from app.sets import Entry, PalmSet, Sorting, arranged, page_count, page_of
 from app.shared import busy, yardsticks
 from app.texts import Words
 from app.yardstick import Nearest, png_of
-from palm_assets.generating import Request
-from palm_assets.serving import Served
+from palm_assets.generation.generate import Request
+from palm_assets.release.serving import Served
 
 PAGE_SIZE = 24
 state = st.session_state

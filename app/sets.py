@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from app.jobs import Job, Steps
-from palm_assets.archives import PalmArchive
-from palm_assets.generating import Request, Tally, chunks
+from palm_assets.generation.archives import PalmArchive
+from palm_assets.generation.generate import Request, Tally, chunks
 
 if TYPE_CHECKING:
-    from palm_assets.gan.sampling import PalmModel
+    from palm_assets.gan.sampler import PalmModel
 
 Sorting = Literal["number", "score"]
 MOST_BYTES = 512 * 2**20

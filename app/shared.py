@@ -11,8 +11,8 @@ import streamlit as st
 from app.jobs import JobQueue
 from app.sets import Shelf
 from app.yardstick import Yardsticks
-from palm_assets.serving import STARTER, ModelWatcher
-from palm_assets.store import Store
+from palm_assets.release.serving import STARTER, ModelWatcher
+from palm_assets.store.artifacts import Store
 
 
 def store() -> Store:

@@ -15,7 +15,7 @@ from app.jobs import Job, Steps
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from palm_assets.gan.sampling import PalmModel
+    from palm_assets.gan.sampler import PalmModel
 
 FRAMES = 32
 STRIP = 7  # of the frames, shown side by side

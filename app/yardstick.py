@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from palm_assets.errors import ArtifactError, ArtifactMissingError, PalmError, WeightsUnavailableError
-from palm_assets.store import Store
+from palm_assets.store.artifacts import Store
 
 if TYPE_CHECKING:
     from palm_assets.quality.features import Extractor
@@ -88,7 +88,7 @@ class Yardsticks:
             return self._kept
 
     def _load(self, version: str) -> Yardstick:
-        from palm_assets.quality.identity import require_same_extractor
+        from palm_assets.quality.extractors.identity import require_same_extractor
         from palm_assets.quality.reference_files import load_reference
 
         artifact = self._store.open("reference", version)
@@ -99,7 +99,7 @@ class Yardsticks:
 
     def real_palms(self, version: str) -> np.ndarray | None:
         """The crops of the people in training, uint8 (N, 3, S, S); None if they are not in the store."""
-        from palm_assets.opening import open_crops
+        from palm_assets.stages.open_artifacts import open_crops
 
         with self._lock:
             if self._palms is None or self._palms[0] != version:
@@ -117,7 +117,7 @@ class Yardsticks:
             crops: version of the real palms that it has to be among.
         """
         from palm_assets.quality.features import extract
-        from palm_assets.quality.neighbours import neighbours
+        from palm_assets.quality.prdc import neighbours
 
         try:
             yardstick = self.released()
@@ -134,7 +134,7 @@ class Yardsticks:
 
 def pixels(png: bytes) -> np.ndarray:
     """A PNG as uint8 (3, H, W), decoded as `palms fid` does."""
-    from palm_assets.photos.reading import decode_photo
+    from palm_assets.photos.reader import decode_photo
 
     return np.ascontiguousarray(decode_photo(png, "a palm of the set").transpose(2, 0, 1))
 
@@ -148,7 +148,8 @@ def png_of(image: np.ndarray) -> bytes:
 
 def _extractor_at_hand(name: str, precision: str) -> Extractor:
     """The extractor, if its weights are on this machine: a visitor's click downloads nothing."""
-    from palm_assets.quality import features, weights
+    from palm_assets.quality import features
+    from palm_assets.quality.extractors import weights
 
     download = features.DOWNLOADS.get(name)
     if download is not None and weights.find(download, weights.default_cache()) is None:

@@ -16,13 +16,13 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from palm_assets.cpu import use_all_cores
 from palm_assets.crops.config import CropConfig
-from palm_assets.crops.making import make_crops
+from palm_assets.crops.extraction import make_crops
 from palm_assets.detector.detection import DETECTOR_FILE, load_detector
-from palm_assets.detector.ultralytics_quietly import YOLO, DetectionModel
-from palm_assets.drawing import draw_kaggle_hands
+from palm_assets.detector.ultralytics_import import YOLO, DetectionModel
 from palm_assets.photos.index import index_photos
+from palm_assets.runtime import use_all_cores
+from palm_assets.synthetic import draw_kaggle_hands
 
 PHOTOS = 320
 NAIVE_PHOTOS = 48

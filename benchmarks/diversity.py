@@ -17,9 +17,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from palm_assets.opening import open_crops
-from palm_assets.serving import open_model
-from palm_assets.store import Store
+from palm_assets.release.serving import open_model
+from palm_assets.stages.open_artifacts import open_crops
+from palm_assets.store.artifacts import Store
 
 SEED = 6 * 10**9
 KINDS = {

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from palm_assets.drawing import draw_kaggle_hands
+from palm_assets.synthetic import draw_kaggle_hands
 
 PHOTOS = 1000
 

@@ -30,13 +30,13 @@ import torch
 from app.jobs import Job
 from app.sets import Preview, Shelf, making
 from app.texts import Words
-from palm_assets.cpu import computes_in_bfloat16
 from palm_assets.gan.checkpoint import save_networks
 from palm_assets.gan.config import NetworkConfig
 from palm_assets.gan.networks import Discriminator, Generator
-from palm_assets.gan.sampling import PalmModel, load_model
-from palm_assets.generating import Request, chunks
-from palm_assets.store import Store
+from palm_assets.gan.sampler import PalmModel, load_model
+from palm_assets.generation.generate import Request, chunks
+from palm_assets.runtime import computes_in_bfloat16
+from palm_assets.store.artifacts import Store
 
 EN = Words("en")
 COUNT = 1000

@@ -27,7 +27,7 @@ from scipy import linalg
 
 from palm_assets.quality.features import Extractor, extract, load_extractor
 from palm_assets.quality.frechet import trace_of_root
-from palm_assets.quality.images import open_images
+from palm_assets.quality.image_sets import open_images
 from palm_assets.quality.statistics import FeatureStatistics
 
 PYTORCH_FID = ["pytorch-fid==0.3.0", "scipy==1.16.3"]
@@ -60,12 +60,12 @@ import atexit, gc, json, sys, time
 atexit.register(gc.freeze)  # as the command line does
 from pathlib import Path
 start = time.perf_counter()
-from palm_assets.memory import keep_freed_memory
+from palm_assets.runtime import keep_freed_memory
 keep_freed_memory()  # as the command line does
 import numpy as np
 from palm_assets.quality.features import extract, load_extractor
 from palm_assets.quality.frechet import frechet_distance
-from palm_assets.quality.images import open_images
+from palm_assets.quality.image_sets import open_images
 from palm_assets.quality.statistics import FeatureStatistics
 imported = time.perf_counter()
 extractor = load_extractor("inception-v3", weights=Path(sys.argv[1]))

@@ -22,23 +22,23 @@ from typing import Any
 
 import numpy as np
 
-from palm_assets.cpu import usable_cores
-from palm_assets.crops.making import Crops, read_crops
-from palm_assets.durable import write_atomically
+from palm_assets.crops.extraction import Crops, read_crops
 from palm_assets.gan.config import GanConfig
-from palm_assets.gan.game import Game
-from palm_assets.gan.sampling import PalmModel
-from palm_assets.gan.state import load_state
-from palm_assets.gan.training import STATE_FILE, ready_for_sampling, train
-from palm_assets.pictures import grid
+from palm_assets.gan.sampler import PalmModel
+from palm_assets.gan.trainer import Game
+from palm_assets.gan.training_loop import STATE_FILE, ready_for_sampling, train
+from palm_assets.gan.training_state import load_state
+from palm_assets.image_grid import grid
 from palm_assets.quality.config import ReferenceConfig
 from palm_assets.quality.features import extract, load_extractor
 from palm_assets.quality.frechet import frechet_distance
 from palm_assets.quality.kid import kernel_distance
 from palm_assets.quality.reference import Reference, reference_from_features
-from palm_assets.quality.score import score_features
+from palm_assets.quality.set_metrics import score_features
 from palm_assets.quality.statistics import FeatureStatistics
-from palm_assets.store import Store
+from palm_assets.runtime import usable_cores
+from palm_assets.store.artifacts import Store
+from palm_assets.store.atomic import write_atomically
 
 SAMPLES, SEED = 1500, 5 * 10**9
 PLAIN: dict[str, Any] = {

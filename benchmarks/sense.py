@@ -15,15 +15,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
-from palm_assets.opening import open_crops
+from palm_assets.evaluation.model_evaluation import fresh_palms
 from palm_assets.quality.features import extract, load_extractor
-from palm_assets.quality.images import open_images
+from palm_assets.quality.image_sets import open_images
 from palm_assets.quality.reference import Reference, load_reference
-from palm_assets.quality.score import SetScore, score_features
+from palm_assets.quality.set_metrics import SetScore, score_features
 from palm_assets.quality.statistics import Floats
-from palm_assets.scoring import fresh_palms
-from palm_assets.serving import open_model
-from palm_assets.store import Store
+from palm_assets.release.serving import open_model
+from palm_assets.stages.open_artifacts import open_crops
+from palm_assets.store.artifacts import Store
 
 BLURS = (0.3, 0.5, 0.7, 1.0, 1.5, 2.0)  # radius of the Gaussian, pixels of the crop
 

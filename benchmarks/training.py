@@ -29,11 +29,11 @@ from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision import datasets, transforms
 
-from palm_assets.cpu import use_all_cores
 from palm_assets.gan.config import GanConfig
-from palm_assets.gan.game import Game
 from palm_assets.gan.networks import Discriminator, Generator
-from palm_assets.memory import keep_freed_memory
+from palm_assets.gan.trainer import Game
+from palm_assets.runtime import use_all_cores
+from palm_assets.runtime import keep_freed_memory
 
 BATCH, PICTURES = 64, 1024
 CROP = 200  # pixels of a photograph of 640 that a palm takes

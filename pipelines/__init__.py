@@ -1,7 +1,9 @@
-"""The Dagster graph: a thin shell around `palm_assets`."""
+"""The Dagster graph: a thin shell around `palm_assets`.
 
-import gc
+Importing it is the entry point of Dagster's code server, so the process is configured here, before `dagster` is
+imported.
+"""
 
-# Dagster's import makes 150,000 objects that stay. Looked through for garbage again and again, they cost a
-# twelfth of the import, which every process of a run pays.
-gc.set_threshold(100_000, 50, 100)
+from palm_assets.runtime import configure
+
+configure()

@@ -2,17 +2,17 @@
 
 import dagster as dg
 
-from palm_assets import stages
 from palm_assets.crops.config import CropConfig
 from palm_assets.detector.config import DetectorConfig
 from palm_assets.errors import RefusedError
+from palm_assets.evaluation.model_evaluation import ScoreConfig
 from palm_assets.gan.config import GanConfig
-from palm_assets.gate.judging import release_candidate
 from palm_assets.quality.config import ReferenceConfig
-from palm_assets.retention import tidy
-from palm_assets.scoring import ScoreConfig
+from palm_assets.release.gate import release_candidate
+from palm_assets.release.retention import tidy
 from palm_assets.sources.config import BoxesConfig, PhotosConfig
-from palm_assets.store import Artifact
+from palm_assets.stages import make as stages
+from palm_assets.store.artifacts import Artifact
 from pipelines.automation import FOLLOWS_DATA, FRESH
 from pipelines.checks import Gate
 from pipelines.reporting import figures, logged, materialized, picture

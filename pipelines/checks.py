@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from palm_assets.gate.config import GateConfig
-from palm_assets.gate.judging import judge_cut, judge_palms
-from palm_assets.gate.loading import CHECK as LOADS
-from palm_assets.gate.loading import judge_loading
-from palm_assets.gate.records import record, refusal
-from palm_assets.gate.verdicts import Verdict, judge_detector, judge_photos
-from palm_assets.store import Artifact
+from palm_assets.release.checks import Verdict, judge_detector, judge_photos
+from palm_assets.release.config import GateConfig
+from palm_assets.release.decisions import record, refusal
+from palm_assets.release.gate import judge_cut, judge_palms
+from palm_assets.release.load_check import CHECK as LOADS
+from palm_assets.release.load_check import judge_loading
+from palm_assets.store.artifacts import Artifact
 from pipelines.reporting import picture
 from pipelines.resources import PalmStore, clear_failures
 

@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from palm_assets.progress import Progress
-from palm_assets.store import Artifact
+from palm_assets.store.artifacts import Artifact
 
 LOG_SECONDS = 5.0
 PICTURE_BYTES, SHOWN_PIXELS = 3_000_000, 1600
@@ -40,7 +40,7 @@ def picture(path: Path) -> dg.MetadataValue:
     if len(content) > PICTURE_BYTES:
         from PIL import Image  # what takes long to import, the code server can wait for
 
-        from palm_assets.pictures import jpeg
+        from palm_assets.image_grid import jpeg
 
         content, kind = jpeg(Image.open(path).convert("RGB"), SHOWN_PIXELS), "jpeg"
     shown = base64.b64encode(content).decode()

@@ -7,9 +7,9 @@ from pathlib import Path
 import dagster as dg
 
 from palm_assets.errors import PalmError
-from palm_assets.pins import hold
-from palm_assets.retention import RetentionConfig
-from palm_assets.store import Artifact, Store
+from palm_assets.release.retention import RetentionConfig
+from palm_assets.store.artifacts import Artifact, Store
+from palm_assets.store.pins import hold
 
 
 class PalmStore(dg.ConfigurableResource):  # type: ignore[type-arg]

@@ -15,8 +15,8 @@ import dagster_pipes as dg_pipes
 
 import palm_assets.errors
 from palm_assets.errors import PalmError
-from palm_assets.stages import Runner
-from palm_assets.training_jobs import Job
+from palm_assets.stages.make import Runner
+from palm_assets.stages.training_job import Job
 
 RETRIES = 2
 SECONDS_TO_LOOK = 0.01
@@ -38,7 +38,7 @@ def in_another_process(context: dg.AssetExecutionContext) -> Runner:
     def run(job: Job) -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as folder:
             answer = Path(folder) / "answer.json"
-            command = [sys.executable, "-m", "palm_assets.worker"]
+            command = [sys.executable, "-m", "palm_assets.stages.worker"]
             try:
                 client.run(context=context, command=command, extras={"job": {**job, "answer": str(answer)}})
             except Exception as error:

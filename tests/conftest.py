@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from palm_assets.gan.sampling import PalmModel, load_model
-from palm_assets.store import Artifact, Store
+from palm_assets.gan.sampler import PalmModel, load_model
+from palm_assets.store.artifacts import Artifact, Store
 from tests import models
 
 os.environ["PALM_STARTER"] = os.devnull  # whether this copy carries a starter model must not matter

@@ -10,9 +10,9 @@ import torch
 from palm_assets.gan.checkpoint import save_networks
 from palm_assets.gan.config import NetworkConfig
 from palm_assets.gan.networks import Discriminator, Generator
-from palm_assets.gan.sampling import load_model
-from palm_assets.pictures import grid
-from palm_assets.store import Artifact, Store
+from palm_assets.gan.sampler import load_model
+from palm_assets.image_grid import grid
+from palm_assets.store.artifacts import Artifact, Store
 
 SMALL = NetworkConfig(image_size=16, latent=8, generator_width=8, discriminator_width=8, max_width=16)
 

@@ -15,7 +15,7 @@ from palm_assets.cli import main
 from palm_assets.quality.config import ReferenceConfig
 from palm_assets.quality.reference import build_reference
 from palm_assets.quality.reference_files import save_reference
-from palm_assets.store import Artifact, Store
+from palm_assets.store.artifacts import Artifact, Store
 
 Publish = Callable[..., Artifact]
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from palm_assets.archives import png_bytes, write_folder, write_zip
 from palm_assets.errors import ArtifactCorruptError, CheckpointError, DiskFullError, RequestError
 from palm_assets.gan.config import NetworkConfig
-from palm_assets.gan.sampling import PalmModel, load_model
-from palm_assets.generating import Palm, Request, Tally, generate
-from palm_assets.store import Artifact
+from palm_assets.gan.sampler import PalmModel, load_model
+from palm_assets.generation.archives import png_bytes, write_folder, write_zip
+from palm_assets.generation.generate import Palm, Request, Tally, generate
+from palm_assets.store.artifacts import Artifact
 
 
 def drawn(model: PalmModel, count: int, seed: int = 7, **more: float) -> list[Palm]:

@@ -8,7 +8,7 @@ import pytest
 FAULTS = """
 import resource, sys
 import numpy as np
-from palm_assets.memory import keep_freed_memory
+from palm_assets.runtime import keep_freed_memory
 if sys.argv[1] == "kept":
     keep_freed_memory()
 def compute():

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from palm_assets.errors import RequestError
-from palm_assets.gan.sampling import load_model
-from palm_assets.packing import pack
-from palm_assets.serving import open_starter
-from palm_assets.store import Artifact, Store
+from palm_assets.gan.sampler import load_model
+from palm_assets.release.export import pack
+from palm_assets.release.serving import open_starter
+from palm_assets.store.artifacts import Artifact, Store
 
 
 def test_a_packed_model_is_half_as_large_and_draws_almost_the_same(

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from palm_assets.candidates import release_by_hand
-from palm_assets.pins import Pin, hold
-from palm_assets.releases import HISTORY
-from palm_assets.retention import RetentionConfig, tidy
-from palm_assets.serving import ModelWatcher
-from palm_assets.store import Artifact, Kind, Store
+from palm_assets.release.candidates import release_by_hand
+from palm_assets.release.retention import RetentionConfig, tidy
+from palm_assets.release.serving import ModelWatcher
+from palm_assets.store.artifacts import Artifact, Kind, Store
+from palm_assets.store.pins import Pin, hold
+from palm_assets.store.release_pointer import HISTORY
 from tests import models
 from tests.models import SMALL
 
@@ -110,8 +110,8 @@ def test_what_another_process_has_pinned_stays_until_that_process_is_gone(
 ) -> None:
     model = days[1]["models"]
     code = (
-        "import sys, time; from pathlib import Path; from palm_assets.pins import Pin; "
-        "from palm_assets.store import Store; "
+        "import sys, time; from pathlib import Path; from palm_assets.store.pins import Pin; "
+        "from palm_assets.store.artifacts import Store; "
         "pin = Pin(Store(Path(sys.argv[1])).open('models', sys.argv[2])); print('held', flush=True); "
         "time.sleep(60)"
     )

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from palm_assets import serving
 from palm_assets.errors import ArtifactCorruptError, ArtifactMissingError, NothingReleasedError
-from palm_assets.serving import STARTER, ModelWatcher, model_at_hand, open_starter, released_model
-from palm_assets.store import Artifact, Store
+from palm_assets.release import serving
+from palm_assets.release.serving import STARTER, ModelWatcher, model_at_hand, open_starter, released_model
+from palm_assets.store.artifacts import Artifact, Store
 
 NOWHERE = Path("/nowhere")
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from palm_assets.cpu import usable_cores, use_all_cores
 from palm_assets.errors import CheckpointError, PalmError
-from palm_assets.pictures import GAP, grid
+from palm_assets.image_grid import GAP, grid
 from palm_assets.progress import shown
+from palm_assets.runtime import usable_cores, use_all_cores
 
 
 def test_an_error_says_what_was_wrong_where_and_what_to_do() -> None:
@@ -71,7 +71,7 @@ def test_a_bar_shows_rate_and_label_and_stays_away_from_short_work(
 
 
 def test_only_the_cores_that_this_process_may_use_are_used() -> None:
-    code = "from palm_assets.cpu import usable_cores; print(usable_cores())"
+    code = "from palm_assets.runtime import usable_cores; print(usable_cores())"
     run = subprocess.run(
         [sys.executable, "-c", f"import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))]); {code}"],
         capture_output=True,

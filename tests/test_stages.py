@@ -10,17 +10,18 @@ from typing import Any
 
 import pytest
 
-from palm_assets import opening, stages
 from palm_assets.crops.config import CropConfig
 from palm_assets.errors import ArtifactMissingError
 from palm_assets.gan.config import GanConfig
-from palm_assets.store import Artifact, Store
+from palm_assets.stages import make as stages
+from palm_assets.stages import open_artifacts as opening
+from palm_assets.store.artifacts import Artifact, Store
 from tests.models import publish_model
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from palm_assets.store import Store
+from palm_assets.store.artifacts import Store
 with Store(Path(sys.argv[1])).lock("training"):
     print("mine", flush=True)
     time.sleep(60)

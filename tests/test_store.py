@@ -19,7 +19,6 @@ from PIL import Image
 from pydantic import BaseModel
 from safetensors.torch import save_file
 
-from palm_assets.durable import write_atomically
 from palm_assets.errors import (
     ArtifactCorruptError,
     ArtifactError,
@@ -27,7 +26,8 @@ from palm_assets.errors import (
     DatasetError,
     DiskFullError,
 )
-from palm_assets.store import MANIFEST, Artifact, Store, version_of
+from palm_assets.store.artifacts import MANIFEST, Artifact, Store, version_of
+from palm_assets.store.atomic import write_atomically
 from tests.helpers import below, mounted_tmpfs, remount
 
 
@@ -135,7 +135,7 @@ BUILD_AND_SAY_SO = """
 import sys, time
 from pathlib import Path
 from pydantic import BaseModel
-from palm_assets.store import Store
+from palm_assets.store.artifacts import Store
 
 class Knobs(BaseModel):
     size: int = 64

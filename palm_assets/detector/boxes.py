@@ -16,7 +16,7 @@ from typing import Any, Literal
 import yaml
 
 from palm_assets.errors import DatasetError, SourceNotFoundError
-from palm_assets.photos.reading import IMAGE_SUFFIXES
+from palm_assets.photos.reader import IMAGE_SUFFIXES
 
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")

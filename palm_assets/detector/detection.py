@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 
-from palm_assets.cpu import use_all_cores
 from palm_assets.errors import DetectorError
+from palm_assets.runtime import use_all_cores
 
 DETECTOR_FILE = "detector.safetensors"
 PADDING = 114  # the grey that Ultralytics pads with in training
@@ -41,7 +41,7 @@ class PalmDetector:
 
         The photos form one batch: hand over 16 to 64 at a time.
         """
-        from palm_assets.detector.ultralytics_quietly import non_max_suppression
+        from palm_assets.detector.ultralytics_import import non_max_suppression
 
         if not photos:
             return []
@@ -62,7 +62,7 @@ def load_detector(folder: Path) -> PalmDetector:
     Raises:
         DetectorError: the file is missing or is not a detector's.
     """
-    from palm_assets.detector.ultralytics_quietly import DetectionModel
+    from palm_assets.detector.ultralytics_import import DetectionModel
 
     use_all_cores()
     path = folder / DETECTOR_FILE

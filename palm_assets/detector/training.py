@@ -13,13 +13,13 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from palm_assets.cpu import use_all_cores
 from palm_assets.detector.boxes import BoxSet, lay_out_for_ultralytics
 from palm_assets.detector.config import DetectorConfig
 from palm_assets.detector.detection import DETECTOR_FILE, load_detector
-from palm_assets.detector.picture import draw_detections
+from palm_assets.detector.detection_grid import draw_detections
 from palm_assets.errors import DetectorError, PalmError, PhotoError, TrainingStoppedError
-from palm_assets.photos.reading import read_photo
+from palm_assets.photos.reader import read_photo
+from palm_assets.runtime import use_all_cores
 
 PICTURED = 24
 LAST = Path("weights", "last.pt")
@@ -51,7 +51,7 @@ def train_detector(
         DetectorError: the starting weights cannot be had, or training fails.
         TrainingStoppedError: `stopped` said so; the last whole epoch is kept in `work`.
     """
-    from palm_assets.detector.ultralytics_quietly import YOLO
+    from palm_assets.detector.ultralytics_import import YOLO
 
     shutil.rmtree(work / "set", ignore_errors=True)
     data = lay_out_for_ultralytics(boxes, work / "set")
@@ -150,7 +150,7 @@ def _epochs_done(work: Path) -> int:
 
 
 def _starting_point(config: DetectorConfig) -> Any:
-    from palm_assets.detector.ultralytics_quietly import YOLO
+    from palm_assets.detector.ultralytics_import import YOLO
 
     try:
         return YOLO(config.start, task="detect")

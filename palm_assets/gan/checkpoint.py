@@ -19,7 +19,7 @@ from palm_assets.gan.config import NetworkConfig
 from palm_assets.gan.networks import Discriminator, Generator
 
 if TYPE_CHECKING:
-    from palm_assets.gan.training import Figures
+    from palm_assets.gan.training_loop import Figures
 
 GENERATOR_FILE = "generator.safetensors"
 DISCRIMINATOR_FILE = "discriminator.safetensors"

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
-from palm_assets.cpu import computes_in_bfloat16
 from palm_assets.gan.networks import Discriminator, Doubling, Generator, softened
+from palm_assets.runtime import computes_in_bfloat16
 
 HALF_RANGE = 127.5  # bytes 0..255 are -1..1 to the networks
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from palm_assets.errors import DatasetError, PhotoError, SourceNotFoundError
-from palm_assets.photos.reading import IMAGE_SUFFIXES, read_photo
+from palm_assets.photos.reader import IMAGE_SUFFIXES, read_photo
 from palm_assets.progress import Progress, silent
 
 Aspect = Literal["palmar", "dorsal", "unknown"]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from palm_assets.errors import QualityError
-from palm_assets.quality.images import ImageSet
+from palm_assets.quality.image_sets import ImageSet
 
 Images = Tensor | NDArray[np.uint8] | Iterable[Tensor | NDArray[np.uint8]]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from palm_assets.quality.identity import ExtractorName
+from palm_assets.quality.extractors.identity import ExtractorName
 
 __all__ = ["ExtractorName", "ReferenceConfig"]
 

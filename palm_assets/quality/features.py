@@ -20,15 +20,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from palm_assets.cpu import computes_in_bfloat16, usable_cores
-from palm_assets.durable import sha256_of
 from palm_assets.errors import QualityError, WeightsUnavailableError
-from palm_assets.quality import weights as published
 from palm_assets.quality.batches import Images, batches_of, count_of
-from palm_assets.quality.dinov2 import DinoV2
-from palm_assets.quality.efficientnet import EfficientNetLite0, packaged_weights
-from palm_assets.quality.identity import ExtractorName, extractor_digest
-from palm_assets.quality.inception import Inception
+from palm_assets.quality.extractors import weights as published
+from palm_assets.quality.extractors.dinov2 import DinoV2
+from palm_assets.quality.extractors.efficientnet import EfficientNetLite0, packaged_weights
+from palm_assets.quality.extractors.identity import ExtractorName, extractor_digest
+from palm_assets.quality.extractors.inception import Inception
+from palm_assets.runtime import computes_in_bfloat16, usable_cores
+from palm_assets.store.atomic import sha256_of
 
 Progress = Callable[[int, int], None]
 Precision = Literal["auto", "float32", "bfloat16"]

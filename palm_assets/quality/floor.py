@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from palm_assets.quality.frechet import frechet_distance
 from palm_assets.quality.kid import kernel_distance
-from palm_assets.quality.neighbours import neighbours
+from palm_assets.quality.prdc import neighbours
 from palm_assets.quality.statistics import Doubles, FeatureStatistics, Floats
 
 FEWEST_PEOPLE = 6  # with fewer, halves say little of how groups of people differ

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from palm_assets.errors import QualityError
-from palm_assets.quality.identity import metric_label, require_same_extractor
+from palm_assets.quality.extractors.identity import metric_label, require_same_extractor
 from palm_assets.quality.statistics import BLAS, Doubles, FeatureStatistics, Floats, factorise
 
 

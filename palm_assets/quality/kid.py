@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from palm_assets.errors import QualityError
-from palm_assets.quality.identity import metric_label
+from palm_assets.quality.extractors.identity import metric_label
 from palm_assets.quality.statistics import Doubles, Floats
 
 ROWS_PER_BLOCK = 1024

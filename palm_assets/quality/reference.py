@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from palm_assets.errors import QualityError
 from palm_assets.quality.batches import Images, count_of
-from palm_assets.quality.collecting import Collector, in_blocks
 from palm_assets.quality.config import ReferenceConfig
+from palm_assets.quality.feature_collector import Collector, in_blocks
 from palm_assets.quality.features import Extractor, extract, load_extractor, watched
 from palm_assets.quality.floor import FloorTable, measure_floor
-from palm_assets.quality.neighbours import neighbour_distances
+from palm_assets.quality.prdc import neighbour_distances
 from palm_assets.quality.reference_files import load_reference, save_reference
-from palm_assets.quality.score import SetScore, score_set
+from palm_assets.quality.set_metrics import SetScore, score_set
 from palm_assets.quality.statistics import Doubles, FeatureStatistics, Floats
 
 __all__ = [

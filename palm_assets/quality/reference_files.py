@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from palm_assets.durable import sha256_of
 from palm_assets.errors import ArtifactCorruptError, ArtifactMissingError, DiskFullError
 from palm_assets.quality.floor import FloorRow
+from palm_assets.store.atomic import sha256_of
 
 if TYPE_CHECKING:
     from palm_assets.quality.reference import Reference

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from palm_assets.errors import QualityError
-from palm_assets.quality.identity import require_same_extractor
+from palm_assets.quality.extractors.identity import require_same_extractor
 
 Floats = NDArray[np.floating]
 Doubles = NDArray[np.float64]

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from palm_assets.crops.making import Crop
+from palm_assets.crops.extraction import Crop
 from palm_assets.quality.config import ReferenceConfig
 from palm_assets.quality.reference import build_reference
 from palm_assets.quality.reference_files import save_reference
-from palm_assets.store import Artifact, Store
+from palm_assets.store.artifacts import Artifact, Store
 
 TRAIN, HOLDOUT = 32, 16
 FACTS = {

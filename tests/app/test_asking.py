@@ -4,7 +4,7 @@ import pytest
 
 from app.asking import AskingError, link_parameters, link_to, read_count, read_link, read_request, read_seed
 from app.texts import LANGUAGES, Words
-from palm_assets.generating import Request
+from palm_assets.generation.generate import Request
 
 
 @pytest.mark.parametrize(

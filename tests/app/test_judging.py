@@ -18,11 +18,11 @@ from app.texts import LANGUAGES, Words
 from app.yardstick import Yardsticks, pixels, png_of
 from palm_assets.cli import main
 from palm_assets.errors import PalmError
-from palm_assets.gan.sampling import PalmModel, load_model
-from palm_assets.generating import Request
+from palm_assets.gan.sampler import PalmModel, load_model
+from palm_assets.generation.generate import Request
 from palm_assets.quality.config import ReferenceConfig
 from palm_assets.quality.floor import FloorRow
-from palm_assets.store import Artifact, Store
+from palm_assets.store.artifacts import Artifact, Store
 from tests.app.real_palms import TRAIN, patches, publish_crops, publish_reference
 from tests.app.test_sets import made
 
@@ -149,7 +149,8 @@ def test_missing_weights_are_told_and_never_fetched(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from palm_assets.quality import reference_files, weights
+    from palm_assets.quality import reference_files
+    from palm_assets.quality.extractors import weights
 
     real = reference_files.load_reference
     monkeypatch.setattr(

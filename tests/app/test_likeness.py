@@ -12,8 +12,8 @@ from PIL import Image
 from app.jobs import Job
 from app.likeness import AROUND, STEP, Likeness, Start, direction, reached, resembling, stepped
 from app.origin import read_origin
-from palm_assets.gan.sampling import PalmModel
-from palm_assets.generating import Request, generate
+from palm_assets.gan.sampler import PalmModel
+from palm_assets.generation.generate import Request, generate
 
 START = Start(4, 10, 0.8)
 

@@ -7,9 +7,9 @@ import zlib
 import pytest
 
 from app.origin import HEAD, SIGNATURE, Origin, read_origin
-from palm_assets.archives import png_bytes
-from palm_assets.gan.sampling import PalmModel
-from palm_assets.generating import Request, generate
+from palm_assets.gan.sampler import PalmModel
+from palm_assets.generation.archives import png_bytes
+from palm_assets.generation.generate import Request, generate
 
 GOOD = {
     "palms:seed": "7",

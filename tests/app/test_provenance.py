@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.provenance import CROPS_BESIDE, photographs_of, verdict_on
-from palm_assets.scoring import SCORE_FILE
-from palm_assets.store import MANIFEST, Artifact, Store, open_folder
+from palm_assets.evaluation.model_evaluation import SCORE_FILE
+from palm_assets.store.artifacts import MANIFEST, Artifact, Store, open_folder
 from tests.app.real_palms import publish_crops
 
 Publish = Callable[..., Artifact]

@@ -7,9 +7,9 @@ import zipfile
 
 from app.jobs import Job, JobQueue
 from app.sets import Entry, PalmSet, Preview, Shelf, arranged, making, page_count, page_of
-from palm_assets.archives import zip_into
-from palm_assets.gan.sampling import PalmModel
-from palm_assets.generating import Request, Tally, generate
+from palm_assets.gan.sampler import PalmModel
+from palm_assets.generation.archives import zip_into
+from palm_assets.generation.generate import Request, Tally, generate
 
 
 def made(model: PalmModel, request: Request, shelf: Shelf | None = None) -> PalmSet:

@@ -10,8 +10,8 @@ from PIL import Image
 
 from app.jobs import Job
 from app.walk import FRAMES, STRIP, Walk, between, walking
-from palm_assets.gan.sampling import PalmModel
-from palm_assets.generating import Request, generate
+from palm_assets.gan.sampler import PalmModel
+from palm_assets.generation.generate import Request, generate
 
 
 def walked(model: PalmModel, start: int, end: int) -> Walk:

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from app.jobs import Job, Steps, TooBusyError
 from app.shared import queue
 from app.texts import Words
-from palm_assets.store import Store
+from palm_assets.store.artifacts import Store
 from tests.models import publish_model, release
 
 EN = Words("en")

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from palm_assets.crops.config import CropConfig
+from palm_assets.crops.extraction import _resized
 from palm_assets.crops.geometry import Box, crop_box
-from palm_assets.crops.making import _resized
 
 
 def _numbers(low: float, high: float) -> st.SearchStrategy[float]:

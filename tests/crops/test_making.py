@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from palm_assets.crops import making
+from palm_assets.crops import extraction as making
 from palm_assets.crops.config import CropConfig
-from palm_assets.crops.making import Crops, make_crops, people_held_out, read_crops
+from palm_assets.crops.extraction import Crops, make_crops, people_held_out, read_crops
 from palm_assets.detector.detection import Detection
 from palm_assets.errors import ArtifactCorruptError, DatasetError, PhotoError
 from palm_assets.photos.index import PhotoIndex, index_photos
-from palm_assets.photos.reading import read_photo
+from palm_assets.photos.reader import read_photo
 from tests.helpers import noise, save_picture
 
 

@@ -165,7 +165,7 @@ def test_training_may_start_from_weights_of_any_file_name(
     trained: dict[str, Any], boxes: BoxSet, tmp_path: Path
 ) -> None:
     """And it does start from them: after one epoch most of each weight is still what it was."""
-    from palm_assets.detector.ultralytics_quietly import YOLO, DetectionModel
+    from palm_assets.detector.ultralytics_import import YOLO, DetectionModel
 
     before = load_file(trained["folder"] / DETECTOR_FILE)
     model = DetectionModel("yolo11n.yaml", nc=1, verbose=False)
@@ -375,7 +375,7 @@ def test_a_checkpoint_that_was_cut_in_half_starts_the_training_over(boxes: BoxSe
 
 
 def test_a_damaged_picture_is_still_pillows_own_error_once_ultralytics_is_loaded(tmp_path: Path) -> None:
-    import palm_assets.detector.ultralytics_quietly  # noqa: F401
+    import palm_assets.detector.ultralytics_import  # noqa: F401
 
     path = tmp_path / "damaged.png"
     path.write_bytes(b"\x89PNG\r\n\x1a\n and no more")

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from palm_assets.gan.config import NetworkConfig
-from palm_assets.store import Store
+from palm_assets.store.artifacts import Store
 from tests.app.real_palms import publish_crops, publish_reference
 from tests.e2e.visiting import Server, serving
 from tests.models import publish_model, release

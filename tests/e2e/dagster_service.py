@@ -106,7 +106,7 @@ class DagsterService:
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 mine = process.environ().get("PALM_HOME") == str(self.home)
-                if mine and "palm_assets.worker" in process.cmdline():
+                if mine and "palm_assets.stages.worker" in process.cmdline():
                     return process
         return None
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from palm_assets.store import Store
+from palm_assets.store.artifacts import Store
 from tests.e2e.dagster_service import (
     REPOSITORY,
     RUNS,

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from app.origin import HEAD, SIGNATURE
-from palm_assets.store import Store
+from palm_assets.store.artifacts import Store
 from tests.app.test_origin import GOOD, chunk, png
 from tests.e2e.visiting import EN, ROOT, Server, ask, serving, unfold, visiting
 from tests.helpers import below

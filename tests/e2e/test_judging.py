@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 
 from app.texts import Words
 from palm_assets.cli import main
-from palm_assets.store import Store
+from palm_assets.store.artifacts import Store
 from tests.app.real_palms import TRAIN
 from tests.e2e.visiting import (
     EN,

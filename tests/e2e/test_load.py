@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import psutil
 import pytest
 
-from palm_assets.store import Store
+from palm_assets.store.artifacts import Store
 from tests.e2e.conftest import NETWORKS
 from tests.e2e.crowd import Visitor
 from tests.e2e.visiting import EN, Server, serving

@@ -12,8 +12,8 @@ from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from app.texts import Words
-from palm_assets.generating import Request
-from palm_assets.store import Artifact, Store
+from palm_assets.generation.generate import Request
+from palm_assets.store.artifacts import Artifact, Store
 from tests.e2e.visiting import (
     EN,
     RU,

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from palm_assets.generating import Request
-from palm_assets.store import Store
+from palm_assets.generation.generate import Request
+from palm_assets.store.artifacts import Store
 from tests.e2e.visiting import (
     EN,
     ROOT,

@@ -20,10 +20,10 @@ import pytest
 from playwright.sync_api import Browser, Download, Locator, Page
 
 from app.texts import Words
-from palm_assets.archives import zip_into
-from palm_assets.gan.sampling import load_model
-from palm_assets.generating import Request, generate
-from palm_assets.store import Store
+from palm_assets.gan.sampler import load_model
+from palm_assets.generation.archives import zip_into
+from palm_assets.generation.generate import Request, generate
+from palm_assets.store.artifacts import Store
 
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "test-artifacts" / "page"

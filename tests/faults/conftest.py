@@ -16,9 +16,9 @@ from typing import Literal
 
 import pytest
 
-from palm_assets.serving import released_model
-from palm_assets.status import survey
-from palm_assets.store import Kind, Store
+from palm_assets.release.serving import released_model
+from palm_assets.store.artifacts import Kind, Store
+from palm_assets.store.status import survey
 from tests.faults.everything import RELEASE
 
 LONG = bool(os.environ.get("PALMS_FAULTS_LONG"))

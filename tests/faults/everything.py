@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
-from palm_assets import stages
 from palm_assets.crops.config import CropConfig
 from palm_assets.detector.config import DetectorConfig
+from palm_assets.evaluation.model_evaluation import ScoreConfig
 from palm_assets.gan.config import GanConfig
 from palm_assets.quality.config import ReferenceConfig
-from palm_assets.scoring import ScoreConfig
-from palm_assets.serving import open_model
+from palm_assets.release.serving import open_model
 from palm_assets.sources.config import BoxesConfig, PhotosConfig
-from palm_assets.store import Artifact, Kind, Store
+from palm_assets.stages import make as stages
+from palm_assets.store.artifacts import Artifact, Kind, Store
 from tests.tiny import TINY
 
 KINDS: tuple[Kind, ...] = ("photos", "boxes", "detector", "crops", "models", "reference", "scores")

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from palm_assets.store import Kind, Store
+from palm_assets.store.artifacts import Kind, Store
 from tests.faults.conftest import LONG, Prepared, assert_all_is_whole, forget
 from tests.faults.test_faults import SEED, another_release
 from tests.tiny import LENIENT, TINY

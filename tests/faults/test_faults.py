@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 
 from palm_assets.errors import ArtifactError, DiskFullError
-from palm_assets.retention import RetentionConfig, tidy
-from palm_assets.store import Kind, Store
+from palm_assets.release.retention import RetentionConfig, tidy
+from palm_assets.store.artifacts import Kind, Store
 from tests import models
 from tests.faults.conftest import (
     KILLS,

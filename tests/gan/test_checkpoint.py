@@ -24,7 +24,7 @@ from palm_assets.gan.checkpoint import (
 )
 from palm_assets.gan.config import GanConfig, NetworkConfig
 from palm_assets.gan.networks import Discriminator, Generator
-from palm_assets.gan.training import Figures
+from palm_assets.gan.training_loop import Figures
 
 CONFIG = NetworkConfig(image_size=16, latent=8, generator_width=8, discriminator_width=8)
 

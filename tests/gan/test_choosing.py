@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from palm_assets.gan.choosing import Chooser
+from palm_assets.gan.checkpoint_selection import Chooser
 from palm_assets.gan.config import NetworkConfig
 from palm_assets.gan.networks import Discriminator, Generator
-from palm_assets.gan.sampling import PalmModel
+from palm_assets.gan.sampler import PalmModel
 
 SHAPE = NetworkConfig(image_size=16, latent=8, generator_width=8, discriminator_width=8, max_width=16)
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from palm_assets.gan import game as playing
+from palm_assets.gan import trainer as playing
 from palm_assets.gan.checkpoint import save_networks
 from palm_assets.gan.config import GanConfig
-from palm_assets.gan.game import Game
-from palm_assets.gan.recording import Play
-from palm_assets.gan.sampling import load_model
-from palm_assets.gan.training import Figures, train
+from palm_assets.gan.cuda_graph import Play
+from palm_assets.gan.sampler import load_model
+from palm_assets.gan.trainer import Game
+from palm_assets.gan.training_loop import Figures, train
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
 IMAGES = np.random.default_rng(0).integers(0, 256, (24, 3, 256, 256), dtype=np.uint8)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from palm_assets.gan import events
-from palm_assets.gan.choosing import Candidate
-from palm_assets.gan.events import Events
-from palm_assets.gan.training import Figures
+from palm_assets.gan import tensorboard_log as events
+from palm_assets.gan.checkpoint_selection import Candidate
+from palm_assets.gan.tensorboard_log import Events
+from palm_assets.gan.training_loop import Figures
 
 
 def figures(seen: int, loss_d: float) -> Figures:

@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from palm_assets.errors import CheckpointError
 from palm_assets.gan.checkpoint import load_networks, save_networks
 from palm_assets.gan.config import GanConfig, NetworkConfig
-from palm_assets.gan.growing import start_from
 from palm_assets.gan.networks import Discriminator, Generator
-from palm_assets.gan.training import STATE_FILE, train
+from palm_assets.gan.training_loop import STATE_FILE, train
+from palm_assets.gan.warm_start import start_from
 
 SMALL = NetworkConfig(image_size=16, latent=8, generator_width=16, discriminator_width=16)
 TWICE = SMALL.model_copy(update={"image_size": 32, "generator_width": 8, "discriminator_width": 8})

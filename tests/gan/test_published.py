@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from palm_assets.errors import CheckpointError
 from palm_assets.gan.networks import Discriminator, Generator
-from palm_assets.gan.published import import_published
+from palm_assets.gan.published_weights import import_published
 
 Change = Callable[[dict[str, Tensor]], object]
 

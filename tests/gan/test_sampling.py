@@ -12,7 +12,7 @@ from palm_assets.errors import RequestError
 from palm_assets.gan.checkpoint import save_networks
 from palm_assets.gan.config import NetworkConfig
 from palm_assets.gan.networks import Discriminator, Generator
-from palm_assets.gan.sampling import MAX_SEED, PalmModel, load_model
+from palm_assets.gan.sampler import MAX_SEED, PalmModel, load_model
 
 
 @pytest.fixture(scope="module", params=["batch", "spectral"])

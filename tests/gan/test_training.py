@@ -19,10 +19,10 @@ from torch import Tensor
 
 from palm_assets.errors import CheckpointError, DatasetError, TrainingDivergedError
 from palm_assets.gan.config import GanConfig
-from palm_assets.gan.game import Game
 from palm_assets.gan.networks import Discriminator, Generator
-from palm_assets.gan.state import load_state
-from palm_assets.gan.training import STATE_FILE, Figures, Trained, ready_for_sampling, train, trouble
+from palm_assets.gan.trainer import Game
+from palm_assets.gan.training_loop import STATE_FILE, Figures, Trained, ready_for_sampling, train, trouble
+from palm_assets.gan.training_state import load_state
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 3, 16, 16), dtype=np.uint8)
 RECIPES: dict[str, dict[str, object]] = {
@@ -103,7 +103,7 @@ def test_a_run_stopped_at_any_steps_and_taken_up_again_ends_in_the_same_weights_
 RUN = """
 import numpy as np, sys, time
 from pathlib import Path
-from palm_assets.gan.training import train
+from palm_assets.gan.training_loop import train
 from tests.gan.test_training import IMAGES, tiny
 def stopped():
     time.sleep(0.02)

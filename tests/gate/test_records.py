@@ -7,13 +7,13 @@ from collections.abc import Callable
 import pytest
 from click.testing import CliRunner, Result
 
-from palm_assets.candidates import candidates
 from palm_assets.cli import main
 from palm_assets.errors import ArtifactCorruptError, ArtifactMissingError
-from palm_assets.gate.records import read, record
-from palm_assets.gate.verdicts import Verdict
-from palm_assets.releases import HISTORY, POINTER, read_history, withdrawn_by_hand
-from palm_assets.store import Artifact, Store
+from palm_assets.release.candidates import candidates
+from palm_assets.release.checks import Verdict
+from palm_assets.release.decisions import read, record
+from palm_assets.store.artifacts import Artifact, Store
+from palm_assets.store.release_pointer import HISTORY, POINTER, read_history, withdrawn_by_hand
 from tests.helpers import below
 
 GOOD = Verdict("not_blank", True, "share of blank palms 0 (at most 0.02)", {"share of blank palms": 0.0})

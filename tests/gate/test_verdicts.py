@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from palm_assets.gate.config import GateConfig
-from palm_assets.gate.measures import Measures
-from palm_assets.gate.verdicts import (
+from palm_assets.evaluation.measures import Measures
+from palm_assets.release.checks import (
     Verdict,
     judge_against_released,
     judge_authenticity,
@@ -21,6 +20,7 @@ from palm_assets.gate.verdicts import (
     judge_photos,
     judge_variety,
 )
+from palm_assets.release.config import GateConfig
 
 BOUNDS = GateConfig()
 GOOD = Measures(

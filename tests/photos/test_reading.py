@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from palm_assets.errors import PhotoError
-from palm_assets.photos.reading import UPRIGHT, read_photo
+from palm_assets.photos.reader import UPRIGHT, read_photo
 from tests.helpers import noise
 
 ORIENTATION = 0x0112
@@ -135,7 +135,7 @@ def test_an_empty_file_a_text_and_a_file_that_is_gone_are_refused_with_the_reaso
 
 def test_ultralytics_changes_nothing_about_what_is_refused(tmp_path: Path) -> None:
     """On import it replaces Pillow's `Image.open`."""
-    import palm_assets.detector.ultralytics_quietly  # noqa: F401
+    import palm_assets.detector.ultralytics_import  # noqa: F401
 
     (tmp_path / "text.jpg").write_text("not a picture " * 100)
     with pytest.raises(PhotoError, match="not an image"):

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from palm_assets.store import Store
+from palm_assets.store.artifacts import Store
 from pipelines.definitions import definitions
 from tests.tiny import LENIENT, TINY
 

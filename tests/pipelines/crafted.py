@@ -11,15 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from palm_assets import stages
 from palm_assets.crops.config import CropConfig
 from palm_assets.gan.checkpoint import save_networks
 from palm_assets.gan.config import GanConfig
 from palm_assets.gan.networks import Discriminator, Generator
-from palm_assets.gan.training import ready_for_sampling
-from palm_assets.opening import open_crops
-from palm_assets.pictures import grid
-from palm_assets.store import Artifact, Store
+from palm_assets.gan.training_loop import ready_for_sampling
+from palm_assets.image_grid import grid
+from palm_assets.stages import make as stages
+from palm_assets.stages.open_artifacts import open_crops
+from palm_assets.store.artifacts import Artifact, Store
 
 
 def plant(store: Store, config: GanConfig, generator: Generator) -> Artifact:

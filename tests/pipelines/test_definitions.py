@@ -6,12 +6,12 @@ import torch
 import yaml
 from pydantic import ValidationError
 
-from palm_assets import stages
 from palm_assets.gan.checkpoint import load_networks
 from palm_assets.gan.config import PUBLISHED_NETWORKS, GanConfig
-from palm_assets.gan.growing import start_from
 from palm_assets.gan.networks import Discriminator, Generator
-from palm_assets.serving import STARTER
+from palm_assets.gan.warm_start import start_from
+from palm_assets.release.serving import STARTER
+from palm_assets.stages import make as stages
 from pipelines import assets
 from pipelines.definitions import definitions, defs
 

@@ -15,12 +15,12 @@ import dagster as dg
 import pytest
 import yaml
 
-from palm_assets.candidates import candidates, release_by_hand
 from palm_assets.crops.config import CropConfig
+from palm_assets.evaluation.model_evaluation import SEED
 from palm_assets.gan.config import GanConfig
-from palm_assets.gan.sampling import load_model
-from palm_assets.gate.records import read
-from palm_assets.scoring import SEED
+from palm_assets.gan.sampler import load_model
+from palm_assets.release.candidates import candidates, release_by_hand
+from palm_assets.release.decisions import read
 from tests.pipelines import crafted
 from tests.pipelines.conftest import Graph
 from tests.tiny import LENIENT, TINY

@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from palm_assets.gan.checkpoint import DISCRIMINATOR_FILE, GENERATOR_FILE
-from palm_assets.gan.sampling import load_model
-from palm_assets.gan.training import STATE_FILE
+from palm_assets.gan.sampler import load_model
+from palm_assets.gan.training_loop import STATE_FILE
 from tests.pipelines.conftest import Graph, failures, reuse
 
 
@@ -219,7 +219,7 @@ def trainers_sent(
                 with contextlib.suppress(psutil.NoSuchProcess):
                     if (
                         child.pid in seen
-                        or "palm_assets.worker" not in child.cmdline()
+                        or "palm_assets.stages.worker" not in child.cmdline()
                         or not has_begun(child)
                     ):
                         continue

@@ -12,8 +12,8 @@ import dagster as dg
 import pytest
 import yaml
 
-from palm_assets.serving import ModelWatcher
-from palm_assets.store import Store
+from palm_assets.release.serving import ModelWatcher
+from palm_assets.store.artifacts import Store
 from pipelines.automation import Retraining
 from pipelines.definitions import definitions
 from tests.pipelines.conftest import failures

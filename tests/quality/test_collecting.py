@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from palm_assets.quality.collecting import ROWS_PER_BLOCK, Collector, in_blocks
+from palm_assets.quality.feature_collector import ROWS_PER_BLOCK, Collector, in_blocks
 from palm_assets.quality.statistics import FeatureStatistics
 
 FEATURES = np.random.default_rng(0).normal(3, 2, (900, 12)).astype(np.float32)

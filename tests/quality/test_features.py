@@ -15,8 +15,8 @@ from torch import nn
 from palm_assets.errors import QualityError
 from palm_assets.quality import features as module
 from palm_assets.quality.config import ExtractorName
-from palm_assets.quality.dinov2 import DIM, HEADS, DinoV2
-from palm_assets.quality.efficientnet import EfficientNetLite0, packaged_weights
+from palm_assets.quality.extractors.dinov2 import DIM, HEADS, DinoV2
+from palm_assets.quality.extractors.efficientnet import EfficientNetLite0, packaged_weights
 from palm_assets.quality.features import (
     ExtractionCancelledError,
     Extractor,

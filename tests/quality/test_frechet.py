@@ -8,9 +8,9 @@ from scipy import linalg
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
 from palm_assets.errors import ExtractorMismatchError, QualityError
+from palm_assets.quality.extractors.identity import CANONICAL_DIGEST
+from palm_assets.quality.fid_infinity import frechet_infinity
 from palm_assets.quality.frechet import frechet_distance
-from palm_assets.quality.identity import CANONICAL_DIGEST
-from palm_assets.quality.infinity import frechet_infinity
 from palm_assets.quality.statistics import FeatureStatistics
 
 from .exact import frechet_longdouble, frechet_mpmath

@@ -10,7 +10,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from palm_assets.errors import PhotoError, QualityError
 from palm_assets.quality.features import Extractor, extract
-from palm_assets.quality.images import MIN_SCORE_TEXT, min_score_of, open_images
+from palm_assets.quality.image_sets import MIN_SCORE_TEXT, min_score_of, open_images
 
 GREY = np.arange(48, dtype=np.uint8).reshape(6, 8)
 

@@ -6,7 +6,7 @@ import torch
 from torch_fidelity.metric_kid import kid_features_to_metric
 
 from palm_assets.errors import QualityError
-from palm_assets.quality.identity import CANONICAL_DIGEST
+from palm_assets.quality.extractors.identity import CANONICAL_DIGEST
 from palm_assets.quality.kid import kernel_distance
 
 RNG = np.random.default_rng(0)

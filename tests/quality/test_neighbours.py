@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from palm_assets.errors import QualityError
-from palm_assets.quality.neighbours import neighbour_distances, neighbours
+from palm_assets.quality.prdc import neighbour_distances, neighbours
 
 RNG = np.random.default_rng(0)
 REAL = RNG.normal(size=(700, 10)).astype(np.float32)

@@ -14,8 +14,8 @@ from palm_assets.errors import (
     ExtractorMismatchError,
     QualityError,
 )
-from palm_assets.quality import collecting
-from palm_assets.quality import score as score_module
+from palm_assets.quality import feature_collector as collecting
+from palm_assets.quality import set_metrics as score_module
 from palm_assets.quality.features import ExtractionCancelledError, Extractor, extract
 from palm_assets.quality.floor import FloorRow, floor_at
 from palm_assets.quality.reference import (
@@ -27,7 +27,7 @@ from palm_assets.quality.reference import (
     save_reference,
     score_set,
 )
-from palm_assets.quality.score import score_features
+from palm_assets.quality.set_metrics import score_features
 from palm_assets.quality.statistics import FeatureStatistics
 
 from .conftest import TinyNetwork, draw_palms
@@ -322,7 +322,7 @@ def test_any_damage_is_noticed_at_the_door(kind: str, reference: Reference, tmp_
 def test_contents_that_do_not_fit_together_are_named(
     key: str, value: object, message: str, reference: Reference, tmp_path: Path
 ) -> None:
-    from palm_assets.quality.weights import sha256_of
+    from palm_assets.quality.extractors.weights import sha256_of
 
     save_reference(reference, tmp_path)
     with np.load(tmp_path / "statistics.npz") as file:

@@ -7,7 +7,7 @@ import pytest
 
 from palm_assets.quality.features import Extractor
 from palm_assets.quality.reference import Reference, ReferenceConfig, build_reference
-from palm_assets.quality.score import SetScore, score_set
+from palm_assets.quality.set_metrics import SetScore, score_set
 
 from .conftest import blurred, draw_palms
 

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from palm_assets.errors import WeightsUnavailableError
-from palm_assets.quality import features, weights
+from palm_assets.quality import features
+from palm_assets.quality.extractors import weights
+from palm_assets.quality.extractors.weights import WeightsFile, adopt, fetch, find, read_weights
 from palm_assets.quality.features import load_extractor
-from palm_assets.quality.weights import WeightsFile, adopt, fetch, find, read_weights
 
 BODY = bytes(range(256)) * 9000  # 2.3 MB, more than one chunk
 

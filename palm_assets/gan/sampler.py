@@ -1,0 +1,147 @@
+"""A model ready to draw palms: the same seed gives the same bytes, whatever is asked for beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from palm_assets.errors import CheckpointError, RequestError
+from palm_assets.gan.checkpoint import load_networks
+from palm_assets.gan.config import MAX_SEED, NetworkConfig
+from palm_assets.gan.inference import drawing, judging
+from palm_assets.gan.networks import Discriminator, Generator
+from palm_assets.runtime import use_all_cores
+
+if TYPE_CHECKING:
+    from palm_assets.quality.calibration import Calibration
+
+CALIBRATION_FILE = "calibration.json"
+MOST_TOGETHER = 125  # what this many save, each alone would spend on laying out the weights again
+PIXELS_TOGETHER = 125 * 64**2
+LEAST_TOGETHER = 16
+
+
+@dataclass(frozen=True)
+class PalmModel:
+    """A generator and its discriminator, loaded for use."""
+
+    generator: Generator
+    discriminator: Discriminator
+    networks: NetworkConfig
+    version: str
+    folder: Path
+    calibration: Calibration | None = None
+
+    @property
+    def scoring(self) -> Literal["calibrated", "raw"]:
+        """What a score is: a calibrated probability, or the bare sigmoid of the discriminator's logit."""
+        return "raw" if self.calibration is None else "calibrated"
+
+    @property
+    def image_size(self) -> int:
+        """Side of an image in pixels."""
+        return self.networks.image_size
+
+    @property
+    def chunk(self) -> int:
+        """Images that are always computed together: a kernel may round otherwise for another batch size."""
+        return max(LEAST_TOGETHER, min(MOST_TOGETHER, PIXELS_TOGETHER // self.image_size**2))
+
+    @cached_property
+    def _draw(self) -> Callable[[Tensor], Tensor]:
+        return drawing(self.generator)
+
+    @cached_property
+    def _judge(self) -> Callable[[Tensor], Tensor]:
+        return judging(self.discriminator)
+
+    def latents(self, seed: int, indices: Sequence[int]) -> Tensor:
+        """Latent vectors (N, latent) of images `indices` of the set with this seed.
+
+        Image i depends on seed + i alone, so a set is a prefix of every longer one with the same seed.
+
+        Raises:
+            RequestError: a seed outside 0..2**53.
+        """
+        if not 0 <= seed <= MAX_SEED:
+            raise RequestError(f"The seed {seed} is out of range", hint=f"Choose one from 0 to {MAX_SEED}.")
+        rows = [torch.randn(self.networks.latent, generator=_random(seed + index)) for index in indices]
+        return torch.stack(rows) if rows else torch.empty(0, self.networks.latent)
+
+    @torch.inference_mode()
+    def draw(self, latents: Tensor, *, truncation: float = 1.0) -> np.ndarray:
+        """Images uint8 RGB (N, 3, S, S) of latent vectors (N, latent).
+
+        `truncation` scales the latents: 1 draws from the whole variety, towards 0 palms become alike.
+        """
+        parts = [self._draw(chunk * truncation)[:count] for chunk, count in self._chunks(latents)]
+        images = torch.cat(parts) if parts else torch.empty(0, 3, self.image_size, self.image_size)
+        return ((images + 1) * 127.5).round_().clamp_(0, 255).to(torch.uint8).contiguous().numpy()
+
+    @torch.inference_mode()
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """The discriminator's raw output, float32 (N,), for images uint8 (N, 3, S, S)."""
+        pixels = torch.from_numpy(np.array(images))
+        parts = [self._judge(chunk)[:count] for chunk, count in self._chunks(pixels)]
+        return torch.cat(parts).numpy() if parts else np.empty(0, np.float32)
+
+    def scores(self, images: np.ndarray) -> np.ndarray:
+        """How real each image looks to the discriminator, float32 (N,) in [0, 1]; see `scoring`.
+
+        Args:
+            images: uint8 (N, 3, S, S).
+        """
+        logits = self.logits(images)
+        if self.calibration is not None:
+            return self.calibration.probability(logits).astype(np.float32)
+        # In float64, so that a float32 comes out the same wherever in a vector it stood.
+        halves: np.ndarray = np.tanh(logits.astype(np.float64) / 2) / 2
+        return (halves + 0.5).astype(np.float32)
+
+    def _chunks(self, rows: Tensor) -> Iterator[tuple[Tensor, int]]:
+        """Pieces of exactly `chunk` rows, the last one filled up with zeros, and how many of each count."""
+        for start in range(0, len(rows), self.chunk):
+            piece = rows[start : start + self.chunk]
+            count = len(piece)
+            if count < self.chunk:
+                piece = torch.cat([piece, piece.new_zeros(self.chunk - count, *piece.shape[1:])])
+            yield piece, count
+
+
+def load_model(folder: Path, version: str) -> PalmModel:
+    """Load a model for use on this machine's CPU, with the calibration of its scores if it has one.
+
+    Raises:
+        CheckpointError: see `palm_assets.gan.checkpoint.load_networks`; or the calibration is not readable.
+        ArtifactCorruptError: the calibration is readable but makes no sense.
+    """
+    use_all_cores()
+    generator, discriminator, networks = load_networks(folder)
+    return PalmModel(generator, discriminator, networks, version, folder, _load_calibration(folder))
+
+
+def _load_calibration(folder: Path) -> Calibration | None:
+    path = folder / CALIBRATION_FILE
+    if not path.exists():
+        return None
+    from palm_assets.quality.calibration import Calibration  # brings SciPy: half a second
+
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise CheckpointError(
+            "The calibration of the scores is not readable", where=path, hint="Make the model again."
+        ) from error
+    return Calibration.from_json(content)
+
+
+def _random(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)

@@ -1,0 +1,1 @@
+"""Sampling images from a model, and the files that they leave in."""

@@ -1,0 +1,1 @@
+"""Feature extractors and their weights."""

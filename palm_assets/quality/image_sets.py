@@ -1,0 +1,128 @@
+"""Any images that a person has, in a folder or a zip, one after the other as uint8 RGB."""
+
+from __future__ import annotations
+
+import contextlib
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from palm_assets.errors import PhotoError, QualityError
+from palm_assets.photos.reader import IMAGE_SUFFIXES, decode_photo, read_photo
+
+MIN_SCORE_TEXT = "palms:min_score"
+"""Text chunk of a PNG whose palm was chosen by a minimum score."""
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """The images of a folder (with its subfolders) or of a zip, in the order of their names.
+
+    Iterating reads them one at a time as uint8 RGB (3, H, W), each in its own size, so it can be
+    handed to `features.extract` or `score_set` as it is, and again.
+
+    Attributes:
+        path: folder or zip.
+        names: of the images, relative to it.
+    """
+
+    path: Path
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        """Read the images.
+
+        Raises:
+            PhotoError: one cannot be read; the message names it.
+        """
+        if self.path.is_dir():
+            for name in self.names:
+                yield _planes(read_photo(self.path / name))
+            return
+        with zipfile.ZipFile(self.path) as archive:
+            for name in self.names:
+                where = f"{self.path}: {name}"
+                try:
+                    data = archive.read(name)
+                except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+                    raise PhotoError(
+                        f"The image cannot be unpacked: {error}", where=where, hint="Pack the images again"
+                    ) from error
+                yield _planes(decode_photo(data, where))
+
+
+def min_score_of(images: ImageSet) -> float | None:
+    """The minimum score by which palms were chosen, as the PNGs say that `palms generate` wrote.
+
+    The lowest, if several are mixed; None if no image speaks of one. Only headers are read.
+    """
+    found = []
+    for head in _heads(images):
+        try:
+            with Image.open(head) as picture:
+                found.append(float(picture.info.get(MIN_SCORE_TEXT, "nan")))
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            continue  # whoever reads the pixels will be told what is wrong with it
+    found = [score for score in found if 0 <= score <= 1]
+    return min(found) if found else None
+
+
+def _heads(images: ImageSet) -> Iterator[IO[bytes]]:
+    """The PNGs, opened one at a time; those that cannot be opened are passed over."""
+    names = [name for name in images.names if name.lower().endswith(".png")]
+    with contextlib.ExitStack() as stack:
+        archive = None if images.path.is_dir() else stack.enter_context(zipfile.ZipFile(images.path))
+        for name in names:
+            with contextlib.suppress(OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError):
+                source = (images.path / name).open("rb") if archive is None else archive.open(name)
+                with source:
+                    yield source
+
+
+def open_images(path: Path) -> ImageSet:
+    """The images in a folder or zip; other files, and hidden ones, are passed over.
+
+    Raises:
+        QualityError: neither a folder nor a zip, or it holds no image.
+    """
+    if path.is_dir():
+        found = [p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()]
+    elif path.is_file() and zipfile.is_zipfile(path):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                found = [info.filename for info in archive.infolist() if not info.is_dir()]
+        except zipfile.BadZipFile as error:
+            raise QualityError(
+                f"The zip is damaged: {error}", where=path, hint="Pack the images again"
+            ) from error
+    else:
+        raise QualityError(
+            "Expected a folder or a zip of images",
+            where=path,
+            hint="Give the path of a folder or of a zip file",
+        )
+    names = sorted(name for name in found if _is_image(PurePosixPath(name)))
+    if not names:
+        raise QualityError(
+            "There is no image in it", where=path, hint=f"Known endings: {', '.join(sorted(IMAGE_SUFFIXES))}"
+        )
+    return ImageSet(path, tuple(names))
+
+
+def _planes(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W, 3) to (3, H, W)."""
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _is_image(name: PurePosixPath) -> bool:
+    hidden = any(part.startswith((".", "__MACOSX")) for part in name.parts)
+    return name.suffix.lower() in IMAGE_SUFFIXES and not hidden

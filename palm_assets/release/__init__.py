@@ -1,0 +1,1 @@
+"""From a checkpoint to a release: checks, gate, candidates, serving, retention and export."""

@@ -1,0 +1,1 @@
+"""What each stage of the pipeline takes, makes and records."""

@@ -1,0 +1,327 @@
+"""The artifact store: one folder in which everything that the pipeline makes is kept.
+
+An artifact is a folder `<home>/<kind>/<version>/` with a `manifest.json`. Its version is a
+hash of all that made it, so the same inputs give the same version and are never made twice.
+Publishing is atomic: a reader sees a whole artifact or none, whatever is killed when.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from palm_assets.errors import ArtifactCorruptError, ArtifactMissingError
+from palm_assets.store.atomic import sha256_of, sync, write_atomically, writing_under
+from palm_assets.store.release_pointer import Release, read_history, read_released, write_release
+
+log = logging.getLogger(__name__)
+
+Kind = Literal["photos", "boxes", "detector", "crops", "models", "reference", "scores"]
+SCHEMA = 1
+MANIFEST = "manifest.json"
+
+
+class FileRecord(BaseModel):
+    """Size in bytes and SHA-256 of one file of an artifact."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bytes: int
+    sha256: str
+
+
+class Manifest(BaseModel):
+    """What an artifact is, what made it, and what is known about it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1]
+    kind: Kind
+    version: str
+    inputs: dict[str, str]
+    config: dict[str, Any]
+    code_version: str
+    created: datetime
+    files: dict[str, FileRecord]
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A published artifact: `folder` holds whole, verified files."""
+
+    kind: Kind
+    version: str
+    folder: Path
+    manifest: Manifest
+    reused: bool = False
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Counts and figures that its maker recorded."""
+        return self.manifest.facts
+
+
+class Store:
+    """All artifacts under one folder, `PALM_HOME`."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home.expanduser().absolute()
+
+    def find(self, kind: Kind, version: str) -> Artifact | None:
+        """The artifact, verified; None if it was never published.
+
+        Raises:
+            ArtifactCorruptError: it is there, but is not what its manifest says.
+        """
+        folder = self.home / kind / version
+        if not folder.exists():
+            return None
+        return open_folder(folder, kind, version)
+
+    def open(self, kind: Kind, version: str) -> Artifact:
+        """The artifact, verified.
+
+        Raises:
+            ArtifactMissingError: never published here.
+            ArtifactCorruptError: damaged since.
+        """
+        found = self.find(kind, version)
+        if found is None:
+            raise ArtifactMissingError(
+                f"There is no {kind} {version}", where=self.home, hint="Materialize the asset that makes it."
+            )
+        return found
+
+    def manifest(self, kind: Kind, version: str) -> Manifest:
+        """What is written down about an artifact, without a look at its files.
+
+        Raises:
+            ArtifactCorruptError: it is missing or not readable.
+        """
+        return _read_manifest(self.home / kind / version, kind, version)
+
+    def versions(self, kind: Kind) -> list[str]:
+        """Versions published for a kind, oldest first by their manifests."""
+        manifests = []
+        for path in (self.home / kind).glob(f"*/{MANIFEST}"):
+            with contextlib.suppress(ArtifactCorruptError):
+                manifests.append(self.manifest(kind, path.parent.name))
+        return [manifest.version for manifest in sorted(manifests, key=lambda m: (m.created, m.version))]
+
+    def make(
+        self,
+        kind: Kind,
+        build: Callable[[Path], Mapping[str, Any]],
+        *,
+        inputs: Mapping[str, str],
+        config: BaseModel,
+        code_version: str,
+    ) -> Artifact:
+        """Return the artifact that these inputs, config and code make, building it if it is not there.
+
+        `build(folder)` writes files into an empty folder and returns the facts for the manifest. If it
+        raises or the process dies, nothing is published. A damaged artifact is moved aside and remade.
+        A second process that asks for the same artifact waits for the first and reuses its result.
+
+        Raises:
+            DiskFullError: no room left under the store's folder.
+            ArtifactError: the store's folder cannot be written.
+        """
+        version = version_of(kind, inputs, config, code_version)
+        with contextlib.suppress(ArtifactCorruptError):  # moved aside below, where nobody else does the same
+            found = self.find(kind, version)
+            if found is not None:
+                return found
+        folder = self.home / kind / version
+        with writing_under(self.home), self.lock(f"{kind}-{version}"):
+            found = self._find_or_discard(kind, version)  # another process may have made it meanwhile
+            if found is not None:
+                return found
+            draft = self._draft(kind, version)
+            try:
+                with writing_under(self.home):  # asks how full the disk is while the draft still fills it
+                    facts = dict(build(draft))
+                    manifest = Manifest(
+                        schema_version=SCHEMA,
+                        kind=kind,
+                        version=version,
+                        inputs=dict(inputs),
+                        config=config.model_dump(mode="json"),
+                        code_version=code_version,
+                        created=datetime.now(UTC),
+                        files=_records(draft),
+                        facts=facts,
+                    )
+                    _publish(draft, folder, manifest)
+            finally:
+                shutil.rmtree(draft, ignore_errors=True)
+        return Artifact(kind, version, folder, _read_manifest(folder, kind, version))
+
+    def work(self, kind: Kind, version: str) -> Path:
+        """A private folder for resumable state of the making of one artifact; the maker removes it."""
+        folder = self.home / "work" / f"{kind}-{version}"
+        with writing_under(self.home):
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def current(self, asset: str) -> Artifact:
+        """The artifact that an asset pointed to when it was last materialized.
+
+        Raises:
+            ArtifactMissingError: the asset was never materialized in this home.
+            ArtifactCorruptError: the artifact or the pointer is damaged.
+        """
+        path = self.home / "current" / f"{asset}.json"
+        try:
+            pointer = json.loads(path.read_text())
+            kind, version = pointer["kind"], pointer["version"]
+            if kind not in get_args(Kind) or not isinstance(version, str):
+                raise ValueError(f"there is no {kind} {version}")
+        except FileNotFoundError:
+            raise ArtifactMissingError(
+                f"The asset {asset} was never materialized",
+                where=self.home,
+                hint=f"Materialize {asset} first.",
+            ) from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise ArtifactCorruptError(
+                "The pointer is not readable", where=path, hint=f"Materialize {asset} again."
+            ) from error
+        return self.open(kind, version)
+
+    def set_current(self, asset: str, artifact: Artifact) -> None:
+        """Point an asset at an artifact; writes nothing if it points there already."""
+        content = json.dumps({"kind": artifact.kind, "version": artifact.version}).encode() + b"\n"
+        path = self.home / "current" / f"{asset}.json"
+        if not (path.is_file() and path.read_bytes() == content):
+            with writing_under(self.home):
+                write_atomically(path, content)
+
+    def released(self) -> Release | None:
+        """What the page serves; None before the first release.
+
+        Raises:
+            ArtifactCorruptError: `released.json` is not readable.
+        """
+        return read_released(self.home)
+
+    def release(
+        self, model: Artifact, reference: Artifact, *, by: Literal["gate", "hand"] = "gate"
+    ) -> Release:
+        """Let the page serve this model; writes nothing if it does already.
+
+        An unreadable pointer or history is replaced.
+        """
+        with contextlib.suppress(ArtifactCorruptError):
+            now = self.released()
+            if now is not None and (now.model, now.reference) == (model.version, reference.version):
+                return now
+        with writing_under(self.home), self.lock("release"):
+            history: list[Release] = []
+            with contextlib.suppress(ArtifactCorruptError):
+                history = read_history(self.home)
+            return write_release(self.home, model.version, reference.version, by, history)
+
+    def _find_or_discard(self, kind: Kind, version: str) -> Artifact | None:
+        try:
+            return self.find(kind, version)
+        except ArtifactCorruptError as error:
+            log.warning("%s It is moved aside and made again.", error)
+            with writing_under(self.home):
+                aside = tempfile.mkdtemp(prefix=f"damaged-{kind}-{version}-", dir=self.home / "work")
+                (self.home / kind / version).rename(Path(aside) / version)
+            return None
+
+    def _draft(self, kind: Kind, version: str) -> Path:
+        """An empty folder to build in; what a killed process left behind is removed (we hold the lock)."""
+        work = self.home / "work"
+        for stale in work.glob(f"draft-{kind}-{version}-*"):
+            shutil.rmtree(stale, ignore_errors=True)
+        draft = Path(tempfile.mkdtemp(prefix=f"draft-{kind}-{version}-", dir=work))
+        draft.chmod(0o755)
+        return draft
+
+    @contextlib.contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """One process at a time; the kernel lets go when the holder dies, so no lock is ever stale."""
+        path = self.home / "work" / f"{name}.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as handle:  # which leaves the file as it is
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                log.info("Waiting for another process that holds %s", path.name)
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+
+def open_folder(folder: Path, kind: Kind, version: str | None = None) -> Artifact:
+    """A published artifact, wherever it lies, verified; of any version if none is named.
+
+    Raises:
+        ArtifactCorruptError: it is not what its manifest says.
+    """
+    manifest = _read_manifest(folder, kind, version)
+    for name, record in manifest.files.items():
+        path = folder / name
+        if not path.is_file() or path.stat().st_size != record.bytes or sha256_of(path) != record.sha256:
+            raise ArtifactCorruptError(
+                f"{name} is missing or damaged", where=folder, hint="Materialize it again: it is remade."
+            )
+    return Artifact(kind, manifest.version, folder, manifest, reused=True)
+
+
+def version_of(kind: Kind, inputs: Mapping[str, str], config: BaseModel, code_version: str) -> str:
+    """Twelve hex digits that change whenever anything that makes the artifact changes."""
+    made_of = [kind, sorted(inputs.items()), config.model_dump(mode="json"), code_version]
+    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _read_manifest(folder: Path, kind: Kind, version: str | None) -> Manifest:
+    path = folder / MANIFEST
+    try:
+        manifest = Manifest.model_validate_json(path.read_text())
+    except (OSError, UnicodeDecodeError, ValidationError) as error:
+        raise ArtifactCorruptError(
+            "The manifest is missing or not readable",
+            where=folder,
+            hint="Materialize it again: it is remade.",
+        ) from error
+    if (manifest.kind, manifest.version) != (kind, version or manifest.version):
+        raise ArtifactCorruptError(
+            f"The manifest is of {manifest.kind} {manifest.version}",
+            where=folder,
+            hint="Materialize it again.",
+        )
+    return manifest
+
+
+def _records(folder: Path) -> dict[str, FileRecord]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        path.relative_to(folder).as_posix(): FileRecord(bytes=path.stat().st_size, sha256=sha256_of(path))
+        for path in files
+    }
+
+
+def _publish(draft: Path, target: Path, manifest: Manifest) -> None:
+    (draft / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n")
+    for path in draft.rglob("*"):
+        sync(path)
+    sync(draft)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft.rename(target)
+    sync(target.parent)
