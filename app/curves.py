@@ -8,7 +8,7 @@ from html import escape
 
 WIDTH, HEIGHT = 800, 250
 LEFT, RIGHT, TOP, BOTTOM = 40, 792, 8, 205
-STROKES = (("#c8683a", "none"), ("#4f8a8b", "6 4"))  # told apart without colours too
+STROKES = (("#c8683a", "none"), ("#4f8a8b", "6 4"))  # told apart without colors too
 
 Line = Sequence[tuple[float, float]]
 
@@ -74,8 +74,8 @@ def line_chart(lines: Mapping[str, Line], x_label: str, description: str) -> str
         parts.append(f'<path d="M{LEFT} {y:.1f}H{RIGHT}" stroke="#8884"/>')
         parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{share * most_y:.1f}</text>')
     for number, (name, line) in enumerate(sound.items()):
-        colour, dash = STROKES[number]
-        stroke = f'fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"'
+        color, dash = STROKES[number]
+        stroke = f'fill="none" stroke="{color}" stroke-width="2" stroke-dasharray="{dash}"'
         path = " ".join(f"{LEFT + (RIGHT - LEFT) * x / most_x:.1f},{down(y):.1f}" for x, y in line)
         parts.append(f'<polyline points="{path}" {stroke}/>')
         at = LEFT + 170 * number

@@ -25,7 +25,7 @@ from palm_assets.errors import (
 from palm_assets.generation.generate import Request
 
 if TYPE_CHECKING:
-    from palm_assets.quality.set_metrics import SetScore
+    from palm_assets.quality.set_metrics import SetMetrics
 
 LEAST = 2
 FEW = 50
@@ -46,7 +46,7 @@ class Judgement:
         rejected: palms that were thrown away for their score.
     """
 
-    score: SetScore
+    score: SetMetrics
     reference: str
     crops: str
     measured: tuple[int, ...]
@@ -67,7 +67,7 @@ def judging(palms: PalmSet, yardsticks: Yardsticks) -> Callable[[Job[Judgement]]
         total, rows = len(palms.entries), []
         yield 0, total
         yardstick = yardsticks.released()
-        from palm_assets.quality.set_metrics import score_features
+        from palm_assets.quality.set_metrics import evaluate_features
 
         with closing(yardstick.extractor.features(_pictures(archive, palms.entries))) as batches:
             for batch in batches:
@@ -77,7 +77,7 @@ def judging(palms: PalmSet, yardsticks: Yardsticks) -> Callable[[Job[Judgement]]
                     return None  # type: ignore[return-value]  # some of the figures would be worth nothing
         reference = yardstick.reference
         return Judgement(
-            score_features(np.concatenate(rows), reference),
+            evaluate_features(np.concatenate(rows), reference),
             yardstick.version,
             yardstick.crops,
             tuple(row.n for row in reference.floor),

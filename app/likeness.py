@@ -95,7 +95,7 @@ def resembling(
         yield 0, 1
         ways = [steps, *((*steps, number) for number in range(1, AROUND + 1))]
         latents = torch.stack([reached(model, start.seed, way) for way in ways])
-        images = model.draw(latents, truncation=start.truncation)
+        images = model.generate(latents, truncation=start.truncation)
         variants = []
         for way, image, score in zip(ways, images, model.scores(images), strict=True):
             palm = Palm(0, start.seed, image, float(score), start.truncation)

@@ -12,7 +12,7 @@ from app.asking import LEAST_TRUNCATION, MOST, AskingError, link_parameters, rea
 from app.jobs import Job, TooBusyError
 from app.look import strip
 from app.progress import tell_progress
-from app.recognising import recognise
+from app.recognising import recognize
 from app.seeing import see
 from app.sets import PalmSet, Preview, making
 from app.shared import JOBS, queue, shelf, watcher
@@ -53,7 +53,7 @@ def show(words: Words) -> None:
         exploring.explore(words, state.palms, served)
     elif served.model is not None and state.error is None:
         st.html(f'<div class="palm-empty"><strong>{words("empty_title")}</strong>{words("empty")}</div>')
-    recognise(words, served)
+    recognize(words, served)
 
 
 def remember_visit() -> None:

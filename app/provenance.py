@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from app.texts import Words
 from palm_assets.errors import ArtifactError
-from palm_assets.evaluation.model_evaluation import BESIDE_FILE, SCORE_FILE
+from palm_assets.evaluation.model_evaluation import BESIDE_FILE, EVALUATION_FILE
 from palm_assets.store.artifacts import MANIFEST, Artifact, Kind, Manifest, Store
 
 CROPS_BESIDE = "crops-manifest.json"
@@ -44,7 +44,7 @@ class Verdict:
     """How a model was judged.
 
     Attributes:
-        figures: those of `SetScore.to_json`, without the long lists.
+        figures: those of `SetMetrics.to_json`, without the long lists.
         floor: the same figures of real palms; empty if nobody was held back.
         picture: PNG of palms, each above its nearest real one; empty if there is none.
     """
@@ -70,7 +70,7 @@ def photographs_of(store: Store, model: Artifact) -> Photographs | None:
             int(counts.get("holdout", 0)),
             int(people.get("holdout", 0)),
             (*known, *([("unknown", unknown)] if unknown else [])),
-            photos is not None and photos.facts.get("source") == "drawn",
+            photos is not None and photos.facts.get("source") == "synthetic",
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         return None  # of another version of the program
@@ -78,19 +78,19 @@ def photographs_of(store: Store, model: Artifact) -> Photographs | None:
 
 def verdict_on(store: Store, model: Artifact) -> Verdict | None:
     """The newest scores of a model; None if it was never scored."""
-    for version in reversed(store.versions("scores")):
-        manifest = _manifest(store, "scores", version)
+    for version in reversed(store.versions("evaluations")):
+        manifest = _manifest(store, "evaluations", version)
         if manifest is None or manifest.inputs.get("model") != model.version:
             continue
         with contextlib.suppress(ArtifactError, OSError, ValueError, AttributeError):
-            return _verdict_in(store.open("scores", version).folder)
+            return _verdict_in(store.open("evaluations", version).folder)
     with contextlib.suppress(OSError, ValueError, AttributeError):
         return _verdict_in(model.folder)  # a model that left its store took its figures along
     return None
 
 
 def _verdict_in(folder: Path) -> Verdict:
-    figures = json.loads((folder / SCORE_FILE).read_text())
+    figures = json.loads((folder / EVALUATION_FILE).read_text())
     picture = (folder / BESIDE_FILE).read_bytes() if (folder / BESIDE_FILE).is_file() else b""
     short = {key: value for key, value in figures.items() if not isinstance(value, list)}
     return Verdict(short, figures.get("floor") or {}, picture)

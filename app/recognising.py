@@ -12,7 +12,7 @@ from palm_assets.release.serving import Served
 state = st.session_state
 
 
-def recognise(words: Words, served: Served) -> None:
+def recognize(words: Words, served: Served) -> None:
     """Tell where a PNG comes from that is dropped onto the page, and make it again."""
     with st.expander(words("origin")):
         head = dropped_file(words("origin_drop"))

@@ -63,7 +63,7 @@ def walking(
         path = between(ends[0], ends[1], FRAMES)
         frames = []
         for first in range(0, FRAMES, model.chunk):
-            frames += list(model.draw(path[first : first + model.chunk], truncation=truncation))
+            frames += list(model.generate(path[first : first + model.chunk], truncation=truncation))
             yield len(frames), FRAMES
         shown = np.linspace(0, FRAMES - 1, STRIP).round().astype(int)
         return Walk(start + 1, end + 1, tuple(_png(frames[i]) for i in shown), _webp(frames))

@@ -117,7 +117,7 @@ class Yardsticks:
             crops: version of the real palms that it has to be among.
         """
         from palm_assets.quality.features import extract
-        from palm_assets.quality.prdc import neighbours
+        from palm_assets.quality.prdc import prdc
 
         try:
             yardstick = self.released()
@@ -127,7 +127,7 @@ class Yardsticks:
         except PalmError:
             return None  # whoever asks for the figures is told why; here there is just no second picture
         reference = yardstick.reference
-        near = neighbours(features, reference.subsample, reference.distances)
+        near = prdc(features, reference.subsample, reference.distances)
         row = int(reference.subsample_indices[near.nearest[0]])
         return Nearest(row, len(reference.subsample), yardstick.extractor.name)
 

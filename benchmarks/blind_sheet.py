@@ -43,7 +43,7 @@ def main() -> None:
 
     rng = np.random.default_rng(asked.seed)
     real = np.asarray(palms.images)[_of_many_hands(palms, TILES // 2, rng)]
-    ours = model.draw(model.latents(asked.seed, range(TILES - len(real))))
+    ours = model.generate(model.latents(asked.seed, range(TILES - len(real))))
     tiles, is_real = np.concatenate([real, ours]), [True] * len(real) + [False] * len(ours)
     if asked.size:
         tiles = _reduced(tiles, asked.size)
@@ -68,11 +68,11 @@ def _of_many_hands(palms: Crops, count: int, rng: np.random.Generator) -> list[i
 
 
 def _reduced(tiles: np.ndarray, size: int) -> np.ndarray:
-    count, colours, side, _ = tiles.shape
+    count, colors, side, _ = tiles.shape
     if side % size:
         raise SystemExit(f"--size must divide the palms' {side} px, as {side // 2} does")
     step = side // size
-    squares = tiles.reshape(count, colours, size, step, size, step)
+    squares = tiles.reshape(count, colors, size, step, size, step)
     return np.round(squares.mean((3, 5))).astype(np.uint8)
 
 

@@ -22,7 +22,7 @@ from palm_assets.detector.detection import DETECTOR_FILE, load_detector
 from palm_assets.detector.ultralytics_import import YOLO, DetectionModel
 from palm_assets.photos.index import index_photos
 from palm_assets.runtime import use_all_cores
-from palm_assets.synthetic import draw_kaggle_hands
+from palm_assets.synthetic import write_kaggle_hands
 
 PHOTOS = 320
 NAIVE_PHOTOS = 48
@@ -31,9 +31,9 @@ NAIVE_PHOTOS = 48
 def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
-        root = Path(sys.argv[1]) if len(sys.argv) > 1 else work / "drawn"
+        root = Path(sys.argv[1]) if len(sys.argv) > 1 else work / "synthetic"
         if len(sys.argv) == 1:
-            draw_kaggle_hands(root, photos=PHOTOS, people=40, seed=0, size=640)
+            write_kaggle_hands(root, photos=PHOTOS, people=40, seed=0, size=640)
         photos = index_photos(root, aspects=("palmar", "dorsal", "unknown"))
 
         # Speed does not depend on what a detector has learnt, so a fresh one serves.

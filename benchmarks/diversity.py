@@ -42,7 +42,7 @@ def main() -> None:
     version = asked.model or (release.model if release else store.current("dcgan_checkpoint").version)
     model, artifact = open_model(store, version)
     crops = open_crops(store.open("crops", artifact.manifest.inputs["crops"]))
-    ours = tones(model.draw(model.latents(SEED, range(asked.count))))
+    ours = tones(model.generate(model.latents(SEED, range(asked.count))))
     sets = {"trained on": tones(crops.train), "held out": tones(crops.holdout), "generated": ours}
 
     print(f"{'':14}" + "".join(f"{name:>14}" for name in sets))
@@ -60,8 +60,8 @@ def tones(images: np.ndarray) -> np.ndarray:
     """Individual typology angle in degrees, (N,), of the middle quarter of images uint8 (N, 3, S, S)."""
     side = images.shape[-1]
     middle = images[:, :, side * 3 // 8 : side * 5 // 8, side * 3 // 8 : side * 5 // 8]
-    colours = np.median(middle.reshape(*middle.shape[:2], -1), axis=2).astype(np.float32) / 255
-    light, _, yellow = cv2.cvtColor(colours[:, None, :], cv2.COLOR_RGB2Lab)[:, 0].T
+    colors = np.median(middle.reshape(*middle.shape[:2], -1), axis=2).astype(np.float32) / 255
+    light, _, yellow = cv2.cvtColor(colors[:, None, :], cv2.COLOR_RGB2Lab)[:, 0].T
     return np.degrees(np.arctan2(light - 50, np.maximum(yellow, 1e-6)))
 
 

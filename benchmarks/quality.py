@@ -190,7 +190,7 @@ def prepare_reference(extractor: Extractor, path: Path) -> None:
 
 
 def draw(folder: Path, count: int, *, seed: int, load: bool = False) -> Path | object:
-    """`count` PNGs of 128 px of smooth random colours, as palms are smooth."""
+    """`count` PNGs of 128 px of smooth random colors, as palms are smooth."""
     folder.mkdir()
     rng = np.random.default_rng(seed)
     for i in range(count):

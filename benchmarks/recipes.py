@@ -25,8 +25,8 @@ import numpy as np
 from palm_assets.crops.extraction import Crops, read_crops
 from palm_assets.gan.config import GanConfig
 from palm_assets.gan.sampler import PalmModel
-from palm_assets.gan.trainer import Game
-from palm_assets.gan.training_loop import STATE_FILE, ready_for_sampling, train
+from palm_assets.gan.trainer import Trainer
+from palm_assets.gan.training_loop import STATE_FILE, train, with_recomputed_batch_norm
 from palm_assets.gan.training_state import load_state
 from palm_assets.image_grid import grid
 from palm_assets.quality.config import ReferenceConfig
@@ -34,7 +34,7 @@ from palm_assets.quality.features import extract, load_extractor
 from palm_assets.quality.frechet import frechet_distance
 from palm_assets.quality.kid import kernel_distance
 from palm_assets.quality.reference import Reference, reference_from_features
-from palm_assets.quality.set_metrics import score_features
+from palm_assets.quality.set_metrics import evaluate_features
 from palm_assets.quality.statistics import FeatureStatistics
 from palm_assets.runtime import usable_cores
 from palm_assets.store.artifacts import Store
@@ -62,12 +62,12 @@ CONTESTANTS: dict[str, dict[str, Any]] = {
     "batch-norm": {"discriminator_norm": "batch", "r1": 0},
     "slow": {"generator_lr": 2e-4, "discriminator_lr": 8e-4},
     "batch-64": {"batch": 64},
-    "full-colour": {"augment_colour": 1.0},
-    "cutout": {"augment": ["colour", "translation", "cutout"]},
-    "rotation": {"augment": ["colour", "rotation", "translation"]},
+    "full-color": {"augment_color": 1.0},
+    "cutout": {"augment": ["color", "translation", "cutout"]},
+    "rotation": {"augment": ["color", "rotation", "translation"]},
     "always-augmented": {"augment_probability": 1.0},
     "relativistic": {"loss": "relativistic", "r2": 0.02},
-    "smoothstep": {"squash": "smoothstep"},
+    "smoothstep": {"output_activation": "smoothstep"},
 }
 MAIN = ["student", "textbook", "ours"]
 
@@ -120,13 +120,17 @@ def _contest(name: str, seed: int, minutes: float, palms: Crops, reference: Refe
         train(palms.train, config, work, stopped=over, report=lambda figures: None)
     finally:
         saved()
-    game = Game(palms.train, config)
-    notes = load_state(work / STATE_FILE, game.parts())
+    trainer = Trainer(palms.train, config)
+    notes = load_state(work / STATE_FILE, trainer.parts())
     assert notes is not None
     model = PalmModel(
-        ready_for_sampling(game.average, config), game.judge.eval(), config.networks(), run, work
+        with_recomputed_batch_norm(trainer.generator_ema, config),
+        trainer.discriminator_ema.eval(),
+        config.networks(),
+        run,
+        work,
     )
-    images = model.draw(model.latents(SEED, range(SAMPLES)))
+    images = model.generate(model.latents(SEED, range(SAMPLES)))
     grid(images[:64]).save(out / f"{run}.png")
     shutil.copy(work / STATE_FILE, work / f"{minutes:g}min.safetensors")
     row = {"name": name, "seed": seed, "minutes": minutes, "kimg": notes["seen"] / 1000}
@@ -142,7 +146,7 @@ def _measured(images: np.ndarray, reference: Reference) -> dict[str, float]:
     extractor = load_extractor(reference.extractor)  # type: ignore[arg-type]
     features = extract(extractor, images)
     name, digest = reference.identity
-    score = score_features(features, reference)
+    score = evaluate_features(features, reference)
     statistics = FeatureStatistics.from_features(reference.holdout, extractor=name, digest=digest)
     held_out = kernel_distance(features, reference.holdout, extractor=name, digest=digest)
     return {

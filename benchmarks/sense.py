@@ -19,7 +19,7 @@ from palm_assets.evaluation.model_evaluation import fresh_palms
 from palm_assets.quality.features import extract, load_extractor
 from palm_assets.quality.image_sets import open_images
 from palm_assets.quality.reference import Reference, load_reference
-from palm_assets.quality.set_metrics import SetScore, score_features
+from palm_assets.quality.set_metrics import SetMetrics, evaluate_features
 from palm_assets.quality.statistics import Floats
 from palm_assets.release.serving import open_model
 from palm_assets.stages.open_artifacts import open_crops
@@ -65,8 +65,8 @@ def main() -> None:
     print(f"planted {len(places)}, copies found {len(found)}, all beside their originals: {right}")
 
 
-def show(name: str, features: Floats, reference: Reference) -> SetScore:
-    score = score_features(features, reference)
+def show(name: str, features: Floats, reference: Reference) -> SetMetrics:
+    score = evaluate_features(features, reference)
     above, spread = score.excess or 0, score.kid_sd
     print(f"{name:<22} {score.frechet:>7.1f} {above:>12.1f} {score.kid:>8.3f} ± {spread:.3f} "
           f"{score.density:>9.2f} {score.coverage:>9.3f} {score.auth_pct:>7.0f} %")  # fmt: skip

@@ -31,9 +31,8 @@ from torchvision import datasets, transforms
 
 from palm_assets.gan.config import GanConfig
 from palm_assets.gan.networks import Discriminator, Generator
-from palm_assets.gan.trainer import Game
-from palm_assets.runtime import use_all_cores
-from palm_assets.runtime import keep_freed_memory
+from palm_assets.gan.trainer import Trainer
+from palm_assets.runtime import keep_freed_memory, use_all_cores
 
 BATCH, PICTURES = 64, 1024
 CROP = 200  # pixels of a photograph of 640 that a palm takes
@@ -63,7 +62,7 @@ def textbook_step(config: GanConfig) -> Callable[[Tensor], None]:
 
 
 def pictures_on_disk(folder: Path, size: int) -> Iterator[Tensor]:
-    """The textbook's data path, endless, from pictures of smooth colours, 8 kB each: palms take 6 to 14."""
+    """The textbook's data path, endless, from pictures of smooth colors, 8 kB each: palms take 6 to 14."""
     (folder / "palms").mkdir()
     random = np.random.default_rng(0)
     for number in range(PICTURES):
@@ -127,7 +126,7 @@ def our_rate(config: GanConfig, seconds: float, *, with_data: bool) -> float:
     """Images a second of ours."""
     _settle()
     bare = config.model_copy(update={"augment": [], "mirror": False})
-    return rate(Game(packed(config.image_size), config if with_data else bare).step, seconds)
+    return rate(Trainer(packed(config.image_size), config if with_data else bare).step, seconds)
 
 
 def _settle() -> None:
@@ -156,23 +155,23 @@ def main() -> None:
         print(f"{name:22} {value:7.0f} images/s")
     print(f"step: {rates['ours, step'] / rates['textbook, step']:.2f}x")
     print(f"whole loop: {rates['ours, whole loop'] / rates['textbook, whole loop']:.2f}x")
-    _explain(Game(packed(size), shape), rates["ours, whole loop"])
+    _explain(Trainer(packed(size), shape), rates["ours, whole loop"])
 
 
-def _explain(game: Game, speed: float) -> None:
+def _explain(trainer: Trainer, speed: float) -> None:
     """What our loop makes of the processor, and where its time goes."""
     _settle()
-    game.step()  # with the gradient penalty, which the counter cannot follow; the next has none
+    trainer.step()  # with the gradient penalty, which the counter cannot follow; the next has none
     with FlopCounterMode(display=False) as counter:
-        game.step()
+        trainer.step()
     flop = counter.get_total_flops() / BATCH
-    best = peak(torch.bfloat16 if game.bfloat16 else torch.float32)
-    precision = "bfloat16" if game.bfloat16 else "float32"
+    best = peak(torch.bfloat16 if trainer.bfloat16 else torch.float32)
+    precision = "bfloat16" if trainer.bfloat16 else "float32"
     print(f"ours computes in {precision}; {flop / 1e9:.2f} GFLOP an image, {speed * flop / best:.0%} of the "
           f"{best / 1e9:.0f} GFLOP/s of a large convolution")  # fmt: skip
     with profile(activities=[ProfilerActivity.CPU]) as profiled:
         for _ in range(ROUND):
-            game.step()
+            trainer.step()
     print(
         profiled.key_averages().table(sort_by="self_cpu_time_total", row_limit=14, max_name_column_width=45)
     )

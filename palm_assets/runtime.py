@@ -1,4 +1,4 @@
-"""Process-wide settings: threads, memory, garbage collection. Entry points call `configure`, imports never do."""
+"""Process-wide settings: threads, memory, garbage collection. Entry points call `configure`, not imports."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import os
 
 TRIM_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -4, -8  # of glibc's malloc.h
 NEVER = 2**31 - 1
-# Dagster's import alone makes 150,000 objects that stay. Python's usual thresholds look through them again and
-# again, which costs a twelfth of the import.
+# Dagster's import alone makes 150,000 objects that stay. With Python's usual thresholds the collector visits
+# them again and again, which costs a twelfth of the import.
 COLLECTION_THRESHOLDS = (100_000, 50, 100)
 
 

@@ -5,7 +5,7 @@ import dagster as dg
 from palm_assets.crops.config import CropConfig
 from palm_assets.detector.config import DetectorConfig
 from palm_assets.errors import RefusedError
-from palm_assets.evaluation.model_evaluation import ScoreConfig
+from palm_assets.evaluation.model_evaluation import EvaluationConfig
 from palm_assets.gan.config import GanConfig
 from palm_assets.quality.config import ReferenceConfig
 from palm_assets.release.gate import release_candidate
@@ -29,7 +29,7 @@ class PhotosForm(PhotosConfig, dg.Config):
 
 
 class BoxesForm(BoxesConfig, dg.Config):
-    """Which labelled palms the detector learns from."""
+    """Which labeled palms the detector learns from."""
 
 
 class DetectorForm(DetectorConfig, dg.Config):
@@ -48,7 +48,7 @@ class ReferenceForm(ReferenceConfig, dg.Config):
     """How the reference statistics are made."""
 
 
-class ScoreForm(ScoreConfig, dg.Config):
+class EvaluationForm(EvaluationConfig, dg.Config):
     """How many palms are scored."""
 
 
@@ -72,9 +72,9 @@ def raw_hands(context: dg.AssetExecutionContext, config: PhotosForm, palms: Palm
     code_version=stages.CODE_VERSIONS["boxes"],
 )
 def raw_palm_boxes(context: dg.AssetExecutionContext, config: BoxesForm, palms: PalmStore) -> ArtifactResult:
-    """Pictures with labelled palms, for the detector to learn from."""
+    """Pictures with labeled palms, for the detector to learn from."""
     with clear_failures():
-        made = stages.make_boxes(palms.store(), config, progress=logged(context, "labelled pictures"))
+        made = stages.make_boxes(palms.store(), config, progress=logged(context, "labeled pictures"))
     return materialized(context, made)
 
 
@@ -163,12 +163,12 @@ def fid_reference(
     group_name="quality",
     kinds={"pytorch", "scipy"},
     owners=OWNERS,
-    code_version=stages.CODE_VERSIONS["scores"],
+    code_version=stages.CODE_VERSIONS["evaluations"],
     automation_condition=FOLLOWS_DATA,
 )
-def palm_scores(
+def palm_evaluation(
     context: dg.AssetExecutionContext,
-    config: ScoreForm,
+    config: EvaluationForm,
     palms: PalmStore,
     dcgan_checkpoint: Artifact,
     fid_reference: Artifact,
@@ -176,7 +176,7 @@ def palm_scores(
 ) -> ArtifactResult:
     """How far the model's palms are from real ones, beside what real people score."""
     with clear_failures():
-        made = stages.make_scores(palms.store(), dcgan_checkpoint, fid_reference, cropped_palms, config)
+        made = stages.make_evaluation(palms.store(), dcgan_checkpoint, fid_reference, cropped_palms, config)
     context.log.info(made.facts["text"])
     return materialized(context, made, pictures=["beside_real.png"])
 
@@ -195,18 +195,18 @@ def palm_release(
     palms: PalmStore,
     dcgan_checkpoint: Artifact,
     fid_reference: Artifact,
-    palm_scores: Artifact,
+    palm_evaluation: Artifact,
 ) -> dg.MaterializeResult[None]:
     """The model that the page serves: it moves only to one that passed the gate."""
     scored = {"model": dcgan_checkpoint.version, "reference": fid_reference.version}
     with clear_failures():
-        if palm_scores.manifest.inputs != scored:
+        if palm_evaluation.manifest.inputs != scored:
             raise RefusedError(
                 "The scores are of another model or reference",
-                where=palm_scores.folder,
-                hint="Materialize palm_scores first.",
+                where=palm_evaluation.folder,
+                hint="Materialize palm_evaluation first.",
             )
-        release = release_candidate(palms.store(), palm_scores, gate)
+        release = release_candidate(palms.store(), palm_evaluation, gate)
     context.log.info(f"released model {release.model}")
     return dg.MaterializeResult(
         data_version=dg.DataVersion(f"{release.model}-{release.reference}"),
@@ -214,8 +214,8 @@ def palm_release(
             "model": release.model,
             "reference": release.reference,
             "released": str(release.released),
-            "scores": dg.MetadataValue.md(f"```\n{palm_scores.facts['text']}\n```"),
+            "scores": dg.MetadataValue.md(f"```\n{palm_evaluation.facts['text']}\n```"),
             "samples": picture(dcgan_checkpoint.folder / "samples.png"),
-            **figures(palm_scores.facts),
+            **figures(palm_evaluation.facts),
         },
     )

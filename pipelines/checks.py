@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from palm_assets.release.checks import Verdict, judge_detector, judge_photos
+from palm_assets.release.checks import CheckResult, check_detector, check_photos
 from palm_assets.release.config import GateConfig
 from palm_assets.release.decisions import record, refusal
-from palm_assets.release.gate import judge_cut, judge_palms
+from palm_assets.release.gate import check_crops_artifact, check_evaluation
 from palm_assets.release.load_check import CHECK as LOADS
-from palm_assets.release.load_check import judge_loading
+from palm_assets.release.load_check import check_loading
 from palm_assets.store.artifacts import Artifact
 from pipelines.reporting import picture
 from pipelines.resources import PalmStore, clear_failures
@@ -38,7 +38,7 @@ def photographs_are_sane(
     context: dg.AssetCheckExecutionContext, gate: Gate, raw_hands: Artifact
 ) -> dg.AssetCheckResult:
     """Counts, people, and the share of unusable files."""
-    return _told(context, judge_photos(raw_hands.facts, gate))
+    return _told(context, check_photos(raw_hands.facts, gate))
 
 
 @dg.asset_check(asset="palm_detector", blocking=True, description="It finds palms that it never saw.")
@@ -46,7 +46,7 @@ def detector_finds_palms(
     context: dg.AssetCheckExecutionContext, gate: Gate, palm_detector: Artifact
 ) -> dg.AssetCheckResult:
     """AP50 on the test split."""
-    return _told(context, judge_detector(palm_detector.facts, gate), palm_detector, "detections.png")
+    return _told(context, check_detector(palm_detector.facts, gate), palm_detector, "detections.png")
 
 
 @dg.asset_check(asset="cropped_palms", blocking=True, description="A palm on most photographs, people split.")
@@ -55,7 +55,7 @@ def crops_are_sane(
 ) -> dg.AssetCheckResult:
     """Share of photographs with a palm, counts, and nobody on both sides of the split."""
     with clear_failures():
-        verdict = judge_cut(cropped_palms, gate)
+        verdict = check_crops_artifact(cropped_palms, gate)
     return _told(context, verdict, cropped_palms, "contact_sheet.png")
 
 
@@ -70,25 +70,25 @@ def loads_and_draws(
 ) -> dg.AssetCheckResult:
     """Weights that are finite and can be loaded."""
     with clear_failures():
-        verdict = judge_loading(palms.store(), dcgan_checkpoint.version)
+        verdict = check_loading(palms.store(), dcgan_checkpoint.version)
         record(palms.store(), dcgan_checkpoint.version, [verdict])
     return _told(context, verdict)
 
 
 @dg.multi_asset_check(
     specs=[
-        dg.AssetCheckSpec(name, asset="palm_scores", blocking=True, description=what)
+        dg.AssetCheckSpec(name, asset="palm_evaluation", blocking=True, description=what)
         for name, what in OF_SCORES.items()
     ],
-    name="palms_are_good_enough",
+    name="evaluation_passes",
 )
-def palms_are_good_enough(
-    context: dg.AssetCheckExecutionContext, gate: Gate, palms: PalmStore, palm_scores: Artifact
+def evaluation_passes(
+    context: dg.AssetCheckExecutionContext, gate: Gate, palms: PalmStore, palm_evaluation: Artifact
 ) -> Iterator[dg.AssetCheckResult]:
     """What the candidate's palms are like, in themselves and beside those of the released model."""
-    store, model = palms.store(), palm_scores.manifest.inputs["model"]
+    store, model = palms.store(), palm_evaluation.manifest.inputs["model"]
     with clear_failures():
-        verdicts = judge_palms(store, palm_scores, gate)
+        verdicts = check_evaluation(store, palm_evaluation, gate)
         record(store, model, verdicts)
         folder = store.open("models", model).folder
     if why := refusal(verdicts):
@@ -97,13 +97,13 @@ def palms_are_good_enough(
         name = PICTURED.get(verdict.check)
         shown = {"samples": picture(folder / name)} if name else {}
         if verdict.check == "not_memorised":
-            shown = {"beside its nearest photographs": picture(palm_scores.folder / "beside_real.png")}
+            shown = {"beside its nearest photographs": picture(palm_evaluation.folder / "beside_real.png")}
         yield _result(verdict, shown)
 
 
 def _told(
     context: dg.AssetCheckExecutionContext,
-    verdict: Verdict,
+    verdict: CheckResult,
     artifact: Artifact | None = None,
     pictured: str = "",
 ) -> dg.AssetCheckResult:
@@ -112,7 +112,7 @@ def _told(
     return _result(verdict, {} if artifact is None else {pictured: picture(artifact.folder / pictured)})
 
 
-def _result(verdict: Verdict, shown: dict[str, dg.MetadataValue]) -> dg.AssetCheckResult:
+def _result(verdict: CheckResult, shown: dict[str, dg.MetadataValue]) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         check_name=verdict.check,
         passed=verdict.passed,

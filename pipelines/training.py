@@ -1,4 +1,4 @@
-"""Training in a process of its own, which streams what it says and shows while it runs."""
+"""Training in a process of its own, which streams its log lines and metrics while it runs."""
 
 import json
 import sys
@@ -16,7 +16,7 @@ import dagster_pipes as dg_pipes
 import palm_assets.errors
 from palm_assets.errors import PalmError
 from palm_assets.stages.make import Runner
-from palm_assets.stages.training_job import Job
+from palm_assets.stages.training_job import TrainingJob
 
 RETRIES = 2
 SECONDS_TO_LOOK = 0.01
@@ -26,8 +26,8 @@ SECONDS_TO_SAVE = 9  # from a cancellation until the trainer must be gone; it gi
 def in_another_process(context: dg.AssetExecutionContext) -> Runner:
     """A runner that trains in a process of its own, and survives its crash.
 
-    Log lines arrive as they are said; each evaluation becomes an observation of the asset, with its figures
-    and its sample grid. A cancellation is passed on, and the trainer saves its state before it goes.
+    Log lines arrive as they are written; each report becomes an observation of the asset, with metrics and a
+    sample grid. A cancellation is passed on, and the trainer saves its state before it goes.
     """
     client = dg.PipesSubprocessClient(
         forward_termination=True,
@@ -35,12 +35,13 @@ def in_another_process(context: dg.AssetExecutionContext) -> Runner:
         message_reader=_Observing(context),
     )
 
-    def run(job: Job) -> dict[str, Any]:
+    def run(job: TrainingJob) -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as folder:
             answer = Path(folder) / "answer.json"
             command = [sys.executable, "-m", "palm_assets.stages.worker"]
             try:
-                client.run(context=context, command=command, extras={"job": {**job, "answer": str(answer)}})
+                extras = {"job": job.model_dump(mode="json"), "answer": str(answer)}
+                client.run(context=context, command=command, extras=extras)
             except Exception as error:
                 # A refusal is told by its own error; anything else is the crash that Pipes reports, after
                 # which the trainer goes on where it last saved. A retry policy would do so after a
@@ -110,15 +111,15 @@ def whole_lines(path: Path, ended: Callable[[], bool]) -> Iterator[str]:
                 time.sleep(SECONDS_TO_LOOK)
 
 
-def observe(context: dg.AssetExecutionContext, figures: dict[str, float], picture: str | None = None) -> None:
-    """Record where training stands: figures, which the UI plots, and a JPEG in base64."""
-    metadata: dict[str, Any] = dict(figures)
-    if picture is not None:
-        metadata["samples"] = dg.MetadataValue.md(f"![samples](data:image/jpeg;base64,{picture})")
+def observe(context: dg.AssetExecutionContext, metrics: dict[str, float], image: str | None = None) -> None:
+    """Record how training is doing: metrics, which the UI plots, and a JPEG in base64."""
+    metadata: dict[str, Any] = dict(metrics)
+    if image is not None:
+        metadata["samples"] = dg.MetadataValue.md(f"![samples](data:image/jpeg;base64,{image})")
     context.log_event(dg.AssetObservation(context.asset_key, metadata=metadata))
 
 
 def _refusal(answer: dict[str, Any]) -> PalmError:
-    told = answer["error"]
+    details = answer["error"]
     kind: type[PalmError] = getattr(palm_assets.errors, answer["type"], PalmError)
-    return kind(told["what"], where=told["where"], hint=told["hint"])
+    return kind(details["what"], where=details["where"], hint=details["hint"])

@@ -36,7 +36,7 @@ def publish_model(
         if calibration is not None:
             (folder / "calibration.json").write_text(json.dumps(calibration))
         model = load_model(folder, "draft")
-        grid(model.draw(model.latents(0, range(4)))).save(folder / "samples.png")
+        grid(model.generate(model.latents(0, range(4)))).save(folder / "samples.png")
         return {"image_size": networks.image_size, **facts}
 
     made_of = {"seed": str(seed), **(inputs or {})}

@@ -121,7 +121,7 @@ def test_a_minimum_score_that_too_few_reach_is_exit_code_1_and_the_rest_is_writt
         ("--seed", "-1"),
         ("--truncation", "0"),
         ("--min-score", "2"),
-        ("--colour", "red"),
+        ("--color", "red"),
     ],
 )
 def test_misuse_is_exit_code_2(palms: Callable[..., Result], wrong: tuple[str, str]) -> None:

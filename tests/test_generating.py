@@ -47,7 +47,7 @@ def test_image_i_depends_on_seed_plus_i_alone(model: PalmModel) -> None:
 def test_how_many_are_asked_for_at_once_does_not_change_a_pixel(model: PalmModel) -> None:
     expected = drawn(model, 37)
     for start in range(0, 37, 5):
-        images = model.draw(model.latents(7, range(start, min(start + 5, 37))))
+        images = model.generate(model.latents(7, range(start, min(start + 5, 37))))
         for one, image, score in zip(expected[start:], images, model.scores(images), strict=False):
             np.testing.assert_array_equal(one.image, image)
             assert one.score == score
@@ -209,7 +209,7 @@ def test_a_folder_with_anything_else_in_it_is_left_alone(model: PalmModel, tmp_p
 
 
 def test_without_a_calibration_the_score_is_the_sigmoid_of_the_logit(model: PalmModel) -> None:
-    images = model.draw(model.latents(1, range(5)))
+    images = model.generate(model.latents(1, range(5)))
     np.testing.assert_allclose(model.scores(images), 1 / (1 + np.exp(-model.logits(images))), rtol=1e-5)
     assert model.scores(images).dtype == np.float32
     assert model.scoring == "raw"
@@ -222,7 +222,7 @@ def test_with_a_calibration_the_score_is_the_calibrated_probability(
         calibration={"method": "platt", "x": [2.0, -1.0], "y": [], "n_real": 9999, "n_fake": 9999}
     )
     model = load_model(artifact.folder, artifact.version)
-    images = model.draw(model.latents(1, range(5)))
+    images = model.generate(model.latents(1, range(5)))
     np.testing.assert_allclose(
         model.scores(images), 1 / (1 + np.exp(1 - 2 * model.logits(images))), atol=1e-3
     )

@@ -24,7 +24,7 @@ def test_a_packed_model_is_half_as_large_and_draws_almost_the_same(
     assert packed.manifest.files[weights].bytes < 0.7 * model.manifest.files[weights].bytes
     before, after = load_model(model.folder, ""), load_model(packed.folder, "")
     latents = before.latents(0, range(8))
-    difference = before.draw(latents).astype(int) - after.draw(latents)
+    difference = before.generate(latents).astype(int) - after.generate(latents)
     assert np.abs(difference).mean() < 2
 
 

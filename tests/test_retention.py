@@ -38,8 +38,8 @@ def month_day(store: Store, day: int, photos: Artifact, detector: Artifact) -> d
     crops = make(store, "crops", f"crops {day}", photos=photos, detector=detector)
     model = make(store, "models", f"model {day}", crops=crops)
     reference = make(store, "reference", f"reference {day}", crops=crops)
-    scores = make(store, "scores", f"scores {day}", model=model, reference=reference)
-    return {"crops": crops, "models": model, "reference": reference, "scores": scores}
+    scores = make(store, "evaluations", f"scores {day}", model=model, reference=reference)
+    return {"crops": crops, "models": model, "reference": reference, "evaluations": scores}
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_the_released_model_keeps_all_that_it_was_made_from_its_scores_and_its_r
 ) -> None:
     store.release(days[0]["models"], days[0]["reference"])
     removed = tidy(store, ONE)
-    for kind in ("crops", "models", "reference", "scores"):
+    for kind in ("crops", "models", "reference", "evaluations"):
         assert left(store, kind) == {days[0][kind].version, days[3][kind].version}  # and of the newest model
     assert len(removed) == 8
     for kind in ("photos", "detector", "boxes"):

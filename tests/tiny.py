@@ -3,8 +3,13 @@
 from typing import Any
 
 TINY: dict[str, dict[str, Any]] = {
-    "raw_hands": {"drawn_photos": 80, "drawn_people": 16, "drawn_size": 128},
-    "raw_palm_boxes": {"drawn_train": 24, "drawn_valid": 6, "drawn_test": 6, "drawn_size": 128},
+    "raw_hands": {"synthetic_photos": 80, "synthetic_people": 16, "synthetic_size": 128},
+    "raw_palm_boxes": {
+        "synthetic_train": 24,
+        "synthetic_valid": 6,
+        "synthetic_test": 6,
+        "synthetic_size": 128,
+    },
     # Two short epochs find nothing for certain, so any box will do: what is tested here is the flow.
     "palm_detector": {"epochs": 2, "image_size": 64, "batch": 8},
     "cropped_palms": {"image_size": 16, "no_palm": "whole_photo"},
@@ -19,7 +24,7 @@ TINY: dict[str, dict[str, Any]] = {
         "discriminator_width": 8,
     },
     "fid_reference": {},
-    "palm_scores": {"count": 8},
+    "palm_evaluation": {"count": 8},
 }
 
 LENIENT: dict[str, Any] = {

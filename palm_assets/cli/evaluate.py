@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from palm_assets.quality.frechet import FrechetResult
     from palm_assets.quality.image_sets import ImageSet
     from palm_assets.quality.kid import KidResult
-    from palm_assets.quality.set_metrics import SetScore
+    from palm_assets.quality.set_metrics import SetMetrics
     from palm_assets.store.artifacts import Artifact, Store
 
 
@@ -55,18 +55,18 @@ def evaluate(
     store = store_of(ctx, own_home)
     statistics = _reference(store, reference)
     from palm_assets.evaluation.model_evaluation import fresh_palms, usual_count
-    from palm_assets.progress import shown
+    from palm_assets.progress import progress_bar
     from palm_assets.release.serving import open_model, released_model
 
     model = open_model(store, version)[0] if version else released_model(store)
-    from palm_assets.quality.reference import score_set
+    from palm_assets.quality.reference import evaluate_set
     from palm_assets.quality.reference_files import load_reference
 
     loaded = load_reference(statistics.folder)
     wanted = count or usual_count(loaded)
-    with shown("palms scored", "palm") as progress:
+    with progress_bar("palms scored", "palm") as progress:
         images = fresh_palms(model, wanted)
-        score = score_set(images, loaded, progress=lambda done, _: progress(done, wanted))
+        score = evaluate_set(images, loaded, progress=lambda done, _: progress(done, wanted))
     _tell(score, as_json, {"model": model.version, "reference": statistics.version})
 
 
@@ -108,21 +108,21 @@ def fid(
     """
     if reference and against:
         raise click.UsageError("--reference and --against are two ways to say the same: give one.")
-    from palm_assets.progress import shown
+    from palm_assets.progress import progress_bar
     from palm_assets.quality.image_sets import min_score_of, open_images
 
     candidates = open_images(images)
     if against is not None:
-        with shown("images looked at", "image") as progress:
+        with progress_bar("images looked at", "image") as progress:
             pair = _compared(candidates, open_images(against), extractor, progress)
         _tell_pair(*pair, min_score_of(candidates), as_json)
         return
     statistics = _reference(store_of(ctx, own_home), reference)
-    from palm_assets.quality.reference import score_set
+    from palm_assets.quality.reference import evaluate_set
     from palm_assets.quality.reference_files import load_reference
 
-    with shown("images scored", "image") as progress:
-        score = score_set(candidates, load_reference(statistics.folder), progress=progress)
+    with progress_bar("images scored", "image") as progress:
+        score = evaluate_set(candidates, load_reference(statistics.folder), progress=progress)
     score = replace(score, min_score=min_score_of(candidates))
     _tell(score, as_json, {"reference": statistics.version})
 
@@ -163,7 +163,7 @@ def _compared(
     return frechet_distance(sample, statistics), kernel_distance(sample, real, extractor=name, digest=digest)
 
 
-def _tell(score: SetScore, as_json: bool, versions: dict[str, str]) -> None:
+def _tell(score: SetMetrics, as_json: bool, versions: dict[str, str]) -> None:
     if as_json:
         figures = {key: value for key, value in score.to_json().items() if key not in ("nearest", "distance")}
         click.echo(json.dumps({**versions, **figures}, indent=2))

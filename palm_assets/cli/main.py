@@ -112,7 +112,7 @@ def generate(
     store = store_of(ctx, own_home)
     from palm_assets.generation.archives import write_folder, write_zip
     from palm_assets.generation.generate import Request, Tally, generate
-    from palm_assets.progress import shown
+    from palm_assets.progress import progress_bar
     from palm_assets.release.serving import STARTER, model_at_hand, open_model
 
     request = Request(count, secrets.randbelow(2**32) if seed is None else seed, truncation, min_score)
@@ -128,7 +128,7 @@ def generate(
             err=True,
         )
     tally = Tally()
-    with shown("palms", "palm") as progress:
+    with progress_bar("palms", "palm") as progress:
         palms = generate(model, request, progress=progress, tally=tally)
         (write_zip if out.suffix.lower() == ".zip" else write_folder)(out, palms, model)
     quality = f"mean score {tally.mean_score:.3f} ({model.scoring})"

@@ -21,7 +21,7 @@ from palm_assets.errors import ArtifactCorruptError, DatasetError
 from palm_assets.image_grid import grid
 from palm_assets.photos.index import Photo, PhotoIndex
 from palm_assets.photos.reader import read_photo
-from palm_assets.progress import Progress, silent
+from palm_assets.progress import Progress, no_progress
 
 CROPS_FILE = "crops.npy"
 SHEET_TILES = 100
@@ -79,7 +79,12 @@ class Crops:
 
 
 def make_crops(
-    photos: PhotoIndex, detector: Detector, config: CropConfig, folder: Path, *, progress: Progress = silent
+    photos: PhotoIndex,
+    detector: Detector,
+    config: CropConfig,
+    folder: Path,
+    *,
+    progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """Cut the palm out of every photo.
 

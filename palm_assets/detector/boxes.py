@@ -1,4 +1,4 @@
-"""A Roboflow-style YOLO export, read as it is found in the wild, into one index of labelled pictures.
+"""A Roboflow-style YOLO export, read as it is found in the wild, into one index of labeled pictures.
 
 Exports differ: relative paths that lead nowhere, unknown class names, a missing split, polygons in place of
 boxes. This module settles all that once; what follows sees one class and three splits.
@@ -30,7 +30,7 @@ PALM_WORDS = ("palm", "hand", "ладон")
 
 
 @dataclass(frozen=True)
-class LabelledPicture:
+class LabeledImage:
     """One picture and its palms: `boxes` are (x centre, y centre, width, height) as shares of the picture."""
 
     path: str
@@ -40,13 +40,13 @@ class LabelledPicture:
 
 @dataclass(frozen=True)
 class BoxSet:
-    """Labelled pictures under `root`, one class: palm."""
+    """Labeled pictures under `root`, one class: palm."""
 
     root: Path
-    pictures: tuple[LabelledPicture, ...]
+    pictures: tuple[LabeledImage, ...]
     palm_class: str
 
-    def of(self, split: Split) -> list[LabelledPicture]:
+    def of(self, split: Split) -> list[LabeledImage]:
         """The pictures of one split."""
         return [picture for picture in self.pictures if picture.split == split]
 
@@ -72,14 +72,14 @@ def read_export(root: Path, *, palm_class: str | None = None, seed: int = 0) -> 
 
     Raises:
         SourceNotFoundError: no such folder, or no `data.yaml` below it.
-        DatasetError: no class is clearly the palm, a label cannot be read, or no picture is labelled.
+        DatasetError: no class is clearly the palm, a label cannot be read, or no picture is labeled.
     """
     if not root.is_dir():
         raise SourceNotFoundError("There is no such folder", where=root, hint="Check the path in the config.")
     described = sorted(root.rglob("data.yaml"), key=lambda path: (len(path.parts), path))
     if not described:
         raise SourceNotFoundError(
-            "The folder holds no data.yaml", where=root, hint="Point it at a YOLO export of labelled palms."
+            "The folder holds no data.yaml", where=root, hint="Point it at a YOLO export of labeled palms."
         )
     base = described[0].parent
     try:
@@ -93,7 +93,7 @@ def read_export(root: Path, *, palm_class: str | None = None, seed: int = 0) -> 
         ) from error
     chosen = _palm_class(names, palm_class, described[0])
 
-    pictures: list[LabelledPicture] = []
+    pictures: list[LabeledImage] = []
     taken: set[Path] = set()
     for split in SPLITS:
         folder = _split_folder(base, description, split)
@@ -125,13 +125,13 @@ def read_box_set(folder: Path, root: Path) -> BoxSet:
     """
     if not root.is_dir():
         raise SourceNotFoundError(
-            "The folder of the labelled pictures is gone",
+            "The folder of the labeled pictures is gone",
             where=root,
             hint="Put it back, or materialize raw_palm_boxes.",
         )
     stored = json.loads((folder / "boxes.json").read_text())
     pictures = tuple(
-        LabelledPicture(row["path"], row["split"], tuple((b[0], b[1], b[2], b[3]) for b in row["boxes"]))
+        LabeledImage(row["path"], row["split"], tuple((b[0], b[1], b[2], b[3]) for b in row["boxes"]))
         for row in stored["pictures"]
     )
     return BoxSet(root, pictures, stored["palm_class"])
@@ -205,7 +205,7 @@ def _split_folder(base: Path, description: dict[str, Any], split: Split) -> Path
     )
 
 
-def _pictures(base: Path, folder: Path, split: Split, palm: int) -> Iterable[LabelledPicture]:
+def _pictures(base: Path, folder: Path, split: Split, palm: int) -> Iterable[LabeledImage]:
     for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES):
         parts = list(path.relative_to(base).parts)
         named_images = [i for i, part in enumerate(parts[:-1]) if part == "images"]
@@ -213,7 +213,7 @@ def _pictures(base: Path, folder: Path, split: Split, palm: int) -> Iterable[Lab
             parts[named_images[-1]] = "labels"
         label = base.joinpath(*parts).with_suffix(".txt")
         boxes = _read_label(label, palm) if label.is_file() else ()
-        yield LabelledPicture(path.relative_to(base).as_posix(), split, boxes)
+        yield LabeledImage(path.relative_to(base).as_posix(), split, boxes)
 
 
 def _read_label(path: Path, palm: int) -> tuple[tuple[float, float, float, float], ...]:
@@ -250,7 +250,7 @@ def _box_of(numbers: list[float]) -> tuple[float, float, float, float]:
     return ((left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
 
 
-def _with_all_splits(pictures: list[LabelledPicture], seed: int) -> list[LabelledPicture]:
+def _with_all_splits(pictures: list[LabeledImage], seed: int) -> list[LabeledImage]:
     missing = [split for split in SPLITS if not any(p.split == split for p in pictures)]
     if "train" in missing or not missing:
         return pictures
@@ -261,6 +261,6 @@ def _with_all_splits(pictures: list[LabelledPicture], seed: int) -> list[Labelle
         number: split for i, split in enumerate(missing) for number in train[i * share : (i + 1) * share]
     }
     return [
-        LabelledPicture(picture.path, moved.get(number, picture.split), picture.boxes)
+        LabeledImage(picture.path, moved.get(number, picture.split), picture.boxes)
         for number, picture in enumerate(pictures)
     ]

@@ -15,12 +15,12 @@ TRUTH = (255, 255, 255)
 FOUND = (40, 220, 90)
 
 
-def draw_detections(
+def detection_grid(
     photos: Sequence[np.ndarray],
     truths: Sequence[Sequence[tuple[float, float, float, float]]],
     found: Sequence[Detection | None],
 ) -> Image.Image:
-    """One tile a photo: labelled boxes (centre and size as shares) in white, the detection in green."""
+    """One tile a photo: labeled boxes (centre and size as shares) in white, the detection in green."""
     tiles = []
     for photo, boxes, detection in zip(photos, truths, found, strict=True):
         height, width = photo.shape[:2]

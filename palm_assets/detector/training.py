@@ -16,9 +16,10 @@ from safetensors.torch import save_file
 from palm_assets.detector.boxes import BoxSet, lay_out_for_ultralytics
 from palm_assets.detector.config import DetectorConfig
 from palm_assets.detector.detection import DETECTOR_FILE, load_detector
-from palm_assets.detector.detection_grid import draw_detections
+from palm_assets.detector.detection_grid import detection_grid
 from palm_assets.errors import DetectorError, PalmError, PhotoError, TrainingStoppedError
 from palm_assets.photos.reader import read_photo
+from palm_assets.progress import ShouldStop, never
 from palm_assets.runtime import use_all_cores
 
 PICTURED = 24
@@ -35,7 +36,7 @@ def train_detector(
     work: Path,
     *,
     on_epoch: Callable[[int, dict[str, float]], None] = lambda epoch, figures: None,
-    stopped: Callable[[], bool] = lambda: False,
+    should_stop: ShouldStop = never,
 ) -> dict[str, Any]:
     """Train on the training split, keep the epoch that is best on the validation split, measure on the test.
 
@@ -71,7 +72,7 @@ def train_detector(
             on_epoch(trainer.epoch + 1, figures)
 
     def stop(trainer: Any) -> None:
-        if stopped():
+        if should_stop():
             raise TrainingStoppedError(
                 "Training was stopped", hint="Materialize it again: it goes on after its last whole epoch."
             )
@@ -172,7 +173,7 @@ def _failures_explained(boxes: BoxSet) -> Iterator[None]:
         raise DetectorError(
             f"Training the detector failed: {error}",
             where=boxes.root,
-            hint="Check the labelled pictures there.",
+            hint="Check the labeled pictures there.",
         ) from error
 
 
@@ -204,4 +205,4 @@ def _picture(boxes: BoxSet, folder: Path) -> None:
             photos.append(read_photo(boxes.root / picture.path))
             truths.append(picture.boxes)
     found = load_detector(folder).detect(photos)
-    draw_detections(photos, truths, found).save(folder / "detections.png")
+    detection_grid(photos, truths, found).save(folder / "detections.png")

@@ -14,7 +14,7 @@ from palm_assets.evaluation.measures import Measures
 from palm_assets.quality.floor import kid_side
 from palm_assets.quality.frechet import frechet_distance
 from palm_assets.quality.kid import kernel_distance
-from palm_assets.quality.prdc import neighbour_distances
+from palm_assets.quality.prdc import neighbor_distances
 from palm_assets.quality.reference import Reference
 from palm_assets.quality.statistics import Doubles, Floats
 
@@ -57,5 +57,5 @@ def measure(
 
 def _nearest_other(ours: Floats, real: Floats) -> float:
     count = min(len(ours), len(real))
-    between = [float(np.median(neighbour_distances(rows[:count], k=1))) for rows in (ours, real)]
+    between = [float(np.median(neighbor_distances(rows[:count], k=1))) for rows in (ours, real)]
     return between[0] / between[1]

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from palm_assets.quality.reference import Reference
 
 CHUNK = 64
-SCORE_FILE = "score.json"
+EVALUATION_FILE = "score.json"
 BESIDE_FILE = "beside_real.png"
 PAIRS = 24
 REAL = 1000  # photographs that tell the usual contrast
 SEED = 3 * 10**9  # palms that nobody chose: neither people's seeds nor those of the calibration
 
 
-class ScoreConfig(BaseModel):
+class EvaluationConfig(BaseModel):
     """How many palms of a model are scored.
 
     The Fréchet distance grows as sets shrink, so by default as many are drawn as the reference's floor was
@@ -37,8 +37,12 @@ class ScoreConfig(BaseModel):
     sets: int = Field(4, ge=2, le=100, description="sets of that many palms")
 
 
-def score_model(
-    model_folder: Path, reference_folder: Path, train_images: np.ndarray, config: ScoreConfig, folder: Path
+def evaluate_model(
+    model_folder: Path,
+    reference_folder: Path,
+    train_images: np.ndarray,
+    config: EvaluationConfig,
+    folder: Path,
 ) -> dict[str, Any]:
     """Score fresh palms of a model; writes `score.json` and `beside_real.png`.
 
@@ -60,7 +64,7 @@ def score_model(
     from palm_assets.quality.extractors.identity import require_same_extractor
     from palm_assets.quality.features import extract, load_extractor
     from palm_assets.quality.reference_files import load_reference
-    from palm_assets.quality.set_metrics import score_features
+    from palm_assets.quality.set_metrics import evaluate_features
 
     model, reference = load_model(model_folder, ""), load_reference(reference_folder)
     extractor = load_extractor(reference.extractor, precision=reference.precision)  # type: ignore[arg-type]
@@ -77,12 +81,12 @@ def score_model(
         features.append(extract(extractor, looked_at(fresh_palms(model, count, first=number * count))))
     some_real = train_images[np.linspace(0, len(train_images) - 1, min(REAL, len(train_images))).astype(int)]
     measures = measure(features, np.concatenate(contrast), contrasts(some_real), reference)
-    score = score_features(features[0], reference)
-    (folder / SCORE_FILE).write_text(json.dumps(score.to_json(), indent=1) + "\n")
+    score = evaluate_features(features[0], reference)
+    (folder / EVALUATION_FILE).write_text(json.dumps(score.to_json(), indent=1) + "\n")
 
     shown = np.linspace(0, count - 1, min(PAIRS, count)).astype(int)
     columns = 8
-    images = model.draw(model.latents(SEED, shown.tolist()))
+    images = model.generate(model.latents(SEED, shown.tolist()))
     rows = [images[i : i + columns] for i in range(0, len(shown), columns)]
     below = [train_images[score.nearest[shown]][i : i + columns] for i in range(0, len(shown), columns)]
     pairs = [row for pair in zip(rows, below, strict=True) for row in pair]
@@ -101,4 +105,4 @@ def usual_count(reference: Reference) -> int:
 def fresh_palms(model: PalmModel, count: int, *, first: int = 0) -> Iterator[np.ndarray]:
     """Batches (at most `CHUNK`, 3, S, S) of `count` palms that nobody chose, drawn as they are needed."""
     for start in range(first, first + count, CHUNK):
-        yield model.draw(model.latents(SEED, range(start, min(start + CHUNK, first + count))))
+        yield model.generate(model.latents(SEED, range(start, min(start + CHUNK, first + count))))

@@ -1,4 +1,4 @@
-"""A model on disk: weights as safetensors, a config, figures, and a card for people."""
+"""A model on disk: weights as safetensors, the network config, metrics, and a model card."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from pydantic import ValidationError
@@ -16,10 +16,8 @@ from torch import nn
 
 from palm_assets.errors import CheckpointError
 from palm_assets.gan.config import NetworkConfig
+from palm_assets.gan.metrics import TrainingMetrics
 from palm_assets.gan.networks import Discriminator, Generator
-
-if TYPE_CHECKING:
-    from palm_assets.gan.training_loop import Figures
 
 GENERATOR_FILE = "generator.safetensors"
 DISCRIMINATOR_FILE = "discriminator.safetensors"
@@ -56,8 +54,8 @@ def load_networks(folder: Path) -> tuple[Generator, Discriminator, NetworkConfig
     return generator.eval(), discriminator.eval(), networks
 
 
-def write_metrics(folder: Path, metrics: dict[str, Any], curves: Sequence[Figures]) -> None:
-    """Write `metrics.json`: figures of the finished model, and the training curves."""
+def write_metrics(folder: Path, metrics: dict[str, Any], curves: Sequence[TrainingMetrics]) -> None:
+    """Write `metrics.json`: metrics of the finished model, and the training curves."""
     content = {**metrics, "curves": [asdict(row) for row in curves]}
     (folder / METRICS_FILE).write_text(json.dumps(content, indent=1) + "\n")
 

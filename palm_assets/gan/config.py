@@ -1,4 +1,4 @@
-"""The knobs of the DCGAN: one object for the networks, one for the recipe."""
+"""Configuration of the DCGAN: one model for the networks, one for the whole recipe."""
 
 from __future__ import annotations
 
@@ -8,39 +8,47 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 MAX_SEED = 2**53  # what JSON, JavaScript and a link carry without loss
-AUGMENTATIONS = ("colour", "rotation", "translation", "cutout")
+AUGMENTATIONS = ("color", "rotation", "translation", "cutout")
 
 
 class NetworkConfig(BaseModel):
     """The shape of both networks (Radford et al. 2015, arXiv:1511.06434).
 
     The generator starts at 4x4 and doubles its side until `image_size`; the discriminator halves it down to
-    `discriminator_bottom`. The layer next to the picture has `*_width` channels, and each step away from it
+    `discriminator_bottom`. The layer next to the image has `*_width` channels, and each step away from it
     has twice as many, up to `max_width`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    image_size: int = Field(64, ge=16, le=512, description="pixels, a power of two")
+    image_size: int = Field(64, ge=16, le=512, description="side of an image in pixels; a power of two")
     latent: int = Field(128, ge=2, le=4096, description="size of the latent vector")
-    generator_width: int = Field(32, ge=4, le=256)
-    discriminator_width: int = Field(32, ge=4, le=256)
-    max_width: int = Field(512, ge=8, le=4096)
-    squash: Literal["tanh", "smoothstep"] = Field(
-        "tanh", description="how the generator keeps to the range of pixels; see gan/networks.py"
+    generator_width: int = Field(
+        32, ge=4, le=256, description="channels of the generator's last hidden layer"
     )
-    border: Literal["zeros", "replicate"] = Field(
-        "zeros", description="what the generator's maps, from 32 pixels on, go on with beyond their border"
+    discriminator_width: int = Field(
+        32, ge=4, le=256, description="channels of the discriminator's first layer"
     )
-    softening: float = Field(
-        0, ge=0, le=0.25, description="of a drawn pixel, the share of each neighbour; see gan/networks.py"
+    max_width: int = Field(512, ge=8, le=4096, description="most channels of any layer")
+    output_activation: Literal["tanh", "smoothstep"] = Field(
+        "tanh", description="maps the generator's last layer to [-1, 1]"
+    )
+    padding_mode: Literal["zeros", "replicate"] = Field(
+        "zeros",
+        description="padding of generator feature maps of 32 px and larger",
+    )
+    output_smoothing: float = Field(
+        0, ge=0, le=0.25, description="low-pass on sampled images: weight of each neighboring pixel; 0 is off"
     )
     discriminator_bottom: int = Field(
-        4, ge=4, le=8, multiple_of=4, description="side of the last feature map"
+        4, ge=4, le=8, multiple_of=4, description="side of the discriminator's last feature map in pixels"
     )
-    discriminator_norm: Literal["batch", "spectral", "none"] = "none"
+    discriminator_norm: Literal["batch", "spectral", "none"] = Field(
+        "none", description="normalization of the discriminator's layers"
+    )
     minibatch_stddev: bool = Field(
-        False, description="let the discriminator see a batch's variety (Karras 2017)"
+        False,
+        description="let the discriminator see the standard deviation over a batch (Karras et al. 2017)",
     )
 
     @model_validator(mode="after")
@@ -67,55 +75,71 @@ class GanConfig(NetworkConfig):
     start: str = Field(
         "scratch",
         pattern=r"^[a-z0-9-]+$",
-        description="scratch, starter, or a version of `models`: of these networks, or of half the size",
+        description="initial weights: scratch, starter, or the version of a model with these networks or "
+        "half the image size",
     )
-    kimg: float = Field(80, gt=0, description="thousands of photographs shown to the discriminator")
-    batch: int = Field(16, ge=2, le=1024, description="small: as many photographs make more steps")
-    loss: Literal["softplus", "hinge", "relativistic"] = Field("softplus", description="see gan/losses.py")
-    r1: float = Field(0.02, ge=0, description="weight of the gradient penalty on photographs; 0 is off")
-    r2: float = Field(0, ge=0, description="weight of the gradient penalty on generated images; 0 is off")
-    penalty_every: int = Field(16, ge=1, description="steps between penalties, each weighted up accordingly")
+    kimg: float = Field(
+        80, gt=0, description="length of training, in thousands of real images shown to the discriminator"
+    )
+    batch: int = Field(16, ge=2, le=1024, description="images per step")
+    loss: Literal["softplus", "hinge", "relativistic"] = Field(
+        "softplus",
+        description="softplus (non-saturating), hinge, or relativistic (pairs of real and fake, as in R3GAN)",
+    )
+    r1: float = Field(0.02, ge=0, description="weight of the gradient penalty on real images (R1); 0 is off")
+    r2: float = Field(
+        0, ge=0, description="weight of the gradient penalty on generated images (R2); 0 is off"
+    )
+    penalty_every: int = Field(
+        16, ge=1, description="steps between gradient penalties, which are weighted up to make up for it"
+    )
     mirror: bool = Field(
-        True, description="show each photograph as it is or mirrored: a left palm for a right"
+        True, description="mirror half of the real images, which turns left palms into right ones"
     )
     augment: list[str] = Field(
-        ["colour", "translation"],
-        description="any of colour, rotation, translation, cutout; see gan/augment.py",
+        ["color", "translation"],
+        description="kinds of differentiable augmentation: any of color, rotation, translation, cutout",
     )
     augment_probability: float = Field(
-        0.7, ge=0, le=1, description="of each kind for each image; where training starts if it adapts"
+        0.7, ge=0, le=1, description="probability of each kind for each image; the initial value if it adapts"
     )
-    augment_colour: float = Field(
-        0.4, ge=0, le=1, description="how far colours are changed; more, and skin tones are not learnt"
+    augment_color: float = Field(
+        0.4,
+        ge=0,
+        le=1,
+        description="strength of the color augmentation; with more, skin tones are not learnt",
     )
     augment_target: float = Field(
-        0, ge=0, lt=1, description="adapt the probability to hold the sign of D's logits here (ADA); 0 is off"
+        0,
+        ge=0,
+        lt=1,
+        description="adapt the probability to keep ADA's overfitting heuristic at this value; 0 is off",
     )
     augment_kimg: float = Field(
-        250, gt=0, description="thousands of images in which an adapting probability can go from 0 to 1"
+        250, gt=0, description="thousands of images in which an adaptive probability can go from 0 to 1"
     )
-    generator_lr: float = Field(5e-4, gt=0, lt=1)
-    discriminator_lr: float = Field(1e-3, gt=0, lt=1)
-    beta1: float = Field(0.5, ge=0, lt=1)
-    beta2: float = Field(0.99, ge=0, lt=1)
+    generator_lr: float = Field(5e-4, gt=0, lt=1, description="Adam's learning rate of the generator")
+    discriminator_lr: float = Field(1e-3, gt=0, lt=1, description="Adam's learning rate of the discriminator")
+    beta1: float = Field(0.5, ge=0, lt=1, description="Adam's decay of the first moment")
+    beta2: float = Field(0.99, ge=0, lt=1, description="Adam's decay of the second moment")
     even_upsampling: bool = Field(
-        False, description="keep the generator's weights from drawing checkerboards; see gan/networks.py"
+        False,
+        description="keep the generator's upsampling weights free of checkerboards (Odena 2016)",
     )
     ema_kimg: float = Field(
         10,
         gt=0,
-        description="half-life of the averaged generator, which draws, in thousands of images; that of the "
-        "averaged discriminator, which scores, is a tenth of it",
+        description="half-life of the generator's EMA in thousands of images; the discriminator's is a tenth",
     )
     ema_rampup: float = Field(
-        0.1, gt=0, description="the half-life is at most this share of what was seen so far"
+        0.1, gt=0, description="the half-life is at most this share of the images seen so far"
     )
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, description="seed of the weights, the batches and the augmentations")
     snapshot_kimg: float = Field(10, gt=0, description="thousands of images between sample grids")
-    save_minutes: float = Field(2, gt=0, description="minutes between savings of the resumable state")
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    save_minutes: float = Field(2, gt=0, description="minutes between saves of the resumable state")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to train; auto prefers CUDA")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="of the convolutions; auto is bfloat16 where the processor computes in it"
+        "auto", description="of the convolutions; auto is bfloat16 where the hardware computes in it"
     )
 
     # Dagster's launchpad knows lists of text only, so the choice is checked here.

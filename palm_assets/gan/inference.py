@@ -1,9 +1,9 @@
-"""The two networks rewritten for use: the same functions, up to rounding, two to three times as fast.
+"""Both networks fused for inference: the same functions, up to rounding, two to three times as fast.
 
-Batch normalisation is folded into the convolution before it, spectral normalisation into its weights, and
+Batch normalization is folded into the convolution before it, spectral normalization into its weights, and
 the range of the pixels into the first layer of the discriminator. Where the processor multiplies bfloat16
 natively the convolutions run in it: weights and activations are rounded to 8 significant bits, sums are kept
-in float32, and the last step, to the picture or to the logit, is taken in float32.
+in float32, and the last step, to the image or to the logit, is taken in float32.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
-from palm_assets.gan.networks import Discriminator, Doubling, Generator, softened
+from palm_assets.gan.networks import Discriminator, Generator, UpsampleConv, smooth_output
 from palm_assets.runtime import computes_in_bfloat16
 
 HALF_RANGE = 127.5  # bytes 0..255 are -1..1 to the networks
 
 
-def drawing(generator: nn.Module, *, bf16: bool | None = None) -> Callable[[Tensor], Tensor]:
-    """A function from latents float32 (N, latent) to images float32 (N, 3, S, S) in [-1, 1].
+def fused_generator(generator: nn.Module, *, bf16: bool | None = None) -> Callable[[Tensor], Tensor]:
+    """The generator as a function from latents float32 (N, latent) to images float32 (N, 3, S, S) in [-1, 1].
 
     Args:
         generator: in evaluation mode; one that is no `Generator` is used as it is.
@@ -32,14 +32,18 @@ def drawing(generator: nn.Module, *, bf16: bool | None = None) -> Callable[[Tens
     if not isinstance(generator, Generator):
         return generator
     precision = _precision(bf16)
-    first, *rest, last, squash = _folded(generator.main)
-    body = nn.Sequential(_FromOnePixel(first), *rest, _ToPicture(last)).requires_grad_(False)
+    first, *rest, last, output_activation = _folded(generator.main)
+    body = nn.Sequential(_FromOnePixel(first), *rest, _ToImage(last)).requires_grad_(False)
     body = body.to(precision).to(memory_format=torch.channels_last)
-    return lambda latents: softened(squash(body(latents.to(precision)).float()), generator.softening)
+    return lambda latents: smooth_output(
+        output_activation(body(latents.to(precision)).float()), generator.output_smoothing
+    )
 
 
-def judging(discriminator: Discriminator, *, bf16: bool | None = None) -> Callable[[Tensor], Tensor]:
-    """A function from images uint8 (N, 3, S, S) to logits float32 (N,); the discriminator in evaluation mode.
+def fused_discriminator(
+    discriminator: Discriminator, *, bf16: bool | None = None
+) -> Callable[[Tensor], Tensor]:
+    """The discriminator as a function from images uint8 (N, 3, S, S) to logits float32 (N,).
 
     Args:
         discriminator: in evaluation mode.
@@ -47,7 +51,7 @@ def judging(discriminator: Discriminator, *, bf16: bool | None = None) -> Callab
     """
     precision = _precision(bf16)
     first, *rest = _folded(discriminator.main)
-    body = nn.Sequential(_of_bytes(first), *rest).requires_grad_(False)
+    body = nn.Sequential(_for_bytes(first), *rest).requires_grad_(False)
     body = body.to(precision).to(memory_format=torch.channels_last)
 
     (head,) = _folded(nn.Sequential(discriminator.head))
@@ -55,9 +59,9 @@ def judging(discriminator: Discriminator, *, bf16: bool | None = None) -> Callab
 
     def logits(pixels: Tensor) -> Tensor:
         features = body(pixels.to(precision).contiguous(memory_format=torch.channels_last))
-        described = discriminator.described(features.float())
+        inputs = discriminator.head_inputs(features.float())
         # A product of matrices would round by an image's place in the batch; a sum for each image does not.
-        return (described * weight).sum(1) + bias
+        return (inputs * weight).sum(1) + bias
 
     return logits
 
@@ -67,7 +71,7 @@ def _precision(bf16: bool | None) -> torch.dtype:
 
 
 def _folded(layers: nn.Sequential) -> list[nn.Module]:
-    """Copies of the layers, without normalisation: it is in the weights of the convolutions."""
+    """Copies of the layers, without normalization: it is in the weights of the convolutions."""
     folded: list[nn.Module] = []
     for layer in copy.deepcopy(layers):
         if isinstance(layer, nn.BatchNorm2d):
@@ -95,7 +99,7 @@ def _fold(norm: nn.BatchNorm2d, into: nn.Module) -> None:
     )
 
 
-def _of_bytes(layer: nn.Module) -> nn.Conv2d:
+def _for_bytes(layer: nn.Module) -> nn.Conv2d:
     """A first layer for bytes instead of -1..1, and with the zeros that frame them meaning black.
 
     With x = b / 127.5 - 1 it is w x + c = (w / 127.5) b + (c - sum of w), at the frame too, where b is 0.
@@ -124,7 +128,7 @@ class _FromOnePixel(nn.Module):
         return pixels.permute(0, 3, 1, 2)
 
 
-class _ToPicture(nn.Module):
+class _ToImage(nn.Module):
     """A transposed convolution 4x4 with stride 2, as one convolution 2x2 to four times as many channels.
 
     Each pixel of the input makes 2x2 of the output, and each of those four sees 2x2 of the input through
@@ -134,11 +138,11 @@ class _ToPicture(nn.Module):
 
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()
-        assert isinstance(layer, Doubling)
+        assert isinstance(layer, UpsampleConv)
         inner, self.outer = layer.weight.shape[:2]
         taps = ([3, 1], [2, 0])  # of the 4 taps, those that an even and an odd row of the output sees
         corners = [layer.weight[:, :, rows][:, :, :, columns] for rows in taps for columns in taps]
-        self.corners = nn.Conv2d(inner, 4 * self.outer, 2, padding=1, padding_mode=layer.border)
+        self.corners = nn.Conv2d(inner, 4 * self.outer, 2, padding=1, padding_mode=layer.edge_padding)
         self.corners.weight = nn.Parameter(torch.cat(corners, 1).transpose(0, 1).contiguous())
         assert self.corners.bias is not None
         self.corners.bias.data = _bias_of(layer).repeat(4)
@@ -146,11 +150,11 @@ class _ToPicture(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         count, _, height, width = features.shape
         corners: Tensor = self.corners(features)
-        picture = corners.new_empty(count, self.outer, 2 * height, 2 * width)
+        image = corners.new_empty(count, self.outer, 2 * height, 2 * width)
         for number, corner in enumerate(corners.chunk(4, 1)):
             y, x = divmod(number, 2)
-            picture[:, :, y::2, x::2] = corner[:, :, y : y + height, x : x + width]
-        return picture
+            image[:, :, y::2, x::2] = corner[:, :, y : y + height, x : x + width]
+        return image
 
 
 def _bias_of(layer: nn.ConvTranspose2d) -> Tensor:

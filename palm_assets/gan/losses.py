@@ -1,4 +1,4 @@
-"""What each player wants: losses on logits, and the gradient penalties that keep the game stable."""
+"""Adversarial losses on logits, and the R1/R2 gradient penalties."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def discriminator_loss(kind: str, real: Tensor, fake: Tensor) -> Tensor:
-    """The discriminator's loss for logits (N,) on photographs and on generated images.
+    """The discriminator's loss for logits (N,) of real and of generated images.
 
     `softplus`: non-saturating (Goodfellow 2014). `hinge`: Lim & Ye 2017. `relativistic`: pairs of logits,
     whose absolute height means nothing (Jolicoeur-Martineau 2018; R3GAN, Huang et al. 2024).
@@ -21,7 +21,7 @@ def discriminator_loss(kind: str, real: Tensor, fake: Tensor) -> Tensor:
 
 
 def generator_loss(kind: str, fake: Tensor, real: Tensor | None) -> Tensor:
-    """The generator's loss; only `relativistic` needs the logits on photographs."""
+    """The generator's loss; only `relativistic` needs the logits of real images."""
     if kind == "hinge":
         return -fake.mean()
     if kind == "relativistic":
@@ -30,8 +30,8 @@ def generator_loss(kind: str, fake: Tensor, real: Tensor | None) -> Tensor:
     return F.softplus(-fake).mean()
 
 
-def certainty(kind: str, real: Tensor, fake: Tensor) -> Tensor:
-    """How sure the discriminator is of photographs, -1..1: ADA's overfitting signal r_t.
+def overfitting_heuristic(kind: str, real: Tensor, fake: Tensor) -> Tensor:
+    """ADA's overfitting heuristic r_t, in [-1, 1]: how certain the discriminator is of real images.
 
     The mean sign of their logits (Karras et al. 2020, arXiv:2006.06676, section 3.1); for `relativistic`,
     whose logits have no zero, of their lead over the fakes.
@@ -40,7 +40,7 @@ def certainty(kind: str, real: Tensor, fake: Tensor) -> Tensor:
 
 
 def gradient_penalty(logits: Tensor, images: Tensor) -> Tensor:
-    """Half the mean squared gradient of the logits by the images: R1 on photographs, R2 on generated ones.
+    """Half the mean squared gradient of the logits by the images: R1 on real images, R2 on generated ones.
 
     Mescheder et al. 2018 (arXiv:1801.04406). `images` (N, 3, S, S) must require gradients and have led to
     `logits` (N,).

@@ -1,57 +1,63 @@
-"""The model card: what a model is, what it was made from, and what it must not be used for."""
+"""The model card: what a model is, what it was trained on, and what it must not be used for."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from palm_assets.gan.checkpoint import CARD_FILE
-from palm_assets.gan.checkpoint_selection import Candidate
+from palm_assets.gan.checkpoint_selection import CheckpointRecord
 from palm_assets.gan.config import GanConfig
 from palm_assets.quality.reliability import CalibrationReport
 from palm_assets.store.artifacts import Artifact
 
 
-def write_card(
+def write_model_card(
     folder: Path,
     crops: Artifact,
     config: GanConfig,
-    kept: Candidate,
+    kept: CheckpointRecord,
     score: CalibrationReport,
     start: Artifact | None = None,
 ) -> None:
     """Write the card beside the weights; `start` is the model that training started from, if any."""
-    made = crops.facts
-    little = (
-        " **It says little here:** the discriminator hardly tells them apart." if score.says_little else ""
+    facts = crops.facts
+    warning = (
+        " **It says little here:** the discriminator can hardly tell them apart." if score.says_little else ""
     )
-    begun = "" if start is None else f" from model `{start.version}` of {start.facts['image_size']} px on,"
-    skin = ", ".join(f"{name} {count}" for name, count in sorted(made["skin"].items()))
+    started = (
+        "" if start is None else f" started from model `{start.version}` of {start.facts['image_size']} px;"
+    )
+    skin = ", ".join(f"{name} {count}" for name, count in sorted(facts["skin"].items()))
     (folder / CARD_FILE).write_text(
         f"""# A DCGAN of human palms, {config.image_size} px
 
-![Samples, unchosen](samples.png)
+![Uncurated samples](samples.png)
 
-- **Made from** {made["crops"]["train"]} palms of {made["people"]["train"]} people (crops `{crops.version}`);
-  {made["crops"].get("holdout", 0)} palms of {made["people"]["holdout"]} other people were never trained on.
-- **Skin of the photographs, by their metadata:** {skin}. A tone that is rare there is rare, and worse, here.
-- **Recipe:**{begun} {config.loss} loss, batch {config.batch}, {config.kimg:g} thousand photographs
-  shown, of whose checkpoints the one at {kept.seen / 1000:g} thousand came nearest to the people held out;
-  augmentation: {", ".join(config.augment) or "none"}; seed {config.seed}. All of it is in `manifest.json`.
-- **The score of one palm** is the probability that it is a photograph, at 50:50 odds: {score.method} fit on
-  people that training never saw, judged by turns on {score.n_real} palms of {score.n_people} such people and
-  {score.n_fake} fresh ones. AUC {score.auc:.3f} ± {score.auc_sd:.3f} (0.5 knows nothing), Brier
-  {score.brier:.3f} ± {score.brier_sd:.3f} (always saying 0.5: 0.25), mean gap between promise and truth
-  {score.error:.3f}.{little}
+- **Training data:** {facts["crops"]["train"]} crops of {facts["people"]["train"]} people (crops
+  `{crops.version}`). {facts["crops"].get("holdout", 0)} crops of {facts["people"]["holdout"]} other people
+  were held out.
+- **Skin tones of the photographs, from their metadata:** {skin}. A tone
+  that is rare there is rare here, and looks worse.
+- **Recipe:**{started} {config.loss} loss, batch {config.batch}, {config.kimg:g} thousand images.
+  Of its checkpoints, the one at {kept.images_seen / 1000:g} thousand images was nearest to the people held
+  out. Augmentation: {", ".join(config.augment) or "none"}; seed {config.seed}. The full configuration is in
+  `manifest.json`.
+- **The score of an image** is the calibrated probability that it is a photograph, at 50:50 odds: a
+  {score.method} fit on people held out of training, evaluated by cross-validation on {score.n_real} crops of
+  {score.n_people} such people and {score.n_fake} samples. AUC {score.auc:.3f} ± {score.auc_sd:.3f}
+  (0.5: no information), Brier score
+  {score.brier:.3f} ± {score.brier_sd:.3f} (always answering 0.5: 0.25), mean calibration error
+  {score.error:.3f}.{warning}
 
 ![Reliability](reliability.png) ![Training curves](curves.png)
 
-## Limits
-These palms belong to nobody. They are pictures for looking at: not for identification, palmistry as advice,
-medicine, or testing of biometric systems. The generator knows the poses, lights and skins of its photographs
-and no others.
+## Limitations
+These hands belong to no one. The images are for looking at: not for identification, palmistry as advice,
+medicine, or testing biometric systems. The generator knows only the poses, lighting and skin tones of its
+training photographs.
 
-## Licence
-AGPL-3.0-or-later, as the program that made it. The photographs' own terms hold beside it: the 11k Hands set
-(M. Afifi, 2019) is free for academic use with citation. Drawn photographs carry no terms of their own.
+## License
+AGPL-3.0-or-later, like the program that made it. The terms of the photographs apply as well: the 11k Hands
+set (M. Afifi, 2019) is free for academic use with citation. Synthetic photographs have no terms of their own.
 """
     )

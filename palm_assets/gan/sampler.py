@@ -1,4 +1,4 @@
-"""A model ready to draw palms: the same seed gives the same bytes, whatever is asked for beside it."""
+"""A model ready for sampling: the same seed gives the same bytes, whatever the batch size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch import Tensor
 from palm_assets.errors import CheckpointError, RequestError
 from palm_assets.gan.checkpoint import load_networks
 from palm_assets.gan.config import MAX_SEED, NetworkConfig
-from palm_assets.gan.inference import drawing, judging
+from palm_assets.gan.inference import fused_discriminator, fused_generator
 from palm_assets.gan.networks import Discriminator, Generator
 from palm_assets.runtime import use_all_cores
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from palm_assets.quality.calibration import Calibration
 
 CALIBRATION_FILE = "calibration.json"
-MOST_TOGETHER = 125  # what this many save, each alone would spend on laying out the weights again
-PIXELS_TOGETHER = 125 * 64**2
-LEAST_TOGETHER = 16
+MAX_CHUNK = 125  # larger chunks gain nothing; smaller ones spend their time on reordering the weights
+CHUNK_PIXELS = 125 * 64**2
+MIN_CHUNK = 16
 
 
 @dataclass(frozen=True)
@@ -52,16 +52,16 @@ class PalmModel:
 
     @property
     def chunk(self) -> int:
-        """Images that are always computed together: a kernel may round otherwise for another batch size."""
-        return max(LEAST_TOGETHER, min(MOST_TOGETHER, PIXELS_TOGETHER // self.image_size**2))
+        """Images that are always computed together: a kernel may round differently for another batch size."""
+        return max(MIN_CHUNK, min(MAX_CHUNK, CHUNK_PIXELS // self.image_size**2))
 
     @cached_property
-    def _draw(self) -> Callable[[Tensor], Tensor]:
-        return drawing(self.generator)
+    def _generate(self) -> Callable[[Tensor], Tensor]:
+        return fused_generator(self.generator)
 
     @cached_property
-    def _judge(self) -> Callable[[Tensor], Tensor]:
-        return judging(self.discriminator)
+    def _discriminate(self) -> Callable[[Tensor], Tensor]:
+        return fused_discriminator(self.discriminator)
 
     def latents(self, seed: int, indices: Sequence[int]) -> Tensor:
         """Latent vectors (N, latent) of images `indices` of the set with this seed.
@@ -77,12 +77,12 @@ class PalmModel:
         return torch.stack(rows) if rows else torch.empty(0, self.networks.latent)
 
     @torch.inference_mode()
-    def draw(self, latents: Tensor, *, truncation: float = 1.0) -> np.ndarray:
+    def generate(self, latents: Tensor, *, truncation: float = 1.0) -> np.ndarray:
         """Images uint8 RGB (N, 3, S, S) of latent vectors (N, latent).
 
-        `truncation` scales the latents: 1 draws from the whole variety, towards 0 palms become alike.
+        `truncation` scales the latents: 1 gives the full variety, towards 0 images become alike.
         """
-        parts = [self._draw(chunk * truncation)[:count] for chunk, count in self._chunks(latents)]
+        parts = [self._generate(chunk * truncation)[:count] for chunk, count in self._chunks(latents)]
         images = torch.cat(parts) if parts else torch.empty(0, 3, self.image_size, self.image_size)
         return ((images + 1) * 127.5).round_().clamp_(0, 255).to(torch.uint8).contiguous().numpy()
 
@@ -90,7 +90,7 @@ class PalmModel:
     def logits(self, images: np.ndarray) -> np.ndarray:
         """The discriminator's raw output, float32 (N,), for images uint8 (N, 3, S, S)."""
         pixels = torch.from_numpy(np.array(images))
-        parts = [self._judge(chunk)[:count] for chunk, count in self._chunks(pixels)]
+        parts = [self._discriminate(chunk)[:count] for chunk, count in self._chunks(pixels)]
         return torch.cat(parts).numpy() if parts else np.empty(0, np.float32)
 
     def scores(self, images: np.ndarray) -> np.ndarray:

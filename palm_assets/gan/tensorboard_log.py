@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from palm_assets.gan.checkpoint_selection import Candidate
-from palm_assets.gan.training_loop import Figures
+from palm_assets.gan.checkpoint_selection import CheckpointRecord
+from palm_assets.gan.metrics import TrainingMetrics
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 EVENTS_FOLDER = "tensorboard"
 
 
-class Events:
-    """Writes where training stands into a folder, over the photographs shown; nothing without TensorBoard.
+class TensorBoardLog:
+    """Writes training metrics into a folder, over the images seen; without TensorBoard it writes nothing.
 
-    A resumed run goes on in files of its own beside the earlier ones, as TensorBoard expects.
+    A resumed run adds files of its own beside the earlier ones, as TensorBoard expects.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -31,25 +31,25 @@ class Events:
 
             self._writer = SummaryWriter(folder)
 
-    def figures(self, now: Figures) -> None:
-        """The losses, the logits, the speed and the strength of augmentation."""
+    def add_metrics(self, metrics: TrainingMetrics) -> None:
+        """Losses, logits, speed and augmentation probability."""
         values = {
-            "loss/discriminator": now.loss_d,
-            "loss/generator": now.loss_g,
-            "logit/photographs": now.logit_real,
-            "logit/generated": now.logit_fake,
-            "images_per_second": now.images_per_second,
-            "augment_probability": now.strength,
+            "loss/discriminator": metrics.loss_d,
+            "loss/generator": metrics.loss_g,
+            "logit/photographs": metrics.logit_real,
+            "logit/generated": metrics.logit_fake,
+            "images_per_second": metrics.images_per_second,
+            "augment_probability": metrics.augment_probability,
         }
         if self._writer is not None:
             for name, value in values.items():
-                self._writer.add_scalar(name, value, now.seen)
+                self._writer.add_scalar(name, value, metrics.images_seen)
 
-    def evaluation(self, samples: Image.Image, candidate: Candidate) -> None:
-        """The sample grid, and how far it is from people held out."""
+    def add_checkpoint(self, samples: Image.Image, record: CheckpointRecord) -> None:
+        """The sample grid, and the kernel distance to people held out."""
         if self._writer is not None:
-            self._writer.add_scalar("distance_from_held_out", candidate.distance, candidate.seen)
-            self._writer.add_image("samples", np.asarray(samples), candidate.seen, dataformats="HWC")
+            self._writer.add_scalar("kernel_distance_to_held_out", record.kernel_distance, record.images_seen)
+            self._writer.add_image("samples", np.asarray(samples), record.images_seen, dataformats="HWC")
 
     def close(self) -> None:
         """Write out what is still held."""

@@ -1,4 +1,4 @@
-"""Training: the game played to its end, saved on the way, and set right when it breaks down."""
+"""The training loop: saves state, takes snapshots, and rolls back when training diverges."""
 
 from __future__ import annotations
 
@@ -15,132 +15,106 @@ from torch import Tensor, nn
 
 from palm_assets.errors import DatasetError, TrainingDivergedError
 from palm_assets.gan.config import GanConfig
+from palm_assets.gan.metrics import TrainingMetrics
 from palm_assets.gan.networks import Discriminator, Generator
-from palm_assets.gan.trainer import Game
+from palm_assets.gan.trainer import Trainer
 from palm_assets.gan.training_state import load_state, save_state
 from palm_assets.gan.warm_start import start_from
+from palm_assets.progress import ShouldStop, never
 from palm_assets.runtime import use_all_cores
 
 STATE_FILE = "state.safetensors"
 REPORT_SECONDS = 1.0
-MOST_ROLLBACKS = 3
-SLOWER = 0.5  # the learning rates' factor after each rollback
-EXPLODED = 1e4  # a mean loss or logit beyond any game that still goes on
-WON = 1e-3  # a discriminator's loss at which the generator is told nothing any more
-WON_FOR = 30  # reports in a row
+MAX_ROLLBACKS = 3
+ROLLBACK_LR_FACTOR = 0.5  # of both learning rates, after each rollback
+MAX_MAGNITUDE = 1e4  # a mean loss or logit beyond it: training has exploded
+WON_LOSS = 1e-3  # a discriminator loss below it leaves the generator without a gradient
+WON_REPORTS = 30  # that many reports in a row below WON_LOSS: the discriminator has won
 NOT_FINITE = "A weight is not finite"
 
 
 @dataclass(frozen=True)
-class Figures:
-    """Where training stands.
-
-    Attributes:
-        seen: photographs shown so far.
-        total: photographs shown in all.
-        loss_d: mean loss of the discriminator since the last report, and so on.
-        loss_g: of the generator.
-        logit_real: of photographs.
-        logit_fake: of generated images.
-        images_per_second: photographs shown.
-        strength: probability of each augmentation.
-    """
-
-    seen: int
-    total: int
-    loss_d: float
-    loss_g: float
-    logit_real: float
-    logit_fake: float
-    images_per_second: float
-    strength: float = 1.0
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What training leaves: the averages of both players, and the curves.
-
-    `rollbacks` is how often the game broke down and was taken up again with slower learning.
-    """
+class TrainingResult:
+    """The EMA networks at the end of training, the metrics on the way, and the number of rollbacks."""
 
     generator: Generator
     discriminator: Discriminator
-    curves: tuple[Figures, ...]
+    metrics: tuple[TrainingMetrics, ...]
     rollbacks: int = 0
 
 
-def train(
+def training_loop(
     images: np.ndarray,
     config: GanConfig,
     work: Path,
     *,
     start: Path | None = None,
-    report: Callable[[Figures], None] = lambda figures: None,
+    report: Callable[[TrainingMetrics], None] = lambda metrics: None,
     snapshot: Callable[[Generator, Discriminator, int], None] = lambda generator, discriminator, seen: None,
-    stopped: Callable[[], bool] = lambda: False,
-) -> Trained | None:
-    """Play until `config.kimg` thousand photographs were shown; a state saved in `work` is taken up again.
+    should_stop: ShouldStop = never,
+) -> TrainingResult | None:
+    """Train until `config.kimg` thousand real images were shown; resumes from a state saved in `work`.
 
-    A game that breaks down is rolled back to the last state saved and goes on at half the learning rates, up
-    to three times.
+    Training that diverges is rolled back to the last saved state and continues at half the learning rates, at
+    most three times.
 
     Args:
         images: uint8 RGB (N, 3, S, S) with S = `config.image_size`.
-        config: the recipe.
-        work: folder of the resumable state, saved every `config.save_minutes`, before a
-            snapshot, and when stopped.
-        start: folder of the model whose weights, grown if need be, are where a new run begins.
+        config: networks and recipe.
+        work: folder of the resumable state, saved every `config.save_minutes`, before a snapshot, and when
+            stopped.
+        start: folder of the model whose weights (grown if need be) a new run starts from.
         report: called about once a second.
-        snapshot: called every `config.snapshot_kimg` and at the end with copies of the averages of both
-            players, ready for use; again if the process ended in the midst of it.
-        stopped: asked after every step; True saves the state and ends the call with None.
+        snapshot: called every `config.snapshot_kimg` and at the end with copies of the EMA generator and the
+            EMA discriminator, ready for use; called again if the process died during the call.
+        should_stop: asked after every step; if True, the state is saved and None is returned.
 
     Raises:
         DatasetError: the images do not have the configured size, or there are too few for a batch.
-        CheckpointError: the saved state is damaged or of other networks, or `start` is.
-        TrainingDivergedError: it broke down once more after the last rollback.
+        CheckpointError: the saved state, or `start`, is damaged or of other networks.
+        TrainingDivergedError: training diverged again after the last rollback.
     """
-    _check(images, config)
+    _check_images(images, config)
     use_all_cores()
     torch.set_flush_denormal(True)  # vanishing activations otherwise take a hundred times longer on a CPU
-    torch.backends.cudnn.benchmark = True  # a GPU looks for its fastest convolutions once, sizes never change
+    torch.backends.cudnn.benchmark = True  # sizes never change, so one search for the fastest kernels pays
     run = _Run(images, config, work / STATE_FILE, start)
 
-    def look() -> None:
-        judge = copy.deepcopy(run.game.judge).eval()
-        snapshot(ready_for_sampling(run.game.average, config), judge, run.game.seen)
+    def take_snapshot() -> None:
+        discriminator = copy.deepcopy(run.trainer.discriminator_ema).eval()
+        generator = with_recomputed_batch_norm(run.trainer.generator_ema, config)
+        snapshot(generator, discriminator, run.trainer.images_seen)
 
-    if run.was_ended_looking:
-        look()
-    saved = time.monotonic()
-    while run.game.seen < run.total:
-        figures = run.step()
-        if figures is not None:
-            wrong = trouble(run.curves)
-            if wrong:
-                run.roll_back(wrong)
+    if run.died_in_snapshot:
+        take_snapshot()
+    last_save = time.monotonic()
+    while run.trainer.images_seen < run.total:
+        metrics = run.step()
+        if metrics is not None:
+            if reason := divergence(run.metrics):
+                run.roll_back(reason)
                 continue
-            report(figures)
-        due = run.snapshot_due()
-        # A look takes a while, and whoever stops a run does not wait that long: saved first.
-        if due or time.monotonic() - saved > config.save_minutes * 60:
-            saved = time.monotonic()
-            if not run.game.is_finite():
+            report(metrics)
+        snapshot_due = run.snapshot_due()
+        # A snapshot takes a while, and whoever stops a run does not wait that long: save first.
+        if snapshot_due or time.monotonic() - last_save > config.save_minutes * 60:
+            last_save = time.monotonic()
+            if not run.trainer.is_finite():
                 run.roll_back(NOT_FINITE)
                 continue
-            run.save(looking=due)
-        if due:
-            look()
-        if stopped():
+            run.save(before_snapshot=snapshot_due)
+        if snapshot_due:
+            take_snapshot()
+        if should_stop():
             run.save()
             return None
     run.save()
-    generator = ready_for_sampling(run.game.average, config)
-    return Trained(generator, run.game.judge.eval(), tuple(run.curves), run.rollbacks)
+    generator = with_recomputed_batch_norm(run.trainer.generator_ema, config)
+    return TrainingResult(generator, run.trainer.discriminator_ema.eval(), tuple(run.metrics), run.rollbacks)
 
 
 class _Run:
-    """A game with its history, and its state on disk."""
+    """A trainer with its metrics so far and its state on disk."""
 
     def __init__(self, images: np.ndarray, config: GanConfig, path: Path, start: Path | None) -> None:
         self._images, self._config, self._path, self._start = images, config, path, start
@@ -149,100 +123,102 @@ class _Run:
         self._load()
 
     def _load(self) -> None:
-        self.game = Game(self._images, self._config)
-        self.curves: list[Figures] = []
-        notes = load_state(self._path, self.game.parts())
+        self.trainer = trainer = Trainer(self._images, self._config)
+        self.metrics: list[TrainingMetrics] = []
+        notes = load_state(self._path, trainer.parts())
         if notes is None and self._start is not None:
-            start_from(self._start, self.game.generator, self.game.discriminator, self._config.networks())
-            self.game.average.load_state_dict(self.game.generator.state_dict())
-            self.game.judge.load_state_dict(self.game.discriminator.state_dict())
+            start_from(self._start, trainer.generator, trainer.discriminator, self._config.networks())
+            trainer.generator_ema.load_state_dict(trainer.generator.state_dict())
+            trainer.discriminator_ema.load_state_dict(trainer.discriminator.state_dict())
         if notes is not None:
-            self.game.seen, self.game.strength = notes["seen"], notes["strength"]
-            self.curves = [Figures(**row) for row in notes["curves"]]
+            trainer.images_seen = notes["images_seen"]
+            trainer.augment_probability = notes["augment_probability"]
+            self.metrics = [TrainingMetrics(**row) for row in notes["metrics"]]
             self.rollbacks = max(self.rollbacks, notes["rollbacks"])
-        self.was_ended_looking = notes is not None and notes.get("looking", False)
-        self.game.slow_down(SLOWER**self.rollbacks)
-        self._window = _Window(self.game.seen)
+        self.died_in_snapshot = notes is not None and notes["before_snapshot"]
+        trainer.scale_learning_rates(ROLLBACK_LR_FACTOR**self.rollbacks)
+        self._window = _Window(trainer.images_seen)
 
-    def step(self) -> Figures | None:
-        """One batch; figures about once a second."""
-        self._window.add(self.game.step())
-        if self._window.age() < REPORT_SECONDS and self.game.seen < self.total:
+    def step(self) -> TrainingMetrics | None:
+        """One batch; metrics about once a second."""
+        self._window.add(self.trainer.step())
+        if self._window.age() < REPORT_SECONDS and self.trainer.images_seen < self.total:
             return None
-        figures = self._window.figures(self.game, self.total)
-        self._window = _Window(self.game.seen)
-        self.curves.append(figures)
-        return figures
+        metrics = self._window.mean(self.trainer, self.total)
+        self._window = _Window(self.trainer.images_seen)
+        self.metrics.append(metrics)
+        return metrics
 
     def snapshot_due(self) -> bool:
-        every, seen = self._config.snapshot_kimg * 1000, self.game.seen
+        every, seen = self._config.snapshot_kimg * 1000, self.trainer.images_seen
         return seen % every < self._config.batch or seen >= self.total
 
-    def save(self, *, looking: bool = False) -> None:
-        if not self.game.is_finite():  # such a state would end every later run too
-            raise _diverged(NOT_FINITE, self.game.seen)
-        rows = [vars(row) for row in self.curves]
+    def save(self, *, before_snapshot: bool = False) -> None:
+        if not self.trainer.is_finite():  # such a state would end every later run too
+            raise _diverged(NOT_FINITE, self.trainer.images_seen)
         notes = {
-            "seen": self.game.seen,
-            "strength": self.game.strength,
+            "images_seen": self.trainer.images_seen,
+            "augment_probability": self.trainer.augment_probability,
             "rollbacks": self.rollbacks,
-            "looking": looking,
-            "curves": rows,
+            "before_snapshot": before_snapshot,
+            "metrics": [vars(row) for row in self.metrics],
         }
-        save_state(self._path, self.game.parts(), notes)
+        save_state(self._path, self.trainer.parts(), notes)
 
-    def roll_back(self, wrong: str) -> None:
-        if self.rollbacks >= MOST_ROLLBACKS:
-            raise _diverged(wrong, self.game.seen)
+    def roll_back(self, reason: str) -> None:
+        if self.rollbacks >= MAX_ROLLBACKS:
+            raise _diverged(reason, self.trainer.images_seen)
         self.rollbacks += 1
         self._load()
 
 
-def trouble(curves: list[Figures]) -> str:
-    """What has gone wrong with the game by its latest figures; empty if nothing."""
-    now = curves[-1]
-    figures = (now.loss_d, now.loss_g, now.logit_real, now.logit_fake)
-    if not all(map(math.isfinite, figures)):
+def divergence(metrics: list[TrainingMetrics]) -> str:
+    """Why training has diverged, judging by the latest metrics; empty if it has not."""
+    latest = metrics[-1]
+    values = (latest.loss_d, latest.loss_g, latest.logit_real, latest.logit_fake)
+    if not all(map(math.isfinite, values)):
         return "A loss is not finite"
-    if max(map(abs, figures)) > EXPLODED:
+    if max(map(abs, values)) > MAX_MAGNITUDE:
         return "The losses exploded"
-    latest = curves[-WON_FOR:]
-    if len(latest) == WON_FOR and all(row.loss_d < WON for row in latest):
+    window = metrics[-WON_REPORTS:]
+    if len(window) == WON_REPORTS and all(row.loss_d < WON_LOSS for row in window):
         return "The discriminator has won outright"
     return ""
 
 
-def _diverged(what: str, seen: int) -> TrainingDivergedError:
+def _diverged(reason: str, images_seen: int) -> TrainingDivergedError:
     return TrainingDivergedError(
-        f"{what} after {seen} images, and {MOST_ROLLBACKS} times slower learning did not help",
-        hint="Lower the learning rates, or raise r1 to calm the discriminator.",
+        f"{reason} after {images_seen} images; {MAX_ROLLBACKS} rollbacks to lower rates did not help",
+        hint="Lower the learning rates, or raise r1 to regularize the discriminator more.",
     )
 
 
 @torch.no_grad()
-def ready_for_sampling(average: Generator, config: GanConfig, batches: int = 32, size: int = 64) -> Generator:
-    """A copy whose batch-norm statistics are those of its own weights.
+def with_recomputed_batch_norm(
+    generator: Generator, config: GanConfig, batches: int = 32, size: int = 64
+) -> Generator:
+    """A copy of an EMA generator whose batch-norm statistics are those of its own weights.
 
     Averaged weights never produced the running statistics that were averaged along with them, so these are
     measured afresh (Izmailov et al. 2018, arXiv:1803.05407, section 3.2, do so for averaged classifiers).
     """
-    ready = copy.deepcopy(average).train()
-    norms = [module for module in ready.modules() if isinstance(module, nn.BatchNorm2d)]
+    copied = copy.deepcopy(generator).train()
+    norms = [module for module in copied.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # a plain mean over the batches below
     random = torch.Generator().manual_seed(config.seed)
-    device = next(ready.parameters()).device
+    device = next(copied.parameters()).device
     for _ in range(batches):
-        ready(torch.randn(size, config.latent, generator=random).to(device))
-    return ready.eval()
+        copied(torch.randn(size, config.latent, generator=random).to(device))
+    return copied.eval()
 
 
 class _Window:
     """Means since the last report, without waiting for the device at every step."""
 
-    def __init__(self, seen: int) -> None:
-        self._seen = seen
+    def __init__(self, images_seen: int) -> None:
+        self._images_seen = images_seen
         self._start = time.monotonic()
         self._steps: list[dict[str, Tensor]] = []
 
@@ -252,14 +228,21 @@ class _Window:
     def age(self) -> float:
         return time.monotonic() - self._start
 
-    def figures(self, game: Game, total: int) -> Figures:
+    def mean(self, trainer: Trainer, total: int) -> TrainingMetrics:
         means = {name: float(torch.stack([s[name] for s in self._steps]).mean()) for name in self._steps[0]}
-        rate = (game.seen - self._seen) / max(self.age(), 1e-9)
-        logits = means["real"], means["fake"]
-        return Figures(game.seen, total, means["d"], means["g"], *logits, rate, game.strength)
+        return TrainingMetrics(
+            trainer.images_seen,
+            total,
+            means["loss_d"],
+            means["loss_g"],
+            means["logit_real"],
+            means["logit_fake"],
+            (trainer.images_seen - self._images_seen) / max(self.age(), 1e-9),
+            trainer.augment_probability,
+        )
 
 
-def _check(images: np.ndarray, config: GanConfig) -> None:
+def _check_images(images: np.ndarray, config: GanConfig) -> None:
     wanted = (3, config.image_size, config.image_size)
     if images.shape[1:] != wanted:
         raise DatasetError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from palm_assets.errors import RequestError
 from palm_assets.gan.config import MAX_SEED
-from palm_assets.progress import Progress, silent
+from palm_assets.progress import Progress, ShouldStop, never, no_progress
 
 if TYPE_CHECKING:
     from palm_assets.gan.sampler import PalmModel
@@ -118,17 +118,12 @@ class Tally:
         return self.score_sum / max(self.kept, 1)
 
 
-def never() -> bool:
-    """Nobody cancels."""
-    return False
-
-
 def generate(
     model: PalmModel,
     request: Request,
     *,
-    progress: Progress = silent,
-    cancelled: Callable[[], bool] = never,
+    progress: Progress = no_progress,
+    should_stop: ShouldStop = never,
     tally: Tally | None = None,
 ) -> Iterator[Palm]:
     """Palms in order of their index, a chunk of candidates at a time: memory does not grow with the set.
@@ -137,12 +132,12 @@ def generate(
         model: draws and scores.
         request: what to draw.
         progress: called after every chunk with the number of palms kept, and wanted.
-        cancelled: asked before every chunk; True ends the set with what is done.
+        should_stop: asked before every chunk; True ends the set with what is done.
         tally: filled in meanwhile; its `ended` says why the set ended.
     """
     progress(0, request.count)
     done = 0
-    for palms in chunks(model, request, cancelled=cancelled, tally=tally):
+    for palms in chunks(model, request, should_stop=should_stop, tally=tally):
         yield from palms
         done += len(palms)
         progress(done, request.count)
@@ -152,17 +147,17 @@ def chunks(
     model: PalmModel,
     request: Request,
     *,
-    cancelled: Callable[[], bool] = never,
+    should_stop: ShouldStop = never,
     tally: Tally | None = None,
 ) -> Iterator[list[Palm]]:
     """The same palms, those of each chunk together; a chunk of which none is good enough is empty."""
     tally = Tally() if tally is None else tally
     for start in range(0, request.most_attempts, model.chunk):
-        if cancelled():
+        if should_stop():
             tally.ended = "cancelled"
             return
         indices = range(start, min(start + model.chunk, request.most_attempts))
-        images = model.draw(model.latents(request.seed, indices), truncation=request.truncation)
+        images = model.generate(model.latents(request.seed, indices), truncation=request.truncation)
         scores = model.scores(images)
         palms = []
         for index, image, score in zip(indices, images, scores, strict=True):

@@ -15,7 +15,7 @@ from typing import Literal
 
 from palm_assets.errors import DatasetError, PhotoError, SourceNotFoundError
 from palm_assets.photos.reader import IMAGE_SUFFIXES, read_photo
-from palm_assets.progress import Progress, silent
+from palm_assets.progress import Progress, no_progress
 
 Aspect = Literal["palmar", "dorsal", "unknown"]
 Side = Literal["left", "right", "unknown"]
@@ -81,7 +81,7 @@ def index_photos(
     aspects: Iterable[str] = ("palmar", "unknown"),
     max_set_aside: float = 0.1,
     max_megapixels: float = 64.0,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> PhotoIndex:
     """Decode every image under `root` once and tell usable photographs from the rest.
 
@@ -118,7 +118,7 @@ def index_photos(
     first_with: dict[str, str] = {}
     for path, outcome in zip(chosen, outcomes, strict=True):
         name = path.relative_to(root).as_posix()
-        about = known.get(path.name) or _unlabelled(path, root)
+        about = known.get(path.name) or _unlabeled(path, root)
         if isinstance(outcome, PhotoError):
             faults.append(SetAside(name, outcome.what))
         elif about.aspect not in wanted:
@@ -222,7 +222,7 @@ def _known(row: dict[str, str]) -> _Known:
     return _Known(row["id"] or row["imageName"], aspect, side, row["skinColor"] or "unknown")
 
 
-def _unlabelled(path: Path, root: Path) -> _Known:
+def _unlabeled(path: Path, root: Path) -> _Known:
     parent = path.parent.relative_to(root).as_posix()
     return _Known(path.name if parent == "." else parent, "unknown", "unknown", "unknown")
 

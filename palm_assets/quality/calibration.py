@@ -52,7 +52,7 @@ class Calibration:
             probability = expit(slope * values + offset)
         else:
             probability = np.interp(values, self.x, self.y)
-        # So many samples and no more have been seen: none of them justifies certainty.
+        # So many samples and no more have been seen: none of them justifies overfitting_heuristic.
         least = 1 / (self.n_real + self.n_fake + 2)
         return np.clip(np.asarray(probability, dtype=np.float64), least, 1 - least)
 

@@ -8,7 +8,7 @@ depends on its image alone, not on how many came with it or in which order.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from palm_assets.errors import QualityError, WeightsUnavailableError
+from palm_assets.progress import Progress, ShouldStop, never, no_progress
 from palm_assets.quality.batches import Images, batches_of, count_of
 from palm_assets.quality.extractors import weights as published
 from palm_assets.quality.extractors.dinov2 import DinoV2
@@ -30,7 +31,6 @@ from palm_assets.quality.extractors.inception import Inception
 from palm_assets.runtime import computes_in_bfloat16, usable_cores
 from palm_assets.store.atomic import sha256_of
 
-Progress = Callable[[int, int], None]
 Precision = Literal["auto", "float32", "bfloat16"]
 
 STARTING = Lock()
@@ -62,7 +62,7 @@ NETWORKS: dict[str, Any] = {
 }
 # In bfloat16 Inception takes half the time, and a score moves by less than its spread if its reference
 # was made in bfloat16 too, which is why a reference says how it was made. EfficientNet is quick enough as
-# it is, and its features move by 6 %: nearly as far as from a palm to its nearest neighbour.
+# it is, and its features move by 6 %: nearly as far as from a palm to its nearest neighbor.
 HALF_PRECISION = {"inception-v3"}
 DOWNLOADS = {"inception-v3": published.INCEPTION, "dinov2-vits14": published.DINOV2}
 
@@ -220,8 +220,8 @@ def extract(
     extractor: Extractor,
     images: Images,
     *,
-    progress: Progress | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    progress: Progress = no_progress,
+    should_stop: ShouldStop = never,
 ) -> NDArray[np.float32]:
     """Features of a set of images, float32 (N, dim), in their order.
 
@@ -229,26 +229,26 @@ def extract(
         extractor: from `load_extractor`.
         images: see `Extractor.features`. Only N * dim numbers are kept, never the images.
         progress: called with images done and images in all (0 if unknown) after each batch.
-        cancelled: asked before each batch.
+        should_stop: asked before each batch.
 
     Raises:
-        ExtractionCancelledError: `cancelled` said so.
+        ExtractionCancelledError: `should_stop` became true.
         QualityError: an item is not a uint8 RGB image, or its features are not finite.
     """
-    rows = list(watched(extractor.features(images), count_of(images), progress, cancelled))
+    rows = list(watched(extractor.features(images), count_of(images), progress, should_stop))
     return np.concatenate(rows) if rows else np.zeros((0, extractor.dim), np.float32)
 
 
 def watched(
     batches: Iterator[NDArray[np.float32]],
     total: int,
-    progress: Progress | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    progress: Progress = no_progress,
+    should_stop: ShouldStop = never,
 ) -> Iterator[NDArray[np.float32]]:
     """The same batches, with progress reported and cancellation heeded between them."""
     done = 0
     while True:
-        if cancelled is not None and cancelled():
+        if should_stop():
             raise ExtractionCancelledError(
                 f"Stopped after {done} images", hint="Start again when you want the whole"
             )
@@ -257,5 +257,4 @@ def watched(
             return
         done += len(batch)
         yield batch
-        if progress is not None:
-            progress(done, total)
+        progress(done, total)

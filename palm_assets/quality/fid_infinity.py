@@ -5,7 +5,7 @@ Chong and Forsyth, "Effectively Unbiased FID and Inception Score", 2020
 above the dimension of the features, so a line through the distances of random subsets meets
 1/n = 0 at the unbiased value. Below that the curve bends (the covariance is rank-deficient) and
 a line would promise what it cannot keep: there, read the excess over the floor at the same n
-(`SetScore.excess`), where the bias of both sides cancels, or the kernel distance, which has none.
+(`SetMetrics.excess`), where the bias of both sides cancels, or the kernel distance, which has none.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from palm_assets.quality.statistics import FeatureStatistics, Floats
 
 
 @dataclass(frozen=True)
-class InfinityResult:
+class FidInfinityResult:
     """A Frechet distance without the bias of its n.
 
     Attributes:
@@ -57,7 +57,7 @@ def can_extrapolate(features: Floats) -> bool:
 
 def frechet_infinity(
     features: Floats, reference: FeatureStatistics, *, points: int = 6, repeats: int = 2, seed: int = 0
-) -> InfinityResult:
+) -> FidInfinityResult:
     """Extrapolated Frechet distance of features (n, dim), n at least four times dim.
 
     Args:
@@ -83,4 +83,6 @@ def frechet_infinity(
     line, *_ = np.linalg.lstsq(design, values, rcond=None)
     residual = values - design @ line
     variance = residual @ residual / (len(sizes) - 2) * np.linalg.inv(design.T @ design)[0, 0]
-    return InfinityResult(float(line[0]), float(np.sqrt(variance)), n, reference.extractor, reference.digest)
+    return FidInfinityResult(
+        float(line[0]), float(np.sqrt(variance)), n, reference.extractor, reference.digest
+    )

@@ -7,16 +7,16 @@ figures get a floor too, because coverage grows with n just as strongly.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, astuple, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from palm_assets.progress import Progress, no_progress
 from palm_assets.quality.frechet import frechet_distance
 from palm_assets.quality.kid import kernel_distance
-from palm_assets.quality.prdc import neighbours
+from palm_assets.quality.prdc import prdc
 from palm_assets.quality.statistics import Doubles, FeatureStatistics, Floats
 
 FEWEST_PEOPLE = 6  # with fewer, halves say little of how groups of people differ
@@ -62,7 +62,7 @@ def measure_floor(
     repeats: int,
     seed: int,
     people: NDArray[np.int64] | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> FloorTable:
     """Score random subsets of the held-out features as if they were generated.
 
@@ -75,8 +75,8 @@ def measure_floor(
     Args:
         holdout: features (N, dim) of held-out people's palms.
         statistics: of the training palms.
-        subsample: features of training palms for the kernel distance and the neighbours.
-        distances: `neighbour_distances` within the subsample.
+        subsample: features of training palms for the kernel distance and the prdc.
+        distances: `neighbor_distances` within the subsample.
         counts: set sizes; those from 2 to N are used, and N itself.
         repeats: subsets for each.
         seed: of the draws.
@@ -104,7 +104,7 @@ def measure_floor(
     for n in sizes:
         subsets = [rng.permutation(len(holdout))[:n] for _ in range(repeats if n < len(holdout) else 1)]
         far = np.array([distances_of(holdout[some]) for some in subsets])
-        near = [neighbours(holdout[some], subsample, distances) for some in subsets]
+        near = [prdc(holdout[some], subsample, distances) for some in subsets]
         if people is not None:
             halves = [_of_half_the_people(people, n, rng) for _ in range(repeats)]
             spread = [distances_of(holdout[some]) for some in halves if len(some) == n]
@@ -119,8 +119,7 @@ def measure_floor(
         density, coverage, auth = np.mean([(x.density, x.coverage, x.auth_pct) for x in near], axis=0)
         values = (frechet, sd[0], kid, sd[1], density, coverage, auth)
         rows.append(FloorRow(n, *map(float, values)))
-        if progress is not None:
-            progress(len(rows), len(sizes))
+        progress(len(rows), len(sizes))
     return tuple(rows)
 
 

@@ -1,6 +1,6 @@
 """Frechet distance between a set of features and a reference.
 
-Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash
+Heusel et al., "GANs TrainingResult by a Two Time-Scale Update Rule Converge to a Local Nash
 Equilibrium", 2017 (https://arxiv.org/abs/1706.08500), after Dowson and Landau 1982:
 
     |m1 - m2|^2 + tr C1 + tr C2 - 2 tr (C1 C2)^(1/2)
@@ -21,7 +21,7 @@ import numpy as np
 
 from palm_assets.errors import QualityError
 from palm_assets.quality.extractors.identity import metric_label, require_same_extractor
-from palm_assets.quality.statistics import BLAS, Doubles, FeatureStatistics, Floats, factorise
+from palm_assets.quality.statistics import BLAS, Doubles, FeatureStatistics, Floats, factorize
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def frechet_distance(sample: FeatureStatistics | Floats, reference: FeatureStati
     elif n > 2 * dim:
         # More rows than a factor of their covariance has: the factor is the smaller matrix.
         cov = FeatureStatistics.from_features(sample, extractor="", digest="").cov
-        rows, trace = factorise(cov).T, float(np.trace(cov))
+        rows, trace = factorize(cov).T, float(np.trace(cov))
     else:
         rows = (sample.astype(np.float64) - mean) / np.sqrt(n - 1)
         trace = float(np.vdot(rows, rows))

@@ -25,7 +25,7 @@ class ImageSet:
     """The images of a folder (with its subfolders) or of a zip, in the order of their names.
 
     Iterating reads them one at a time as uint8 RGB (3, H, W), each in its own size, so it can be
-    handed to `features.extract` or `score_set` as it is, and again.
+    handed to `features.extract` or `evaluate_set` as it is, and again.
 
     Attributes:
         path: folder or zip.

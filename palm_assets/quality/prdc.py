@@ -1,8 +1,8 @@
-"""What nearest neighbours tell: density and coverage, authenticity, the nearest real palm.
+"""What nearest prdc tell: density and coverage, authenticity, the nearest real palm.
 
 Density and coverage: Naeem et al. 2020 (https://arxiv.org/abs/2002.09797). AuthPct: Alaa et
 al. 2022 (https://arxiv.org/abs/2102.08921), which calls a generated sample authentic if it is
-farther from its nearest training sample than that one is from its own nearest neighbour.
+farther from its nearest training sample than that one is from its own nearest neighbor.
 No statistic detects memorisation reliably (Stein et al. 2023, https://arxiv.org/abs/2306.04675):
 the nearest real palm is there to be looked at.
 """
@@ -22,22 +22,22 @@ ROWS_PER_BLOCK = 512
 
 
 @dataclass(frozen=True, eq=False)
-class NeighbourResult:
+class PrdcResult:
     """How a set lies among the real samples.
 
     Attributes:
         density: how deep the set lies where reals are; about 1 for equal distributions, can exceed it.
-        coverage: share in [0, 1] of the real neighbourhoods that hold a sample of the set. It grows
+        coverage: share in [0, 1] of the real neighborhoods that hold a sample of the set. It grows
             with n, so it is read beside what real palms reach at the same n.
         auth_pct: percentage in [0, 100] of samples that are not closer to a real one than reals are
             to one another there.
         nearest: int64 (n,), row of the nearest real sample.
         distance: float64 (n,), how far it is, in feature units.
         authentic: bool (n,), which samples count for `auth_pct`.
-        covered: bool (m,), which real neighbourhoods hold a sample.
+        covered: bool (m,), which real neighborhoods hold a sample.
         n: images in the set.
         reference_n: real images.
-        k: which neighbour sets the radius of a real sample's neighbourhood.
+        k: which neighbor sets the radius of a real sample's neighborhood.
     """
 
     density: float
@@ -51,11 +51,11 @@ class NeighbourResult:
     reference_n: int
     k: int
 
-    def merge(self, later: NeighbourResult) -> NeighbourResult:
+    def merge(self, later: PrdcResult) -> PrdcResult:
         """The result of both sets together, this one first, as if they had been one."""
         n = self.n + later.n
         covered, authentic = self.covered | later.covered, np.concatenate([self.authentic, later.authentic])
-        return NeighbourResult(
+        return PrdcResult(
             (self.density * self.n + later.density * later.n) / n,
             float(covered.mean()),
             100 * float(authentic.mean()),
@@ -69,7 +69,7 @@ class NeighbourResult:
         )
 
 
-def neighbour_distances(reference: Floats, k: int = 5) -> Doubles:
+def neighbor_distances(reference: Floats, k: int = 5) -> Doubles:
     """Distance of each real sample to its 1st ... k-th nearest other, float64 (m, k), ascending.
 
     Raises:
@@ -77,7 +77,7 @@ def neighbour_distances(reference: Floats, k: int = 5) -> Doubles:
     """
     if len(reference) <= k:
         raise QualityError(
-            f"{k} nearest neighbours need more than {k} real images, there are {len(reference)}",
+            f"{k} nearest prdc need more than {k} real images, there are {len(reference)}",
             hint="Give more real images, or a smaller k",
         )
     nearest = np.empty((len(reference), k))
@@ -87,20 +87,20 @@ def neighbour_distances(reference: Floats, k: int = 5) -> Doubles:
     return nearest
 
 
-def neighbours(sample: Floats, reference: Floats, distances: Doubles | None = None) -> NeighbourResult:
+def prdc(sample: Floats, reference: Floats, distances: Doubles | None = None) -> PrdcResult:
     """Density, coverage, authenticity and nearest real sample of each.
 
     Args:
         sample: features (n, dim) of the set.
         reference: features (m, dim) of the real samples, of the same extractor.
-        distances: `neighbour_distances(reference, k)` if already known; its width is k.
+        distances: `neighbor_distances(reference, k)` if already known; its width is k.
 
     Raises:
         QualityError: an empty set, or too few real samples.
     """
     if len(sample) == 0:
         raise QualityError("There are no images to compare", hint="Give at least one image")
-    distances = neighbour_distances(reference) if distances is None else distances
+    distances = neighbor_distances(reference) if distances is None else distances
     radii = distances[:, -1] ** 2
     nearest = np.empty(len(sample), np.int64)
     closest = np.empty(len(sample))
@@ -115,7 +115,7 @@ def neighbours(sample: Floats, reference: Floats, distances: Doubles | None = No
     k = distances.shape[1]
     distance = np.sqrt(closest)
     authentic = distance > distances[nearest, 0]
-    return NeighbourResult(
+    return PrdcResult(
         hits / (k * len(sample)),
         float(covered.mean()),
         100 * float(authentic.mean()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,24 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palm_assets.errors import QualityError
+from palm_assets.progress import Progress, ShouldStop, never, no_progress
 from palm_assets.quality.batches import Images, count_of
 from palm_assets.quality.config import ReferenceConfig
 from palm_assets.quality.feature_collector import Collector, in_blocks
 from palm_assets.quality.features import Extractor, extract, load_extractor, watched
 from palm_assets.quality.floor import FloorTable, measure_floor
-from palm_assets.quality.prdc import neighbour_distances
+from palm_assets.quality.prdc import neighbor_distances
 from palm_assets.quality.reference_files import load_reference, save_reference
-from palm_assets.quality.set_metrics import SetScore, score_set
+from palm_assets.quality.set_metrics import SetMetrics, evaluate_set
 from palm_assets.quality.statistics import Doubles, FeatureStatistics, Floats
 
 __all__ = [
     "Reference",
     "ReferenceConfig",
-    "SetScore",
+    "SetMetrics",
     "build_reference",
+    "evaluate_set",
     "load_reference",
     "save_reference",
-    "score_set",
 ]
 
 
@@ -85,8 +86,8 @@ def build_reference(
     *,
     holdout_people: Sequence[str] = (),
     extractor: Extractor | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    progress: Progress = no_progress,
+    should_stop: ShouldStop = never,
 ) -> Reference:
     """Statistics of the training people's crops, with the floor that held-out people's crops set.
 
@@ -97,21 +98,21 @@ def build_reference(
         holdout_people: whose each of `holdout_images` is; the floor's spread is that between people then.
         extractor: the network to use, else the one that the config names is loaded.
         progress: called with images done and images in all, over both sets together.
-        cancelled: asked between batches.
+        should_stop: asked between batches.
 
     Raises:
-        QualityError: fewer than 2 training images, or too few for the neighbours.
-        ExtractionCancelledError: `cancelled` said so.
+        QualityError: fewer than 2 training images, or too few for the prdc.
+        ExtractionCancelledError: `should_stop` became true.
     """
     extractor = extractor or load_extractor(config.extractor)
     n_train, n_holdout = count_of(train_images), count_of(holdout_images)
 
-    def report(offset: int) -> Callable[[int, int], None] | None:
-        return None if progress is None else lambda done, _: progress(offset + done, n_train + n_holdout)
+    def report(offset: int) -> Progress:
+        return lambda done, _: progress(offset + done, n_train + n_holdout)
 
-    train = watched(extractor.features(train_images), n_train, report(0), cancelled)
+    train = watched(extractor.features(train_images), n_train, report(0), should_stop)
     taken = _collect(train, config, extractor.dim, extractor.identity)
-    holdout = extract(extractor, holdout_images, progress=report(taken.n), cancelled=cancelled)
+    holdout = extract(extractor, holdout_images, progress=report(taken.n), should_stop=should_stop)
     return _reference(taken, holdout, config, extractor.precision, holdout_people)
 
 
@@ -136,9 +137,9 @@ def _collect(
     taken = Collector(dim, config.subsample, extractor=identity[0], digest=identity[1], seed=config.seed)
     for rows in in_blocks(features):
         taken.add(rows)
-    if taken.n <= config.neighbours:
+    if taken.n <= config.prdc:
         raise QualityError(
-            f"A reference needs more than {config.neighbours} training images, there are {taken.n}",
+            f"A reference needs more than {config.prdc} training images, there are {taken.n}",
             hint="Give more images",
         )
     return taken
@@ -150,7 +151,7 @@ def _reference(
     statistics = taken.statistics
     shuffled = np.random.default_rng(config.seed).permutation(len(taken.rows))
     subsample = taken.rows[shuffled]
-    distances = neighbour_distances(subsample, config.neighbours)
+    distances = neighbor_distances(subsample, config.prdc)
     floor = measure_floor(
         holdout,
         statistics,

@@ -98,7 +98,7 @@ class CalibrationReport:
         return "\n".join(lines)
 
 
-def judge_by_turns(
+def cross_validate_by_person(
     real_logits: ArrayLike, people: ArrayLike, fake_logits: ArrayLike, *, folds: int = 10
 ) -> CalibrationReport:
     """Judge the fit on everybody, each person by a fit without that person.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palm_assets.errors import QualityError
+from palm_assets.progress import Progress, ShouldStop, never, no_progress
 from palm_assets.quality.batches import Images, count_of
 from palm_assets.quality.extractors.identity import require_same_extractor
 from palm_assets.quality.feature_collector import Collector, in_blocks
 from palm_assets.quality.features import Extractor, load_extractor, watched
-from palm_assets.quality.fid_infinity import InfinityResult, can_extrapolate, frechet_infinity
+from palm_assets.quality.fid_infinity import FidInfinityResult, can_extrapolate, frechet_infinity
 from palm_assets.quality.floor import FloorRow, floor_at, kid_side
 from palm_assets.quality.frechet import FrechetResult, frechet_distance
 from palm_assets.quality.kid import KidResult, kernel_distance
-from palm_assets.quality.prdc import NeighbourResult, neighbours
+from palm_assets.quality.prdc import PrdcResult, prdc
 from palm_assets.quality.statistics import Floats
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ PARTS = 4
 
 
 @dataclass(frozen=True, eq=False)
-class SetScore:
+class SetMetrics:
     """How a set of palms compares with the real ones.
 
     Attributes:
@@ -38,7 +39,7 @@ class SetScore:
         digest: its weights and preprocessing.
         frechet_result: the Frechet distance in full.
         kid_result: the kernel distance in full.
-        neighbour_result: density, coverage, authenticity in full.
+        neighbor_result: density, coverage, authenticity in full.
         floor: what real held-out palms score at this n, or at the nearest n that was measured;
             None if the reference has no holdout.
         nearest: int64 (n,), for each image the row of its nearest real one in the array of
@@ -55,12 +56,12 @@ class SetScore:
     digest: str
     frechet_result: FrechetResult
     kid_result: KidResult
-    neighbour_result: NeighbourResult
+    neighbor_result: PrdcResult
     floor: FloorRow | None
     nearest: NDArray[np.int64]
     distance: NDArray[np.float64]
     frechet_at_floor: float | None = None
-    infinity: InfinityResult | None = None
+    infinity: FidInfinityResult | None = None
     min_score: float | None = None
 
     @property
@@ -103,17 +104,17 @@ class SetScore:
     @property
     def density(self) -> float:
         """How deep the set lies where reals are; about 1 for reals."""
-        return self.neighbour_result.density
+        return self.neighbor_result.density
 
     @property
     def coverage(self) -> float:
-        """Share of the real neighbourhoods that hold an image of the set; grows with n."""
-        return self.neighbour_result.coverage
+        """Share of the real neighborhoods that hold an image of the set; grows with n."""
+        return self.neighbor_result.coverage
 
     @property
     def auth_pct(self) -> float:
         """Percentage of images that are not suspiciously close to a training image."""
-        return self.neighbour_result.auth_pct
+        return self.neighbor_result.auth_pct
 
     def to_json(self) -> dict[str, Any]:
         """The figures as plain values; the nearest real images as lists of n."""
@@ -198,14 +199,14 @@ def filtered(min_score: float) -> str:
     )
 
 
-def score_set(
+def evaluate_set(
     images: Images,
     reference: Reference,
     extractor: Extractor | None = None,
     *,
-    progress: Callable[[int, int], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
-) -> SetScore:
+    progress: Progress = no_progress,
+    should_stop: ShouldStop = never,
+) -> SetMetrics:
     """Score a set of images against a reference.
 
     Args:
@@ -213,39 +214,39 @@ def score_set(
         reference: from `load_reference` or `build_reference`.
         extractor: the reference's extractor if it is already loaded, else it is loaded.
         progress: called with images done and images in all.
-        cancelled: asked between batches.
+        should_stop: asked between batches.
 
     Raises:
         QualityError: fewer than 2 images, or one is not uint8 RGB.
         ExtractorMismatchError: the extractor, or the weights found for it, are not the reference's.
         WeightsUnavailableError: the extractor's weights cannot be had.
-        ExtractionCancelledError: `cancelled` said so.
+        ExtractionCancelledError: `should_stop` became true.
     """
     if extractor is None:
         extractor = load_extractor(reference.extractor, precision=reference.precision)  # type: ignore[arg-type]
     require_same_extractor(extractor.identity, reference.identity, where="score of a set")
-    batches = watched(extractor.features(images), count_of(images), progress, cancelled)
-    return score_features(batches, reference)
+    batches = watched(extractor.features(images), count_of(images), progress, should_stop)
+    return evaluate_features(batches, reference)
 
 
-def score_features(features: Floats | Iterable[Floats], reference: Reference) -> SetScore:
-    """Score features (n, dim), or a stream of them, that the reference's extractor made; see `score_set`.
+def evaluate_features(features: Floats | Iterable[Floats], reference: Reference) -> SetMetrics:
+    """Score features (n, dim), or a stream of them, that the reference's extractor made; see `evaluate_set`.
 
     The distance, density, coverage and authenticity are of all images; the kernel distance and the
     corrections for n are of `KEPT` random ones of a set that has more.
     """
     name, digest = reference.identity
     taken = Collector(len(reference.mean), KEPT, extractor=name, digest=digest)
-    near: NeighbourResult | None = None
+    near: PrdcResult | None = None
     for rows in in_blocks(features):
         taken.add(rows)
-        found = neighbours(rows, reference.subsample, reference.distances)
+        found = prdc(rows, reference.subsample, reference.distances)
         near = found if near is None else near.merge(found)
     if near is None or taken.n < 2:
         raise QualityError(f"A score needs at least 2 images, got {taken.n}", hint="Make more images")
     whole = taken.rows if taken.n <= KEPT else taken.statistics
     distance, floor = frechet_distance(whole, reference.statistics), floor_at(reference.floor, taken.n)
-    return SetScore(
+    return SetMetrics(
         taken.n,
         name,
         digest,

@@ -93,10 +93,10 @@ class FeatureStatistics:
     @cached_property
     def factor(self) -> Doubles:
         """float64 (dim, rank) with `factor @ factor.T == cov`: computed once, then cached."""
-        return factorise(self.cov)
+        return factorize(self.cov)
 
 
-def factorise(cov: Doubles) -> Doubles:
+def factorize(cov: Doubles) -> Doubles:
     """Factor L (dim, rank) of a covariance, `L @ L.T == cov`, by its eigenvectors.
 
     Eigenvalues below rounding (dim * eps * largest) are noise around an exact zero and are

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from palm_assets.errors import ArtifactError, ArtifactMissingError
-from palm_assets.release.decisions import Judgement, read
+from palm_assets.release.decisions import Decision, read
 from palm_assets.release.serving import open_model
 from palm_assets.store.artifacts import Artifact, Manifest, Store
 from palm_assets.store.release_pointer import Release, read_history
@@ -100,7 +100,7 @@ def _reference_for(store: Store, version: str) -> Artifact:
     return store.current("fid_reference")
 
 
-def _state(releases: tuple[Release, ...], history: list[Release], judgement: Judgement | None) -> State:
+def _state(releases: tuple[Release, ...], history: list[Release], judgement: Decision | None) -> State:
     if releases:
         return "released" if history[-1] == releases[-1] else "released before"
     if judgement is None:
@@ -118,4 +118,4 @@ def _scores(store: Store) -> dict[str, str]:
 
 
 def _score_manifests(store: Store) -> list[Manifest]:
-    return [store.manifest("scores", version) for version in store.versions("scores")]
+    return [store.manifest("evaluations", version) for version in store.versions("evaluations")]

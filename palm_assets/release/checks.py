@@ -19,7 +19,7 @@ HARMLESS = ("duplicate", "aspect", "not in HandInfo")
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CheckResult:
     """What one check found.
 
     Attributes:
@@ -35,7 +35,7 @@ class Verdict:
     figures: Mapping[str, float] = field(default_factory=dict)
 
 
-def judge_photos(facts: Mapping[str, Any], bounds: GateConfig) -> Verdict:
+def check_photos(facts: Mapping[str, Any], bounds: GateConfig) -> CheckResult:
     """Enough photographs of enough people, few of them unusable."""
     faults = sum(n for why, n in facts["set_aside_reasons"].items() if not why.startswith(HARMLESS))
     share = faults / max(facts["photos"] + facts["set_aside"], 1)
@@ -47,16 +47,16 @@ def judge_photos(facts: Mapping[str, Any], bounds: GateConfig) -> Verdict:
     )
 
 
-def judge_detector(facts: Mapping[str, Any], bounds: GateConfig) -> Verdict:
+def check_detector(facts: Mapping[str, Any], bounds: GateConfig) -> CheckResult:
     """It finds the palms of pictures that it never saw."""
     return _all_of(
         "detector_finds_palms", _at_least("AP50 on the test split", facts["ap50"], bounds.min_ap50)
     )
 
 
-def judge_crops(
+def check_crops(
     facts: Mapping[str, Any], trained: Set[str], held_out: Set[str], bounds: GateConfig
-) -> Verdict:
+) -> CheckResult:
     """A palm on nearly every photograph, enough to train on, and nobody on both sides of the split.
 
     Args:
@@ -74,12 +74,12 @@ def judge_crops(
     )
 
 
-def judge_contrast(measures: Measures, bounds: GateConfig) -> Verdict:
+def check_contrast(measures: Measures, bounds: GateConfig) -> CheckResult:
     """The pictures show something."""
     return _all_of("not_blank", _at_most("share of blank palms", measures.blank, bounds.max_blank))
 
 
-def judge_variety(measures: Measures, bounds: GateConfig) -> Verdict:
+def check_variety(measures: Measures, bounds: GateConfig) -> CheckResult:
     """The palms differ as real ones do: neither one palm nor a few, repeated."""
     return _all_of(
         "not_collapsed",
@@ -90,7 +90,7 @@ def judge_variety(measures: Measures, bounds: GateConfig) -> Verdict:
     )
 
 
-def judge_authenticity(scores: Mapping[str, Any], bounds: GateConfig) -> Verdict:
+def check_authenticity(scores: Mapping[str, Any], bounds: GateConfig) -> CheckResult:
     """Few palms lie nearer to a photograph trained on than photographs lie to each other.
 
     No figure proves that nothing was learnt by heart (Stein et al. 2023): look at the pictures, too.
@@ -103,7 +103,7 @@ def judge_authenticity(scores: Mapping[str, Any], bounds: GateConfig) -> Verdict
     )
 
 
-def judge_distance(measures: Measures, bounds: GateConfig) -> Verdict:
+def check_distance(measures: Measures, bounds: GateConfig) -> CheckResult:
     """Not farther from real palms than some multiple of what one average palm, repeated, would be."""
     ratio = fmean(measures.frechet) / measures.frechet_of_one
     return _all_of(
@@ -112,7 +112,7 @@ def judge_distance(measures: Measures, bounds: GateConfig) -> Verdict:
     )
 
 
-def judge_against_released(ours: Measures, released: Measures | None, bounds: GateConfig) -> Verdict:
+def check_against_released(ours: Measures, released: Measures | None, bounds: GateConfig) -> CheckResult:
     """Neither distance is larger than the released model's by more than the measurement wavers.
 
     Both were measured on as many sets of the same size against the same reference. The means are compared,
@@ -125,7 +125,7 @@ def judge_against_released(ours: Measures, released: Measures | None, bounds: Ga
     """
     check = "not_worse_than_released"
     if released is None:
-        return Verdict(check, True, "nothing is released that it could be worse than")
+        return CheckResult(check, True, "nothing is released that it could be worse than")
     return _all_of(
         check,
         _no_worse("Fréchet distance", ours.frechet, released.frechet, bounds.spread),
@@ -133,16 +133,16 @@ def judge_against_released(ours: Measures, released: Measures | None, bounds: Ga
     )
 
 
-def _at_least(what: str, value: float, bound: float) -> Verdict:
+def _at_least(what: str, value: float, bound: float) -> CheckResult:
     return _bounded(what, value, bound, value >= bound, "at least")
 
 
-def _at_most(what: str, value: float, bound: float) -> Verdict:
+def _at_most(what: str, value: float, bound: float) -> CheckResult:
     return _bounded(what, value, bound, value <= bound, "at most")
 
 
-def _bounded(what: str, value: float, bound: float, passed: bool, word: str) -> Verdict:
-    return Verdict(
+def _bounded(what: str, value: float, bound: float, passed: bool, word: str) -> CheckResult:
+    return CheckResult(
         what,
         passed and math.isfinite(value),
         f"{what} {value:.3g} ({word} {bound:g})",
@@ -150,11 +150,11 @@ def _bounded(what: str, value: float, bound: float, passed: bool, word: str) -> 
     )
 
 
-def _no_worse(what: str, ours: Sequence[float], theirs: Sequence[float], spread: float) -> Verdict:
+def _no_worse(what: str, ours: Sequence[float], theirs: Sequence[float], spread: float) -> CheckResult:
     mine, released = fmean(ours), fmean(theirs)
     wavering = math.sqrt(variance(ours) / len(ours) + variance(theirs) / len(theirs))
     allowed = released + spread * wavering
-    return Verdict(
+    return CheckResult(
         what,
         mine <= allowed,  # False for what is not a number
         f"{what} {mine:.4g} beside the released model's {released:.4g} (at most {allowed:.4g})",
@@ -162,8 +162,8 @@ def _no_worse(what: str, ours: Sequence[float], theirs: Sequence[float], spread:
     )
 
 
-def _all_of(check: str, *parts: Verdict) -> Verdict:
+def _all_of(check: str, *parts: CheckResult) -> CheckResult:
     """One verdict of several: where some failed, those are the reason."""
     failed = [part for part in parts if not part.passed]
     reason = "; ".join(part.reason for part in failed or parts)
-    return Verdict(check, not failed, reason, {k: v for part in parts for k, v in part.figures.items()})
+    return CheckResult(check, not failed, reason, {k: v for part in parts for k, v in part.figures.items()})

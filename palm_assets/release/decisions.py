@@ -11,14 +11,14 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from palm_assets.errors import ArtifactCorruptError
-from palm_assets.release.checks import Verdict
+from palm_assets.release.checks import CheckResult
 from palm_assets.store.artifacts import Store
 from palm_assets.store.atomic import write_atomically, writing_under
 
 FOLDER = "verdicts"
 
 
-class Judgement(BaseModel):
+class Decision(BaseModel):
     """The latest verdict of each check on one model."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,15 +36,15 @@ class Judgement(BaseModel):
     @property
     def refusal(self) -> str:
         """Why it was refused, in one line; "" if it was not."""
-        return refusal(Verdict(name, **said) for name, said in self.verdicts.items())
+        return refusal(CheckResult(name, **said) for name, said in self.verdicts.items())
 
 
-def refusal(verdicts: Iterable[Verdict]) -> str:
+def refusal(verdicts: Iterable[CheckResult]) -> str:
     """What failed, in one line; "" if nothing did."""
     return "; ".join(f"{v.check}: {v.reason}" for v in verdicts if not v.passed)
 
 
-def record(store: Store, model: str, verdicts: Iterable[Verdict]) -> None:
+def record(store: Store, model: str, verdicts: Iterable[CheckResult]) -> None:
     """Keep verdicts on a model, each in the place of the last one by that check.
 
     Nothing is written if they are the same, or if the model is released: it was judged before it was.
@@ -57,7 +57,7 @@ def record(store: Store, model: str, verdicts: Iterable[Verdict]) -> None:
     merged = {**merged, **json.loads(json.dumps(said))}
     if before is not None and merged == before.verdicts:
         return
-    judgement = Judgement(model=model, judged=datetime.now(UTC), verdicts=merged)
+    judgement = Decision(model=model, judged=datetime.now(UTC), verdicts=merged)
     with writing_under(store.home):
         write_atomically(
             store.home / FOLDER / f"{model}.json", judgement.model_dump_json(indent=1).encode() + b"\n"
@@ -71,7 +71,7 @@ def _is_released(store: Store, model: str) -> bool:
     return False
 
 
-def read(store: Store, model: str, *, damaged_is_none: bool = False) -> Judgement | None:
+def read(store: Store, model: str, *, damaged_is_none: bool = False) -> Decision | None:
     """What the gate said of a model; None if it was never asked.
 
     Raises:
@@ -79,7 +79,7 @@ def read(store: Store, model: str, *, damaged_is_none: bool = False) -> Judgemen
     """
     path = store.home / FOLDER / f"{model}.json"
     try:
-        return Judgement.model_validate_json(path.read_bytes())
+        return Decision.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
     except ValidationError as error:

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from palm_assets.errors import RequestError
-from palm_assets.evaluation.model_evaluation import SCORE_FILE
+from palm_assets.evaluation.model_evaluation import EVALUATION_FILE
 from palm_assets.gan.checkpoint import (
     CARD_FILE,
     CONFIG_FILE,
@@ -23,8 +23,8 @@ from palm_assets.gan.checkpoint import (
     read_metrics,
 )
 from palm_assets.gan.config import GanConfig
+from palm_assets.gan.plots import CURVES_FILE, RELIABILITY_FILE, SAMPLES_FILE, sample_grid
 from palm_assets.gan.sampler import CALIBRATION_FILE, load_model
-from palm_assets.gan.training_run import CURVES_FILE, RELIABILITY_FILE, SAMPLES_FILE, samples_grid
 from palm_assets.store.artifacts import MANIFEST, Artifact, Store
 
 CROPS_FILE = "crops-manifest.json"
@@ -62,10 +62,10 @@ def pack(store: Store, version: str, target: Path) -> Artifact:
             shutil.copy(crops, folder / CROPS_FILE)
         score = _newest_score(store, version)
         if score is not None:
-            (folder / SCORE_FILE).write_text(json.dumps(score, indent=1) + "\n")
+            (folder / EVALUATION_FILE).write_text(json.dumps(score, indent=1) + "\n")
         packed = load_model(folder, "")  # by the rounded weights
         shown = min(MOST_SHOWN, (SHOWN_SIDE // packed.image_size) ** 2)
-        samples_grid(packed, shown).save(folder / SAMPLES_FILE)
+        sample_grid(packed, shown).save(folder / SAMPLES_FILE)
         return {**model.facts, "packed_from": version}
 
     with tempfile.TemporaryDirectory() as home:
@@ -82,9 +82,9 @@ def pack(store: Store, version: str, target: Path) -> Artifact:
 
 
 def _newest_score(store: Store, version: str) -> dict[str, Any] | None:
-    for candidate in reversed(store.versions("scores")):
-        score = store.open("scores", candidate)
+    for candidate in reversed(store.versions("evaluations")):
+        score = store.open("evaluations", candidate)
         if score.manifest.inputs.get("model") == version:
-            figures: dict[str, Any] = json.loads((score.folder / SCORE_FILE).read_text())
+            figures: dict[str, Any] = json.loads((score.folder / EVALUATION_FILE).read_text())
             return {key: value for key, value in figures.items() if key not in LISTS}
     return None

@@ -10,46 +10,46 @@ from palm_assets.errors import (
     RefusedError,
 )
 from palm_assets.evaluation.measures import Measures
-from palm_assets.evaluation.model_evaluation import ScoreConfig
+from palm_assets.evaluation.model_evaluation import EvaluationConfig
 from palm_assets.release.checks import (
-    Verdict,
-    judge_against_released,
-    judge_authenticity,
-    judge_contrast,
-    judge_crops,
-    judge_distance,
-    judge_variety,
+    CheckResult,
+    check_against_released,
+    check_authenticity,
+    check_contrast,
+    check_crops,
+    check_distance,
+    check_variety,
 )
 from palm_assets.release.config import GateConfig
 from palm_assets.release.decisions import read, record, refusal
-from palm_assets.release.load_check import CHECK, judge_loading
+from palm_assets.release.load_check import CHECK, check_loading
 from palm_assets.stages import make as stages
 from palm_assets.stages.open_artifacts import open_crops
 from palm_assets.store.artifacts import Artifact, Store
 from palm_assets.store.release_pointer import Release, read_history, withdrawn_by_hand
 
 
-def judge_palms(store: Store, scores: Artifact, bounds: GateConfig) -> tuple[Verdict, ...]:
+def check_evaluation(store: Store, scores: Artifact, bounds: GateConfig) -> tuple[CheckResult, ...]:
     """All that can be said of a candidate by its scores, beside the released model where there is one.
 
     The released model is measured again where it was never measured against this reference, at this count.
     """
     ours = Measures.from_json(scores.facts["measures"])
     return (
-        judge_contrast(ours, bounds),
-        judge_variety(ours, bounds),
-        judge_authenticity(scores.facts, bounds),
-        judge_distance(ours, bounds),
+        check_contrast(ours, bounds),
+        check_variety(ours, bounds),
+        check_authenticity(scores.facts, bounds),
+        check_distance(ours, bounds),
         _beside_released(store, scores, ours, bounds),
         _judge_history(store, scores.manifest.inputs["model"]),
     )
 
 
-def judge_cut(crops: Artifact, bounds: GateConfig) -> Verdict:
+def check_crops_artifact(crops: Artifact, bounds: GateConfig) -> CheckResult:
     """The verdict on cropped palms; reads who is on which side of the split."""
     index = open_crops(crops).index
     people = {side: {crop.person for crop in index if crop.split == side} for side in ("train", "holdout")}
-    return judge_crops(crops.facts, people["train"], people["holdout"], bounds)
+    return check_crops(crops.facts, people["train"], people["holdout"], bounds)
 
 
 def release_candidate(store: Store, scores: Artifact, bounds: GateConfig) -> Release:
@@ -63,7 +63,7 @@ def release_candidate(store: Store, scores: Artifact, bounds: GateConfig) -> Rel
         store.open("models", version),
         store.open("reference", scores.manifest.inputs["reference"]),
     )
-    verdicts = (_loading(store, version), *judge_palms(store, scores, bounds))
+    verdicts = (_loading(store, version), *check_evaluation(store, scores, bounds))
     record(store, version, verdicts)
     if why := refusal(verdicts):
         raise RefusedError(
@@ -74,22 +74,24 @@ def release_candidate(store: Store, scores: Artifact, bounds: GateConfig) -> Rel
     return store.release(model, reference)
 
 
-def _loading(store: Store, version: str) -> Verdict:
+def _loading(store: Store, version: str) -> CheckResult:
     """What the fresh process said of this model, asked now if it never was."""
     known = read(store, version, damaged_is_none=True)
     said = {} if known is None else known.verdicts.get(CHECK, {})
-    return Verdict(CHECK, **said) if said.get("passed") else judge_loading(store, version)
+    return CheckResult(CHECK, **said) if said.get("passed") else check_loading(store, version)
 
 
-def _beside_released(store: Store, scores: Artifact, ours: Measures, bounds: GateConfig) -> Verdict:
+def _beside_released(store: Store, scores: Artifact, ours: Measures, bounds: GateConfig) -> CheckResult:
     try:
         release = store.released()
         if release is None or release.model == scores.manifest.inputs["model"]:
-            return judge_against_released(ours, None, bounds)
+            return check_against_released(ours, None, bounds)
         theirs = _measured_alike(store, scores, release)
     except (ArtifactMissingError, ArtifactCorruptError, CheckpointError) as error:
-        return Verdict("not_worse_than_released", True, f"the released model cannot be used: {error.what}")
-    return judge_against_released(ours, theirs, bounds)
+        return CheckResult(
+            "not_worse_than_released", True, f"the released model cannot be used: {error.what}"
+        )
+    return check_against_released(ours, theirs, bounds)
 
 
 def _measured_alike(store: Store, scores: Artifact, release: Release) -> Measures:
@@ -97,16 +99,16 @@ def _measured_alike(store: Store, scores: Artifact, release: Release) -> Measure
     reference = store.open("reference", scores.manifest.inputs["reference"])
     crops = store.open("crops", reference.manifest.inputs["crops"])
     model = store.open("models", release.model)
-    config = ScoreConfig(**scores.manifest.config)
-    found = stages.make_scores(store, model, reference, crops, config)
+    config = EvaluationConfig(**scores.manifest.config)
+    found = stages.make_evaluation(store, model, reference, crops, config)
     return Measures.from_json(found.facts["measures"])
 
 
-def _judge_history(store: Store, model: str) -> Verdict:
+def _judge_history(store: Store, model: str) -> CheckResult:
     check = "not_withdrawn"
     try:
         withdrawn = withdrawn_by_hand(model, read_history(store.home))
     except PalmError as error:
-        return Verdict(check, True, error.what)
+        return CheckResult(check, True, error.what)
     reason = "another model was released by hand in its place" if withdrawn else "nobody withdrew it"
-    return Verdict(check, not withdrawn, reason)
+    return CheckResult(check, not withdrawn, reason)

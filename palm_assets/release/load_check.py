@@ -12,24 +12,24 @@ import sys
 from pathlib import Path
 
 from palm_assets.errors import PalmError
-from palm_assets.release.checks import Verdict
+from palm_assets.release.checks import CheckResult
 from palm_assets.store.artifacts import Store
 
 CHECK = "loads_and_draws"
 SECONDS = 300
 
 
-def judge_loading(store: Store, version: str) -> Verdict:
+def check_loading(store: Store, version: str) -> CheckResult:
     """Open a model of the store in a fresh process, draw a palm and score it."""
     command = [sys.executable, "-m", "palm_assets.release.load_check", str(store.home), version]
     try:
         run = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        return Verdict(CHECK, False, f"it did not load within {SECONDS} s")
+        return CheckResult(CHECK, False, f"it did not load within {SECONDS} s")
     if run.returncode == 0:
-        return Verdict(CHECK, True, "a fresh process loaded it and drew a palm")
+        return CheckResult(CHECK, True, "a fresh process loaded it and drew a palm")
     said = run.stderr.strip().splitlines()
-    return Verdict(CHECK, False, said[-1] if said else f"the process ended with {run.returncode}")
+    return CheckResult(CHECK, False, said[-1] if said else f"the process ended with {run.returncode}")
 
 
 def main(home: str, version: str) -> int:

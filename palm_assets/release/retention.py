@@ -82,7 +82,7 @@ def _needed(known: dict[Key, Manifest], roots: set[Key]) -> set[Key]:
     scored = {
         key: ("models", manifest.inputs.get("model", ""))
         for key, manifest in known.items()
-        if key[0] == "scores"
+        if key[0] == "evaluations"
     }
     needed: set[Key] = set()
     waiting = set(roots)

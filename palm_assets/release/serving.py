@@ -155,7 +155,7 @@ def _loaded(artifact: Artifact, version: str) -> PalmModel:
     from palm_assets.gan.sampler import load_model  # brings torch; the page's form is shown before
 
     model = load_model(artifact.folder, version)
-    if not math.isfinite(model.logits(model.draw(model.latents(0, [0]))).item()):
+    if not math.isfinite(model.logits(model.generate(model.latents(0, [0]))).item()):
         raise CheckpointError(
             "Its scores are not finite", where=artifact.folder, hint="Train or import the model again."
         )
@@ -181,7 +181,7 @@ def _tell(before: Served, now: Served) -> None:
 
 
 def _state_of(path: Path) -> tuple[int, int, int] | str:
-    """Changes whenever the file is replaced."""
+    """Augmentations whenever the file is replaced."""
     try:
         stat = path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""Which photographs and which labelled palms to use: three kinds of source, one choice each."""
+"""Which photographs and which labeled palms to use: three kinds of source, one choice each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from palm_assets.photos.index import Aspect
 
-SourceKind = Literal["drawn", "folder", "kaggle"]
+SourceKind = Literal["synthetic", "folder", "kaggle"]
 
 
 class SourceConfig(BaseModel):
@@ -20,11 +20,11 @@ class SourceConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    source: SourceKind = "drawn"
+    source: SourceKind = "synthetic"
     folder: str | None = Field(None, description="for source: folder")
     kaggle_set: str = Field("", description="owner/name on Kaggle")
     kaggle_version: int | None = Field(None, ge=1)
-    drawn_size: int = Field(256, ge=64, le=1024, description="pixels, side of a drawn photo")
+    synthetic_size: int = Field(256, ge=64, le=1024, description="pixels, side of a drawn photo")
     seed: int = Field(0, ge=0, description="of drawn photos and of splits")
 
     @model_validator(mode="after")
@@ -38,8 +38,8 @@ class PhotosConfig(SourceConfig):
     """The photographs that palms are cut from."""
 
     kaggle_set: str = "shyambhu/hands-and-palm-images-dataset"
-    drawn_photos: int = Field(1600, ge=20, le=100_000)
-    drawn_people: int = Field(160, ge=2, le=10_000)
+    synthetic_photos: int = Field(1600, ge=20, le=100_000)
+    synthetic_people: int = Field(160, ge=2, le=10_000)
     aspects: list[str] = Field(["palmar", "unknown"], description="any of palmar, dorsal, unknown")
     max_set_aside: float = Field(0.1, ge=0, le=1, description="larger shares of unusable files are an error")
     max_megapixels: float = Field(64, gt=0, description="larger pictures are set aside")
@@ -54,12 +54,12 @@ class PhotosConfig(SourceConfig):
 
 
 class BoxesConfig(SourceConfig):
-    """The labelled pictures that the palm detector learns from: a YOLO export."""
+    """The labeled pictures that the palm detector learns from: a YOLO export."""
 
     kaggle_set: str = "korff16/hands-and-palms-yolo-dataset"
     palm_class: str | None = Field(
         None, description="name of the class; not needed if only one speaks of palms"
     )
-    drawn_train: int = Field(480, ge=10, le=100_000)
-    drawn_valid: int = Field(80, ge=5, le=10_000)
-    drawn_test: int = Field(80, ge=5, le=10_000)
+    synthetic_train: int = Field(480, ge=10, le=100_000)
+    synthetic_valid: int = Field(80, ge=5, le=10_000)
+    synthetic_test: int = Field(80, ge=5, le=10_000)

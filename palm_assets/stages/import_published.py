@@ -61,7 +61,7 @@ def import_into(store: Store, generator: Path, discriminator: Path) -> Artifact:
         networks = import_published(generator, discriminator)
         save_networks(*networks, PUBLISHED_NETWORKS, folder)
         model = load_model(folder, "draft")  # refuses weights that are not finite
-        grid(model.draw(model.latents(0, range(16)))).save(folder / "samples.png")
+        grid(model.generate(model.latents(0, range(16)))).save(folder / "samples.png")
         (folder / CARD_FILE).write_text(CARD)
         return {"imported": True, "image_size": PUBLISHED_NETWORKS.image_size, "from": generator.name}
 

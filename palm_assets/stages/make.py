@@ -15,34 +15,34 @@ from pydantic import BaseModel
 from palm_assets.crops.config import CropConfig
 from palm_assets.detector.boxes import read_export, write_box_set
 from palm_assets.detector.config import DetectorConfig
-from palm_assets.evaluation.model_evaluation import ScoreConfig, score_model
+from palm_assets.evaluation.model_evaluation import EvaluationConfig, evaluate_model
 from palm_assets.gan.config import GanConfig
 from palm_assets.photos.index import folder_fingerprint, index_photos, write_index
-from palm_assets.progress import Progress, silent
+from palm_assets.progress import Progress, no_progress
 from palm_assets.quality.config import ReferenceConfig
 from palm_assets.sources.config import BoxesConfig, PhotosConfig, SourceConfig
-from palm_assets.stages.open_artifacts import DRAWN, open_crops, open_photos, open_start
-from palm_assets.stages.training_job import Job, run_here
-from palm_assets.store.artifacts import Artifact, Store, version_of
+from palm_assets.stages.open_artifacts import SYNTHETIC, open_crops, open_photos, open_start
+from palm_assets.stages.training_job import DetectorJob, ModelJob, TrainingJob, run_in_this_process
+from palm_assets.store.artifacts import Artifact, Kind, Store, version_of
 
 CODE_VERSIONS = {
-    "photos": "1",
-    "boxes": "1",
-    "detector": "1",
-    "crops": "1",
-    "models": "5",
-    "reference": "2",
-    "scores": "3",
+    "photos": "2",
+    "boxes": "2",
+    "detector": "2",
+    "crops": "2",
+    "models": "6",
+    "reference": "3",
+    "evaluations": "4",
 }
 """Raised by hand when a stage would make something else from the same inputs and config."""
 RELEASE_VERSION = "1"
 """The same for the rules of a release, which is a pointer and no artifact."""
 
-Runner = Callable[[Job], dict[str, Any]]
+Runner = Callable[[TrainingJob], dict[str, Any]]
 """Runs a training job and returns its facts; it may use another process."""
 
 
-def make_photos(store: Store, config: PhotosConfig, *, progress: Progress = silent) -> Artifact:
+def make_photos(store: Store, config: PhotosConfig, *, progress: Progress = no_progress) -> Artifact:
     """The index of all photographs; drawn ones are drawn here."""
     root, inputs = _located(config)
 
@@ -50,18 +50,18 @@ def make_photos(store: Store, config: PhotosConfig, *, progress: Progress = sile
         from palm_assets.photos.contact_sheet import examples
 
         if root is None:
-            from palm_assets.synthetic import draw_kaggle_hands
+            from palm_assets.synthetic import write_kaggle_hands
 
-            draw_kaggle_hands(
-                folder / DRAWN,
-                photos=config.drawn_photos,
-                people=config.drawn_people,
+            write_kaggle_hands(
+                folder / SYNTHETIC,
+                photos=config.synthetic_photos,
+                people=config.synthetic_people,
                 seed=config.seed,
-                size=config.drawn_size,
+                size=config.synthetic_size,
                 progress=progress,
             )
         index = index_photos(
-            root or folder / DRAWN,
+            root or folder / SYNTHETIC,
             aspects=config.aspects,
             max_set_aside=config.max_set_aside,
             max_megapixels=config.max_megapixels,
@@ -69,44 +69,59 @@ def make_photos(store: Store, config: PhotosConfig, *, progress: Progress = sile
         )
         write_index(index, folder)
         examples(index).save(folder / "examples.png")
-        return {**index.facts(), "source": config.source, "root": DRAWN if root is None else str(root)}
+        return {**index.facts(), "source": config.source, "root": SYNTHETIC if root is None else str(root)}
 
     return store.make("photos", build, inputs=inputs, config=config, code_version=CODE_VERSIONS["photos"])
 
 
-def make_boxes(store: Store, config: BoxesConfig, *, progress: Progress = silent) -> Artifact:
-    """The labelled pictures for the detector; drawn ones are drawn here."""
+def make_boxes(store: Store, config: BoxesConfig, *, progress: Progress = no_progress) -> Artifact:
+    """The labeled pictures for the detector; drawn ones are drawn here."""
     root, inputs = _located(config)
 
     def build(folder: Path) -> Mapping[str, Any]:
         if root is None:
-            from palm_assets.synthetic import draw_yolo_export
+            from palm_assets.synthetic import write_yolo_export
 
-            draw_yolo_export(
-                folder / DRAWN,
-                train=config.drawn_train,
-                valid=config.drawn_valid,
-                test=config.drawn_test,
+            write_yolo_export(
+                folder / SYNTHETIC,
+                train=config.synthetic_train,
+                valid=config.synthetic_valid,
+                test=config.synthetic_test,
                 seed=config.seed,
-                size=config.drawn_size,
+                size=config.synthetic_size,
                 progress=progress,
             )
-        boxes = read_export(root or folder / DRAWN, palm_class=config.palm_class, seed=config.seed)
+        boxes = read_export(root or folder / SYNTHETIC, palm_class=config.palm_class, seed=config.seed)
         write_box_set(boxes, folder)
-        return {**boxes.facts(), "source": config.source, "root": DRAWN if root is None else str(boxes.root)}
+        return {
+            **boxes.facts(),
+            "source": config.source,
+            "root": SYNTHETIC if root is None else str(boxes.root),
+        }
 
     return store.make("boxes", build, inputs=inputs, config=config, code_version=CODE_VERSIONS["boxes"])
 
 
 def make_detector(
-    store: Store, boxes: Artifact, config: DetectorConfig, *, run: Runner = run_here
+    store: Store, boxes: Artifact, config: DetectorConfig, *, run: Runner = run_in_this_process
 ) -> Artifact:
     """The palm detector, trained and measured on its test split."""
-    return _train(store, "detector", {"boxes": boxes.version}, config, run)
+    inputs = {"boxes": boxes.version}
+    plain = DetectorConfig(**config.model_dump())  # a launchpad form is a subclass with more in it
+
+    def job(folder: Path, work: Path) -> TrainingJob:
+        return DetectorJob(home=store.home, inputs=inputs, config=plain, folder=folder, work=work)
+
+    return _train(store, "detector", inputs, plain, job, run)
 
 
 def make_crops(
-    store: Store, photos: Artifact, detector: Artifact, config: CropConfig, *, progress: Progress = silent
+    store: Store,
+    photos: Artifact,
+    detector: Artifact,
+    config: CropConfig,
+    *,
+    progress: Progress = no_progress,
 ) -> Artifact:
     """All palms, cut out and packed, with some people held out."""
 
@@ -120,7 +135,9 @@ def make_crops(
     return store.make("crops", build, inputs=inputs, config=config, code_version=CODE_VERSIONS["crops"])
 
 
-def make_model(store: Store, crops: Artifact, config: GanConfig, *, run: Runner = run_here) -> Artifact:
+def make_model(
+    store: Store, crops: Artifact, config: GanConfig, *, run: Runner = run_in_this_process
+) -> Artifact:
     """A trained DCGAN with samples, figures and card.
 
     Raises:
@@ -130,11 +147,16 @@ def make_model(store: Store, crops: Artifact, config: GanConfig, *, run: Runner 
     start = open_start(store, config.start)
     if start is not None:
         inputs["start"] = start.version
-    return _train(store, "models", inputs, config, run)
+    plain = GanConfig(**config.model_dump())
+
+    def job(folder: Path, work: Path) -> TrainingJob:
+        return ModelJob(home=store.home, inputs=inputs, config=plain, folder=folder, work=work)
+
+    return _train(store, "models", inputs, plain, job, run)
 
 
 def make_reference(
-    store: Store, crops: Artifact, config: ReferenceConfig, *, progress: Progress = silent
+    store: Store, crops: Artifact, config: ReferenceConfig, *, progress: Progress = no_progress
 ) -> Artifact:
     """Statistics of the real palms, against which sets of generated ones are scored."""
     # Which extractor `auto` is depends on the machine; the one chosen is part of what made the statistics.
@@ -158,21 +180,23 @@ def make_reference(
     )
 
 
-def make_scores(
-    store: Store, model: Artifact, reference: Artifact, crops: Artifact, config: ScoreConfig
+def make_evaluation(
+    store: Store, model: Artifact, reference: Artifact, crops: Artifact, config: EvaluationConfig
 ) -> Artifact:
-    """Figures of a model's palms against the real ones, and a picture of both."""
+    """TrainingMetrics of a model's palms against the real ones, and a picture of both."""
 
     def build(folder: Path) -> Mapping[str, Any]:
-        return score_model(model.folder, reference.folder, open_crops(crops).train, config, folder)
+        return evaluate_model(model.folder, reference.folder, open_crops(crops).train, config, folder)
 
     inputs = {"model": model.version, "reference": reference.version}
-    return store.make("scores", build, inputs=inputs, config=config, code_version=CODE_VERSIONS["scores"])
+    return store.make(
+        "evaluations", build, inputs=inputs, config=config, code_version=CODE_VERSIONS["evaluations"]
+    )
 
 
 def _located(config: SourceConfig) -> tuple[Path | None, dict[str, str]]:
     """The folder of a source and what identifies its content; no folder yet if it has to be drawn."""
-    if config.source == "drawn":
+    if config.source == "synthetic":
         return None, {}
     if config.source == "kaggle":
         from palm_assets.sources.kaggle import fetch_dataset
@@ -197,23 +221,22 @@ def _chosen_extractor(config: ReferenceConfig) -> str:
     return "inception-v3" if weights.find(weights.INCEPTION, cache) else "efficientnet-lite0"
 
 
-def _train(store: Store, kind: Any, inputs: dict[str, str], config: BaseModel, run: Runner) -> Artifact:
+def _train(
+    store: Store,
+    kind: Kind,
+    inputs: dict[str, str],
+    config: BaseModel,
+    job: Callable[[Path, Path], TrainingJob],
+    run: Runner,
+) -> Artifact:
     """Make an artifact by a training job, which keeps its resumable state in the store's work folder."""
     code_version = CODE_VERSIONS[kind]
     work = version_of(kind, inputs, config, code_version)
 
     def build(folder: Path) -> Mapping[str, Any]:
-        job = {
-            "task": kind,
-            "home": str(store.home),
-            "inputs": inputs,
-            "config": config.model_dump(mode="json"),
-            "folder": str(folder),
-            "work": str(store.work(kind, work)),
-        }
         # One training at a time uses the machine. Dagster's pools would do, but for the slot of a run killed
         # without warning, which nobody frees where no daemon runs.
         with store.lock("training"):
-            return run(job)
+            return run(job(folder, store.work(kind, work)))
 
     return store.make(kind, build, inputs=inputs, config=config, code_version=code_version)

@@ -14,7 +14,7 @@ from palm_assets.store.artifacts import Artifact, Store, open_folder
 if TYPE_CHECKING:
     from palm_assets.crops.extraction import Crops
 
-DRAWN = "drawn"
+SYNTHETIC = "synthetic"
 """Folder of drawn pictures inside their artifact; the root of any other source is where it was found."""
 
 
@@ -24,7 +24,7 @@ def open_photos(artifact: Artifact) -> PhotoIndex:
 
 
 def open_boxes(artifact: Artifact) -> BoxSet:
-    """The labelled pictures of a `boxes` artifact."""
+    """The labeled pictures of a `boxes` artifact."""
     return read_box_set(artifact.folder, _root(artifact))
 
 
@@ -55,4 +55,4 @@ def open_start(store: Store, start: str) -> Artifact | None:
 
 def _root(artifact: Artifact) -> Path:
     said = artifact.facts["root"]
-    return artifact.folder / DRAWN if said == DRAWN else Path(said)
+    return artifact.folder / SYNTHETIC if said == SYNTHETIC else Path(said)

@@ -1,4 +1,4 @@
-"""The two trainings as jobs: plain values in, files in a folder and facts out, in whichever process."""
+"""The two trainings as jobs: a frozen model in, files in a folder and facts out, in whichever process."""
 
 from __future__ import annotations
 
@@ -6,120 +6,164 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
-from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from palm_assets.detector.config import DetectorConfig
+from palm_assets.gan.config import GanConfig
+from palm_assets.progress import ShouldStop, never
 from palm_assets.stages.open_artifacts import open_boxes, open_crops, open_start
 from palm_assets.store.artifacts import Store
 
-Job = dict[str, Any]
-"""`task` (detector or models), `home`, `inputs` (versions), `config`, `folder` to fill, `work` for state."""
+if TYPE_CHECKING:
+    from PIL import Image
 
-Say = Callable[[str], None]
-SAY_SECONDS = 10.0
+    from palm_assets.gan.checkpoint_selection import CheckpointRecord
+    from palm_assets.gan.metrics import TrainingMetrics
+
+LOG_SECONDS = 10.0
 
 
-class Show(Protocol):
-    """Shows where training stands: figures by name, and a picture."""
+class _Job(BaseModel):
+    """Where a training reads and writes.
 
-    def __call__(self, figures: dict[str, float], picture: Image.Image | None = None) -> None:
+    Attributes:
+        home: folder of the artifact store.
+        inputs: versions of the artifacts that it trains on.
+        folder: empty folder to fill.
+        work: folder of the resumable state.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Path
+    inputs: dict[str, str]
+    folder: Path
+    work: Path
+
+
+class DetectorJob(_Job):
+    """Train the palm detector."""
+
+    kind: Literal["detector"] = "detector"
+    config: DetectorConfig
+
+
+class ModelJob(_Job):
+    """Train a DCGAN."""
+
+    kind: Literal["models"] = "models"
+    config: GanConfig
+
+
+TrainingJob = DetectorJob | ModelJob
+TRAINING_JOB: TypeAdapter[TrainingJob] = TypeAdapter(Annotated[TrainingJob, Field(discriminator="kind")])
+"""Validates a job that comes from another process."""
+
+Log = Callable[[str], None]
+
+
+class Report(Protocol):
+    """Shows how training is doing: metrics by name, and an image."""
+
+    def __call__(self, metrics: dict[str, float], image: Image.Image | None = None) -> None:
         """Show it at once."""
         ...
 
 
-def show_nothing(figures: dict[str, float], picture: Image.Image | None = None) -> None:
-    """For a terminal, which has no place for pictures."""
+def report_nothing(metrics: dict[str, float], image: Image.Image | None = None) -> None:
+    """For a terminal, which has no place for images."""
 
 
-def perform(
-    job: Job, *, say: Say, show: Show = show_nothing, stopped: Callable[[], bool] = lambda: False
+def run_job(
+    job: TrainingJob, *, log: Log, report: Report = report_nothing, should_stop: ShouldStop = never
 ) -> dict[str, Any]:
-    """Run a job into its folder and return its facts.
+    """Run a job into its folder and return the facts for the manifest.
 
     Args:
         job: what to do.
-        say: told a line about every ten seconds.
-        show: called after every epoch of the detector, and with every sample grid of the DCGAN.
-        stopped: asked after every step; True saves the state and ends the job.
+        log: called with a line about every ten seconds.
+        report: called after every epoch of the detector, and with every sample grid of the DCGAN.
+        should_stop: asked after every step; True saves the state and ends the job.
 
     Raises:
-        TrainingStoppedError: `stopped()` became true; the state is saved.
-        PalmError: whatever the stage refuses.
+        TrainingStoppedError: `should_stop()` became true; the state is saved.
+        PalmError: anything else that the training refuses.
     """
-    tasks = {"detector": _detector, "models": _model}
-    return tasks[job["task"]](job, say, show, stopped)
+    if isinstance(job, DetectorJob):
+        return _train_detector(job, log, report, should_stop)
+    return _train_model(job, log, report, should_stop)
 
 
-def _detector(job: Job, say: Say, show: Show, stopped: Callable[[], bool]) -> dict[str, Any]:
-    from palm_assets.detector.config import DetectorConfig
+def run_in_this_process(job: TrainingJob) -> dict[str, Any]:
+    """Run a job here, with progress on the terminal."""
+    return run_job(job, log=lambda line: print(line, file=sys.stderr))
+
+
+def _train_detector(job: DetectorJob, log: Log, report: Report, should_stop: ShouldStop) -> dict[str, Any]:
     from palm_assets.detector.training import train_detector
 
-    config = DetectorConfig(**job["config"])
-    boxes = open_boxes(Store(Path(job["home"])).open("boxes", job["inputs"]["boxes"]))
+    boxes = open_boxes(Store(job.home).open("boxes", job.inputs["boxes"]))
     started = time.monotonic()
 
-    def on_epoch(epoch: int, figures: dict[str, float]) -> None:
-        ap50 = figures.get("metrics/mAP50(B)", 0.0)
-        eta = _eta(started, epoch, config.epochs)
-        say(f"epoch {epoch}/{config.epochs}, {eta}, AP50 on validation {ap50:.3f}")
-        show({"epoch": epoch, **figures})
+    def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
+        ap50 = metrics.get("metrics/mAP50(B)", 0.0)
+        eta = _eta(started, epoch, job.config.epochs)
+        log(f"epoch {epoch}/{job.config.epochs}, {eta}, AP50 on validation {ap50:.3f}")
+        report({"epoch": epoch, **metrics})
 
-    say(f"training the palm detector from {config.start}: {boxes.facts()}")
-    return train_detector(
-        boxes, config, Path(job["folder"]), Path(job["work"]), on_epoch=on_epoch, stopped=stopped
-    )
+    log(f"training the palm detector from {job.config.start}: {boxes.facts()}")
+    return train_detector(boxes, job.config, job.folder, job.work, on_epoch=on_epoch, should_stop=should_stop)
 
 
-def _model(job: Job, say: Say, show: Show, stopped: Callable[[], bool]) -> dict[str, Any]:
-    from palm_assets.gan.checkpoint_selection import Candidate
-    from palm_assets.gan.config import GanConfig
-    from palm_assets.gan.training_loop import STATE_FILE, Figures
-    from palm_assets.gan.training_run import train_and_publish
+def _train_model(job: ModelJob, log: Log, report: Report, should_stop: ShouldStop) -> dict[str, Any]:
+    from palm_assets.gan.training_loop import STATE_FILE
+    from palm_assets.gan.training_run import run_training
 
-    config = GanConfig(**job["config"])
-    store = Store(Path(job["home"]))
-    crops, start = store.open("crops", job["inputs"]["crops"]), open_start(store, config.start)
-    told = 0.0
-    first: Figures | None = None
-    latest: Figures | None = None
+    config, store = job.config, Store(job.home)
+    crops, start = store.open("crops", job.inputs["crops"]), open_start(store, config.start)
+    last_log = 0.0
+    first: TrainingMetrics | None = None
+    latest: TrainingMetrics | None = None
     started = time.monotonic()
 
-    def report(figures: Figures) -> None:
-        nonlocal told, first, latest
-        first = first or figures
-        latest = figures
-        if time.monotonic() - told < SAY_SECONDS and figures.seen < figures.total:
+    def on_metrics(metrics: TrainingMetrics) -> None:
+        nonlocal last_log, first, latest
+        first = first or metrics
+        latest = metrics
+        if time.monotonic() - last_log < LOG_SECONDS and metrics.images_seen < metrics.total:
             return
-        told = time.monotonic()
-        eta = _eta(started, figures.seen - first.seen, figures.total - first.seen)
-        say(
-            f"{figures.seen / 1000:.1f}/{figures.total / 1000:.0f} kimg, {eta}, "
-            f"{figures.images_per_second:.0f} images/s, loss D {figures.loss_d:.2f} G {figures.loss_g:.2f}"
+        last_log = time.monotonic()
+        eta = _eta(started, metrics.images_seen - first.images_seen, metrics.total - first.images_seen)
+        log(
+            f"{metrics.images_seen / 1000:.1f}/{metrics.total / 1000:.0f} kimg, {eta}, "
+            f"{metrics.images_per_second:.0f} images/s, loss D {metrics.loss_d:.2f} G {metrics.loss_g:.2f}"
         )
 
-    def evaluated(samples: Image.Image, candidate: Candidate) -> None:
-        known = (
-            {} if latest is None else {k: v for k, v in vars(latest).items() if k not in ("seen", "total")}
-        )
-        show({"kimg": candidate.seen / 1000, "distance_from_held_out": candidate.distance, **known}, samples)
+    def on_checkpoint(samples: Image.Image, record: CheckpointRecord) -> None:
+        known = {} if latest is None else dict(vars(latest))
+        for name in ("images_seen", "total"):
+            known.pop(name, None)
+        distance = {"kernel_distance_to_held_out": record.kernel_distance}
+        report({"kimg": record.images_seen / 1000, **distance, **known}, samples)
 
-    goes_on = (Path(job["work"]) / STATE_FILE).is_file()
-    say(
-        f"training a {config.image_size} px DCGAN on {crops.facts['crops']['train']} palms"
+    resumed = (job.work / STATE_FILE).is_file()
+    log(
+        f"training a {config.image_size} px DCGAN on {crops.facts['crops']['train']} crops"
         + ("" if start is None else f", starting from model {start.version}")
-        + (", from where an earlier run saved its state" if goes_on else "")
+        + (", resuming from the saved state of an earlier run" if resumed else "")
     )
-    return train_and_publish(
+    return run_training(
         open_crops(crops),
         crops,
         config,
-        Path(job["folder"]),
-        Path(job["work"]),
+        job.folder,
+        job.work,
         start=start,
-        report=report,
-        evaluated=evaluated,
-        stopped=stopped,
+        report=on_metrics,
+        on_checkpoint=on_checkpoint,
+        should_stop=should_stop,
     )
 
 
@@ -128,8 +172,3 @@ def _eta(started: float, done: int, total: int) -> str:
         return "ETA unknown yet"
     seconds = (time.monotonic() - started) / done * (total - done)
     return f"ETA {int(seconds // 60)}:{int(seconds % 60):02d}"
-
-
-def run_here(job: Job) -> dict[str, Any]:
-    """Run a job in this process, with progress on the terminal."""
-    return perform(job, say=lambda line: print(line, file=sys.stderr))

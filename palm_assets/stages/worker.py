@@ -12,23 +12,23 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
 
 from palm_assets.errors import PalmError
 from palm_assets.image_grid import jpeg
-from palm_assets.runtime import keep_freed_memory
-from palm_assets.stages.training_job import Job, perform
+from palm_assets.progress import ShouldStop
+from palm_assets.runtime import configure, keep_freed_memory
+from palm_assets.stages.training_job import TRAINING_JOB, run_job
 
 EXIT_REFUSED = 3
 EXIT_TOO_SLOW = 4
 SECONDS_TO_SAVE = 8.0
-SHOWN_PIXELS = 512  # of a grid in the event log, which keeps all of them
+GRID_PIXELS = 512  # side of a grid in the event log, which keeps all of them
 
 
-def _watch_for_the_end() -> Callable[[], bool]:
+def _stop_signal() -> ShouldStop:
     """True once this process was asked to stop, or its parent is gone: nobody would publish what it makes.
 
     Whoever asked does not wait long: what does not end by itself is ended, and the last saved state counts.
@@ -51,18 +51,19 @@ def main() -> int:
     """Run the job that Dagster Pipes hands over; facts or the error go to the file that the job names."""
     from dagster_pipes import open_dagster_pipes
 
+    configure()
     keep_freed_memory()
-    stopped = _watch_for_the_end()
+    should_stop = _stop_signal()
     with open_dagster_pipes() as pipes:
-        job: Job = pipes.get_extra("job")
-        answer = Path(job["answer"])
+        job = TRAINING_JOB.validate_python(pipes.get_extra("job"))
+        answer = Path(pipes.get_extra("answer"))
 
-        def show(figures: dict[str, float], picture: Image.Image | None = None) -> None:
-            shown = None if picture is None else base64.b64encode(jpeg(picture, SHOWN_PIXELS)).decode()
-            pipes.report_custom_message({"figures": figures, "picture": shown})
+        def report(metrics: dict[str, float], image: Image.Image | None = None) -> None:
+            encoded = None if image is None else base64.b64encode(jpeg(image, GRID_PIXELS)).decode()
+            pipes.report_custom_message({"metrics": metrics, "image": encoded})
 
         try:
-            facts = perform(job, say=pipes.log.info, show=show, stopped=stopped)
+            facts = run_job(job, log=pipes.log.info, report=report, should_stop=should_stop)
         except PalmError as error:
             answer.write_text(json.dumps({"error": vars(error), "type": type(error).__name__}))
             return EXIT_REFUSED

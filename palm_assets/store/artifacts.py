@@ -28,7 +28,7 @@ from palm_assets.store.release_pointer import Release, read_history, read_releas
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["photos", "boxes", "detector", "crops", "models", "reference", "scores"]
+Kind = Literal["photos", "boxes", "detector", "crops", "models", "reference", "evaluations"]
 SCHEMA = 1
 MANIFEST = "manifest.json"
 

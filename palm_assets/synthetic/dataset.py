@@ -6,9 +6,10 @@ import csv
 from pathlib import Path
 
 from palm_assets.errors import RequestError
+from palm_assets.progress import Progress, no_progress
 from palm_assets.synthetic.jobs import SPLITS, BoxesJob, HandsJob
 from palm_assets.synthetic.render import check_request
-from palm_assets.synthetic.worker_pool import Progress, run_job
+from palm_assets.synthetic.worker_pool import run_job
 
 COLUMNS = ("id", "age", "gender", "skinColor", "accessories", "nailPolish", "aspectOfHand", "imageName",
            "irregularities")  # fmt: skip
@@ -16,8 +17,8 @@ COLUMNS = ("id", "age", "gender", "skinColor", "accessories", "nailPolish", "asp
 _DATA_YAML = "train: ../train/images\nval: ../valid/images\ntest: ../test/images\n\nnc: 1\nnames: ['palm']\n"
 
 
-def draw_kaggle_hands(
-    folder: Path, *, photos: int, people: int, seed: int, size: int = 256, progress: Progress = None
+def write_kaggle_hands(
+    folder: Path, *, photos: int, people: int, seed: int, size: int = 256, progress: Progress = no_progress
 ) -> None:
     """Write a set like Kaggle's ``shyambhu/hands-and-palm-images-dataset``.
 
@@ -51,14 +52,21 @@ def draw_kaggle_hands(
         writer.writerows(rows)
 
 
-def draw_yolo_export(
-    folder: Path, *, train: int, valid: int, test: int, seed: int, size: int = 256, progress: Progress = None
+def write_yolo_export(
+    folder: Path,
+    *,
+    train: int,
+    valid: int,
+    test: int,
+    seed: int,
+    size: int = 256,
+    progress: Progress = no_progress,
 ) -> None:
     """Write a set like a Roboflow YOLOv11 export with the single class ``palm``.
 
     ``folder/{train,valid,test}/{images,labels}`` and ``folder/data.yaml``, which is written last. Palmar
     hands have one box; about one photo in seven shows no palm (no hand at all, or the back of one) and has
-    an empty label file. Each person appears in one split only, and never in ``draw_kaggle_hands``. The
+    an empty label file. Each person appears in one split only, and never in ``write_kaggle_hands``. The
     bytes of photo ``i`` of a split depend on ``(seed, split, i, size)`` alone.
 
     Args:

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from palm_assets.synthetic.people import BOXES_STREAM, HANDS_STREAM, Person, draw_person
-from palm_assets.synthetic.render import DrawnHand, draw_empty, draw_hand
+from palm_assets.synthetic.people import BOXES_STREAM, HANDS_STREAM, Person, sample_person
+from palm_assets.synthetic.render import SyntheticHand, render_empty, render_hand
 from palm_assets.synthetic.types import Aspect
 
 JPEG_QUALITY = 92
@@ -26,7 +26,7 @@ Row: TypeAlias = list[str | int]
 
 @dataclass(frozen=True)
 class HandsJob:
-    """A set like the Kaggle one; the arguments are those of ``draw_kaggle_hands``."""
+    """A set like the Kaggle one; the arguments are those of ``write_kaggle_hands``."""
 
     folder: str
     photos: int
@@ -42,7 +42,7 @@ class HandsJob:
     def draw(self, i: int) -> Row:
         """Draw photo ``i`` to disk; returns its row of ``HandInfo.csv``."""
         person = _person(self.seed, i % self.people, HANDS_STREAM)
-        drawn = draw_hand(self.seed, i, size=self.size, person=person)
+        drawn = render_hand(self.seed, i, size=self.size, person=person)
         name = f"Hand_{i + 1:07d}.jpg"
         _write_jpeg(Path(self.folder, "Hands", "Hands", name), drawn.image)
         return _row(drawn, name)
@@ -50,7 +50,7 @@ class HandsJob:
 
 @dataclass(frozen=True)
 class BoxesJob:
-    """A set like the Roboflow one; the arguments are those of ``draw_yolo_export``."""
+    """A set like the Roboflow one; the arguments are those of ``write_yolo_export``."""
 
     folder: str
     train: int
@@ -71,24 +71,24 @@ class BoxesJob:
             if i < held:
                 break
             i, split = i - held, split + 1
-        image, label = _labelled(self.seed, split, i, self.size)
+        image, label = _labeled(self.seed, split, i, self.size)
         home, stem = Path(self.folder, SPLITS[split]), f"hand_{i + 1:06d}"
         _write_jpeg(home / "images" / f"{stem}.jpg", image)
         (home / "labels" / f"{stem}.txt").write_text(label, encoding="ascii")
         return []
 
 
-def _labelled(seed: int, split: int, i: int, size: int) -> tuple[npt.NDArray[np.uint8], str]:
+def _labeled(seed: int, split: int, i: int, size: int) -> tuple[npt.NDArray[np.uint8], str]:
     """Photo ``i`` of a split and its label: empty, or one line ``0 x y w h`` in shares of the picture."""
     # Splits take every third photo and every third person: none is shared, whatever their sizes.
     index = len(SPLITS) * i + split
     person = _person(seed, len(SPLITS) * (i // _PHOTOS_PER_PERSON) + split, BOXES_STREAM)
     kind, angle = np.random.default_rng([seed, BOXES_STREAM, 13, index]).random(2)
     if kind < _EMPTY_SHARE:
-        return draw_empty(seed, index, size=size, stream=BOXES_STREAM), ""
+        return render_empty(seed, index, size=size, stream=BOXES_STREAM), ""
     aspect: Aspect = "dorsal" if kind < _EMPTY_SHARE + _DORSAL_SHARE else "palmar"
     tilt = 180.0 if angle < _ANY_ANGLE_SHARE else 40.0
-    drawn = draw_hand(
+    drawn = render_hand(
         seed, index, size=size, person=person, aspect=aspect, max_tilt=tilt, stream=BOXES_STREAM
     )
     if aspect == "dorsal":
@@ -97,7 +97,7 @@ def _labelled(seed: int, split: int, i: int, size: int) -> tuple[npt.NDArray[np.
     return drawn.image, f"0 {(x0 + x1) / 2:.6f} {(y0 + y1) / 2:.6f} {x1 - x0:.6f} {y1 - y0:.6f}\n"
 
 
-def _row(drawn: DrawnHand, name: str) -> Row:
+def _row(drawn: SyntheticHand, name: str) -> Row:
     who = drawn.person
     polish = int(who.nail_polish and drawn.aspect == "dorsal")
     aspect = f"{drawn.aspect} {drawn.side}"
@@ -106,7 +106,7 @@ def _row(drawn: DrawnHand, name: str) -> Row:
 
 @lru_cache(maxsize=4096)
 def _person(seed: int, number: int, stream: int) -> Person:
-    return draw_person(seed, number, stream=stream)
+    return sample_person(seed, number, stream=stream)
 
 
 def _write_jpeg(path: Path, image: npt.NDArray[np.uint8]) -> None:

@@ -21,8 +21,8 @@ class Light:
 
     Attributes:
         toward: unit vector to the lamp, x right, y down, z to the camera.
-        lamp: colour and strength of the lamp, linear RGB ``(3,)``.
-        room: colour and strength of the light from all around, linear RGB ``(3,)``.
+        lamp: color and strength of the lamp, linear RGB ``(3,)``.
+        room: color and strength of the light from all around, linear RGB ``(3,)``.
         shadow: how dark the shadow on the table is, 0 to 1.
         softness: width of the shadow's edge, hand units.
     """
@@ -34,7 +34,7 @@ class Light:
     softness: float
 
 
-def draw_light(rng: np.random.Generator) -> Light:
+def sample_light(rng: np.random.Generator) -> Light:
     """A light at random: daylight to lamplight, from overhead to raking."""
     azimuth, height = rng.uniform(0, 2 * np.pi), np.deg2rad(rng.uniform(35, 68))
     toward = np.array([np.cos(azimuth) * np.cos(height), np.sin(azimuth) * np.cos(height), np.sin(height)])
@@ -57,7 +57,7 @@ def shade(albedo: Colors, height: Plane, creases: Plane, gloss: Plane, unit: flo
     """Light the hand.
 
     Args:
-        albedo: colour of the surface, linear RGB ``(3, H, W)``.
+        albedo: color of the surface, linear RGB ``(3, H, W)``.
         height: height field, pixels.
         creases: depth of the creases, 0 to 1; they are cut into the height field.
         gloss: strength of the highlights, 0 to 1, ``(H, W)``.

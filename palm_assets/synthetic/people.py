@@ -72,7 +72,7 @@ class Person:
         return self.crease_seeds[0 if side == "left" else 1]
 
 
-def draw_person(seed: int, number: int, *, stream: int = HANDS_STREAM) -> Person:
+def sample_person(seed: int, number: int, *, stream: int = HANDS_STREAM) -> Person:
     """The person with this number; depends on ``(seed, stream, number)`` alone.
 
     Args:

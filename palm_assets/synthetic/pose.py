@@ -40,7 +40,7 @@ class Pose:
     forearm: float
 
 
-def draw_pose(rng: np.random.Generator, aspect: Aspect, side: Side, max_tilt: float) -> Pose:
+def sample_pose(rng: np.random.Generator, aspect: Aspect, side: Side, max_tilt: float) -> Pose:
     """A pose at random; the whole hand is mostly in the picture, the palm always nearly so."""
     spread = float(rng.choice([0.08, 0.55, 0.95]) + rng.uniform(-0.08, 0.08))
     curl = abs(rng.normal(0, 0.14)) if aspect == "palmar" else abs(rng.normal(0, 0.07))

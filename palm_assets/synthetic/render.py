@@ -10,14 +10,14 @@ import numpy.typing as npt
 from palm_assets.errors import RequestError
 from palm_assets.synthetic.anatomy import Hand, build_hand, palm_box
 from palm_assets.synthetic.creases import engrave, finger_creases, knuckle_wrinkles, palm_creases
-from palm_assets.synthetic.light import Light, cast_shadow, develop, draw_light, shade
+from palm_assets.synthetic.light import Light, cast_shadow, develop, sample_light, shade
 from palm_assets.synthetic.noise import blur, cut_noise
-from palm_assets.synthetic.people import HANDS_STREAM, Person, draw_person
-from palm_assets.synthetic.pose import draw_pose
+from palm_assets.synthetic.people import HANDS_STREAM, Person, sample_person
+from palm_assets.synthetic.pose import sample_pose
 from palm_assets.synthetic.relief import raise_hand
-from palm_assets.synthetic.scene import draw_background
+from palm_assets.synthetic.scene import render_background
 from palm_assets.synthetic.skin import paint_skin
-from palm_assets.synthetic.sleeve import draw_sleeve
+from palm_assets.synthetic.sleeve import render_sleeve
 from palm_assets.synthetic.types import Aspect, Colors, Plane, Shape, Side, Window
 
 PHOTOS_PER_PERSON = 8
@@ -25,7 +25,7 @@ MIN_SIZE, MAX_SIZE = 32, 2048
 
 
 @dataclass(frozen=True)
-class DrawnHand:
+class SyntheticHand:
     """A drawn photograph and what is known about it.
 
     Attributes:
@@ -47,7 +47,7 @@ class DrawnHand:
     mask: npt.NDArray[np.float32]
 
 
-def draw_hand(
+def render_hand(
     seed: int,
     index: int,
     *,
@@ -57,7 +57,7 @@ def draw_hand(
     side: Side | None = None,
     max_tilt: float = 35.0,
     stream: int = HANDS_STREAM,
-) -> DrawnHand:
+) -> SyntheticHand:
     """Draw photo ``index`` of the endless series that belongs to ``seed``.
 
     The same arguments give the same bytes, in any process and in any order.
@@ -83,18 +83,18 @@ def draw_hand(
     some_aspect: Aspect = "palmar" if rng.random() < 0.75 else "dorsal"
     some_side: Side = "left" if rng.random() < 0.5 else "right"
     aspect, side = aspect or some_aspect, side or some_side
-    person = person or draw_person(seed, index // PHOTOS_PER_PERSON, stream=stream)
-    hand = build_hand(person, draw_pose(rng, aspect, side, max_tilt), size)
+    person = person or sample_person(seed, index // PHOTOS_PER_PERSON, stream=stream)
+    hand = build_hand(person, sample_pose(rng, aspect, side, max_tilt), size)
     image, mask = _photograph(person, hand, aspect, side, size, rng)
-    return DrawnHand(image, palm_box(hand, size), person, aspect, side, mask)
+    return SyntheticHand(image, palm_box(hand, size), person, aspect, side, mask)
 
 
-def draw_empty(seed: int, index: int, *, size: int, stream: int) -> npt.NDArray[np.uint8]:
+def render_empty(seed: int, index: int, *, size: int, stream: int) -> npt.NDArray[np.uint8]:
     """A photo of the same places without any hand, uint8 RGB ``(size, size, 3)``."""
     rng = np.random.default_rng([seed, stream, 12, index])
-    light = draw_light(rng)
+    light = sample_light(rng)
     flat = light.room + light.lamp * np.float32(light.toward[2])
-    return develop(draw_background(rng, size) * flat[:, None, None], rng)
+    return develop(render_background(rng, size) * flat[:, None, None], rng)
 
 
 def check_request(seed: int, size: int) -> None:
@@ -114,14 +114,14 @@ def _photograph(
     person: Person, hand: Hand, aspect: Aspect, side: Side, size: int, rng: np.random.Generator
 ) -> tuple[npt.NDArray[np.uint8], Plane]:
     """The picture, and the share of each pixel that is bare skin."""
-    light = draw_light(rng)
+    light = sample_light(rng)
     window = hand.window(size)
     near = hand.moved(-np.array([window[1].start, window[0].start]))
     lit, bare_part, whole_part = _light_hand(person, near, aspect, side, window, size, light, rng)
     bare, whole = np.zeros((2, size, size), np.float32)
     bare[window], whole[window] = bare_part, whole_part
     reached = cast_shadow(whole, hand.unit, light)
-    scene = draw_background(rng, size)
+    scene = render_background(rng, size)
     flat = light.lamp * np.float32(light.toward[2])
     for c in range(3):
         scene[c] *= light.room[c] * np.float32(0.4) + (light.room[c] * np.float32(0.6) + flat[c]) * reached
@@ -134,7 +134,7 @@ def _light_hand(
     person: Person, hand: Hand, aspect: Aspect, side: Side, window: Window, size: int, light: Light,
     rng: np.random.Generator,
 ) -> tuple[Colors, Plane, Plane]:  # fmt: skip
-    """The part of the picture with the hand: its colours, the mask of bare skin, the mask with the sleeve."""
+    """The part of the picture with the hand: its colors, the mask of bare skin, the mask with the sleeve."""
     shape, scale = (window[0].stop - window[0].start, window[1].stop - window[1].start), size / 256
     relief = raise_hand(hand, aspect, shape, veins=min(1.0, 0.2 + person.age / 80))
     creases = _creases(person, hand, aspect, side, shape, rng)
@@ -145,7 +145,7 @@ def _light_hand(
     bare, whole = relief.mask, relief.mask
     gloss = np.full(shape, rng.uniform(0.004, 0.03), np.float32)
     if rng.random() < {"none": 0.0, "sometimes": 0.5, "always": 1.0}[person.sleeve]:
-        cover, rise, cloth = draw_sleeve(hand, person.sleeve_hue, shape, scale, rng)
+        cover, rise, cloth = render_sleeve(hand, person.sleeve_hue, shape, scale, rng)
         # The sleeve shades the skin beside its hem.
         surface *= 1 - np.float32(0.4) * blur(cover, 0.04 * hand.unit)
         surface += (cloth - surface) * cover

@@ -13,7 +13,7 @@ from palm_assets.synthetic.skin import linear
 from palm_assets.synthetic.types import Colors, Plane, Shape
 
 
-def draw_background(rng: np.random.Generator, size: int) -> Colors:
+def render_background(rng: np.random.Generator, size: int) -> Colors:
     """A background at random, linear RGB ``(3, size, size)``: nearly half of them plain."""
     makers: tuple[tuple[float, Callable[[np.random.Generator, int], Colors]], ...] = (
         (0.30, _white), (0.16, _gradient), (0.12, _paper), (0.14, _wood), (0.14, _cloth), (0.14, _clutter),
@@ -23,7 +23,7 @@ def draw_background(rng: np.random.Generator, size: int) -> Colors:
 
 
 def random_color(rng: np.random.Generator, saturation: float, value: tuple[float, float]) -> Colors:
-    """A colour of any hue, linear RGB ``(3,)``."""
+    """A color of any hue, linear RGB ``(3,)``."""
     rgb = colorsys.hsv_to_rgb(rng.random(), saturation * rng.random(), rng.uniform(*value))
     return linear(np.array(rgb) * 255)
 
@@ -41,7 +41,7 @@ def _ramp(rng: np.random.Generator, size: int) -> Plane:
 
 
 def _mix(first: Colors, second: Colors, share: Plane) -> Colors:
-    """From one colour to another, ``(3, H, W)``."""
+    """From one color to another, ``(3, H, W)``."""
     return np.asarray(first[:, None, None] + (second - first)[:, None, None] * share, np.float32)
 
 

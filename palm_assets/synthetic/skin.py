@@ -1,4 +1,4 @@
-"""The colour of skin, nails, polish and rings before any light falls on them."""
+"""The color of skin, nails, polish and rings before any light falls on them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def linear(srgb: npt.ArrayLike) -> Colors:
 
 
 def skin_tone(person: Person, aspect: Aspect) -> Colors:
-    """Mean skin colour of a person's palm or back of the hand, linear RGB ``(3,)``."""
+    """Mean skin color of a person's palm or back of the hand, linear RGB ``(3,)``."""
     base = linear((_PALM if aspect == "palmar" else _BACK)[person.monk_tone - 1])
     # Undertone: with little blood in it the same tone looks golden, with much of it rosy.
     golden = 0.5 - person.flush

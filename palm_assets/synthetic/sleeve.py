@@ -13,7 +13,7 @@ from palm_assets.synthetic.skin import linear
 from palm_assets.synthetic.types import Colors, Plane, Shape
 
 
-def draw_sleeve(
+def render_sleeve(
     hand: Hand, hue: float, shape: Shape, scale: float, rng: np.random.Generator
 ) -> tuple[Plane, Plane, Colors]:
     """A sleeve around the forearm: its mask ``(H, W)``, its height in pixels, its cloth ``(3, H, W)``."""

@@ -14,7 +14,7 @@ Plane: TypeAlias = npt.NDArray[np.float32]
 """One value a pixel, ``(H, W)``."""
 
 Colors: TypeAlias = npt.NDArray[np.float32]
-"""Linear light RGB, one plane a colour: ``(3, H, W)``; or one colour, ``(3,)``; 0 to 1."""
+"""Linear light RGB, one plane a color: ``(3, H, W)``; or one color, ``(3,)``; 0 to 1."""
 
 Shape: TypeAlias = tuple[int, int]
 """Rows and columns of a plane."""

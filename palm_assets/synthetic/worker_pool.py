@@ -11,18 +11,18 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any, TypeAlias
+from typing import Any
 
 from palm_assets.errors import DiskFullError
+from palm_assets.progress import Progress, no_progress
 from palm_assets.synthetic.jobs import BoxesJob, HandsJob, Row
 
-Progress: TypeAlias = Callable[[int, int], None] | None
 """Called as ``progress(done, total)`` after each photo."""
 
 # Below this a child's start (numpy and OpenCV, 0.3 s) costs more than it saves.
@@ -39,7 +39,7 @@ _THRIFT = {
 }
 
 
-def run_job(job: HandsJob | BoxesJob, progress: Progress = None) -> list[Row]:
+def run_job(job: HandsJob | BoxesJob, progress: Progress = no_progress) -> list[Row]:
     """Draw all photos of a job, on all cores where that pays.
 
     Args:
@@ -57,8 +57,7 @@ def run_job(job: HandsJob | BoxesJob, progress: Progress = None) -> list[Row]:
     drawing = _with_children(job) if job.count >= _WORTH_CHILDREN else _alone(job)
     for done, (i, row) in enumerate(drawing, 1):
         rows[i] = row
-        if progress is not None:
-            progress(done, job.count)
+        progress(done, job.count)
     return rows
 
 

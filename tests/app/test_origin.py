@@ -31,7 +31,7 @@ def png(texts: dict[str, str], before: bytes = b"") -> bytes:
     )
 
 
-def test_a_palm_made_by_the_library_is_recognised_and_made_again(model: PalmModel) -> None:
+def test_a_palm_made_by_the_library_is_recognized_and_made_again(model: PalmModel) -> None:
     palm = list(generate(model, Request(10, 7, 0.35)))[4]
     origin = read_origin(png_bytes(palm, model))
     assert origin is not None

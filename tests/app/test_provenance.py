@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.provenance import CROPS_BESIDE, photographs_of, verdict_on
-from palm_assets.evaluation.model_evaluation import SCORE_FILE
+from palm_assets.evaluation.model_evaluation import EVALUATION_FILE
 from palm_assets.store.artifacts import MANIFEST, Artifact, Store, open_folder
 from tests.app.real_palms import publish_crops
 
@@ -30,7 +30,7 @@ def test_a_model_that_left_its_store_took_its_records_along(
     crops = publish_crops(store)
     folder = shutil.copytree(publish_model(inputs={"crops": crops.version}).folder, tmp_path / "starter")
     shutil.copy(crops.folder / MANIFEST, folder / CROPS_BESIDE)
-    (folder / SCORE_FILE).write_text(
+    (folder / EVALUATION_FILE).write_text(
         json.dumps({"label": "FID", "frechet": 1.5, "nearest": [1], "floor": None})
     )
     nowhere, model = Store(tmp_path / "empty"), open_folder(folder, "models")

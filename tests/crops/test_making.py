@@ -189,7 +189,7 @@ def test_the_same_photos_give_the_same_bytes_whatever_the_batch(tmp_path: Path) 
     assert sorted(written[0]) == ["contact_sheet.png", "crops.csv", "crops.npy", "without_palm.csv"]
 
 
-def test_colour_and_orientation_survive(tmp_path: Path) -> None:
+def test_color_and_orientation_survive(tmp_path: Path) -> None:
     pixels = np.zeros((40, 40, 3), np.uint8)
     pixels[:20, :20], pixels[:20, 20:], pixels[20:] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
     for person in "ab":

@@ -1,4 +1,4 @@
-"""A labelled export, read as exports are found in the wild."""
+"""A labeled export, read as exports are found in the wild."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_roboflows_paths_that_lead_nowhere_are_followed_to_where_the_pictures_ar
     assert all((boxes.root / picture.path).is_file() for picture in boxes.pictures)
 
 
-def test_a_neighbour_that_the_paths_do_lead_to_is_not_mistaken_for_the_export(tmp_path: Path) -> None:
+def test_a_neighbor_that_the_paths_do_lead_to_is_not_mistaken_for_the_export(tmp_path: Path) -> None:
     export(tmp_path, splits={"train": 9})  # ../train/images exists, and is another set
     (tmp_path / "data.yaml").unlink()
     assert counts(read_export(export(tmp_path / "export")))["train"] == 4

@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from palm_assets.detector.boxes import BoxSet, LabelledPicture
+from palm_assets.detector.boxes import BoxSet, LabeledImage
 from palm_assets.detector.config import DetectorConfig
 from palm_assets.detector.detection import (
     DETECTOR_FILE,
@@ -52,7 +52,7 @@ def boxes(tmp_path_factory: pytest.TempPathFactory) -> BoxSet:
         pixels, box = ellipse(number)
         Image.fromarray(pixels).save(root / f"{number}.png")
         split = "train" if number < 16 else "valid" if number < 20 else "test"
-        pictures.append(LabelledPicture(f"{number}.png", split, (box,)))  # type: ignore[arg-type]
+        pictures.append(LabeledImage(f"{number}.png", split, (box,)))  # type: ignore[arg-type]
     (root / "23.png").write_bytes(b"not a picture")  # one is broken, as in every set
     return BoxSet(root, tuple(pictures), "palm")
 
@@ -125,7 +125,7 @@ def test_a_set_that_cannot_be_trained_on_is_a_typed_error(tmp_path: Path) -> Non
     pictures = []
     for number, split in enumerate(("train", "valid", "test")):
         (tmp_path / f"{number}.png").write_bytes(b"not a picture")
-        pictures.append(LabelledPicture(f"{number}.png", split, ((0.5, 0.5, 0.2, 0.2),)))  # type: ignore[arg-type]
+        pictures.append(LabeledImage(f"{number}.png", split, ((0.5, 0.5, 0.2, 0.2),)))  # type: ignore[arg-type]
     with pytest.raises(DetectorError, match="Training the detector failed"):
         train_detector(
             BoxSet(tmp_path, tuple(pictures), "palm"),

@@ -58,7 +58,7 @@ def scroll_to(page: Page, label: str) -> None:
 
 
 def keep(page: Page, name: str) -> None:
-    """As a PNG of at most 256 colours, small enough for a README."""
+    """As a PNG of at most 256 colors, small enough for a README."""
     page.wait_for_timeout(800)
     with Image.open(io.BytesIO(page.screenshot())) as picture:
         few = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)

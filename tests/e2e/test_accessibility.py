@@ -51,7 +51,7 @@ def test_axe_has_no_complaints(browser: Browser, address: str, words: Words, the
 
         cards_of(page, words).first.click()
         expect(page.get_by_role("dialog")).to_contain_text(re.compile("efficientnet"))
-        page.wait_for_timeout(500)  # until it has faded in: half a colour is too little contrast
+        page.wait_for_timeout(500)  # until it has faded in: half a color is too little contrast
         found["dialog"] = complaints(page)
         picture_of(page, f"dialog-{words.language}-{theme}", whole=False)
         page.keyboard.press("Escape")

@@ -129,7 +129,7 @@ def page(browser: Browser, server: Server) -> Iterator[Page]:
 def test_files_are_read_for_their_note_and_for_nothing_else(page: Page, tmp_path: Path) -> None:
     path = tmp_path / f"{MARK}.png"
     unfold(page, EN("origin"))
-    chooser, dialog = page.locator("input[type=file]"), page.get_by_role("dialog")
+    selector, dialog = page.locator("input[type=file]"), page.get_by_role("dialog")
     page.evaluate(
         "() => { const send = WebSocket.prototype.send; window.sent = 0;"
         "WebSocket.prototype.send = function (data) {"
@@ -138,7 +138,7 @@ def test_files_are_read_for_their_note_and_for_nothing_else(page: Page, tmp_path
     for name, (content, told) in FILES.items():
         path.write_bytes(content)
         page.evaluate("window.sent = 0")
-        chooser.set_input_files(path)
+        selector.set_input_files(path)
         expect(dialog, name).to_contain_text(told or EN("origin_unknown"))
         assert 0 < page.evaluate("window.sent") < 4 * HEAD, name  # whatever the size of the file
         page.keyboard.press("Escape")

@@ -157,13 +157,13 @@ def test_a_walk_and_a_png_that_comes_back(browser: Browser, address: str, home: 
 
         png = zipfile.ZipFile(io.BytesIO(zip_of_the_library(home, Request(3, 50)))).read("palm_000003.png")
         unfold(page, words("origin"))
-        chooser = page.locator("input[type=file]")
-        chooser.set_input_files(
+        selector = page.locator("input[type=file]")
+        selector.set_input_files(
             {"name": "it.svg", "mimeType": "image/png", "buffer": b"<svg onload='alert(1)'/>"}
         )
         expect(page.get_by_role("dialog")).to_contain_text(words("origin_unknown"))
         page.keyboard.press("Escape")
-        chooser.set_input_files({"name": "it.png", "mimeType": "image/png", "buffer": png})
+        selector.set_input_files({"name": "it.png", "mimeType": "image/png", "buffer": png})
         expect(page.get_by_role("dialog")).to_contain_text(f"{words('origin_palm')}: 3")
         page.get_by_role("button", name=words("origin_again")).click()
         expect(page.get_by_role("heading", name=words.counted("palms", 1))).to_be_visible()
@@ -198,8 +198,8 @@ def test_palms_like_one_lead_on_and_back_and_come_back_by_their_png(
         expect(here).to_have_attribute("src", fifth or "")
 
         unfold(page, words("origin"))
-        chooser = page.locator("input[type=file]")
-        chooser.set_input_files({"name": "it.png", "mimeType": "image/png", "buffer": png})
+        selector = page.locator("input[type=file]")
+        selector.set_input_files({"name": "it.png", "mimeType": "image/png", "buffer": png})
         page.get_by_role("button", name=words("origin_again")).click()
         expect(page.get_by_role("heading", name=words.counted("palms", 1))).to_be_visible()
         expect(here).to_have_attribute("src", twelfth or "")

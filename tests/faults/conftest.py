@@ -58,7 +58,7 @@ def assert_all_is_whole(store: Store) -> None:
     """Nothing half is visible, and the released model serves."""
     assert [row for row in survey(store, verify=True) if row.problem] == []
     model = released_model(store)
-    assert model.draw(model.latents(0, [0])).shape == (1, 3, 16, 16)
+    assert model.generate(model.latents(0, [0])).shape == (1, 3, 16, 16)
 
 
 def assert_the_next_run_completes(store: Store) -> None:

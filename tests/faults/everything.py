@@ -10,7 +10,7 @@ from typing import Literal
 
 from palm_assets.crops.config import CropConfig
 from palm_assets.detector.config import DetectorConfig
-from palm_assets.evaluation.model_evaluation import ScoreConfig
+from palm_assets.evaluation.model_evaluation import EvaluationConfig
 from palm_assets.gan.config import GanConfig
 from palm_assets.quality.config import ReferenceConfig
 from palm_assets.release.serving import open_model
@@ -19,7 +19,7 @@ from palm_assets.stages import make as stages
 from palm_assets.store.artifacts import Artifact, Kind, Store
 from tests.tiny import TINY
 
-KINDS: tuple[Kind, ...] = ("photos", "boxes", "detector", "crops", "models", "reference", "scores")
+KINDS: tuple[Kind, ...] = ("photos", "boxes", "detector", "crops", "models", "reference", "evaluations")
 RELEASE: Literal["release"] = "release"
 
 
@@ -43,7 +43,7 @@ def steps(store: Store) -> Iterator[tuple[str, Callable[[], Artifact | None]]]:
     detector = DetectorConfig(**TINY["palm_detector"])
     crops = CropConfig(**TINY["cropped_palms"])
     gan = GanConfig(**{**TINY["dcgan_checkpoint"], "kimg": 1.6, "snapshot_kimg": 100})
-    scores = ScoreConfig(**TINY["palm_scores"])
+    scores = EvaluationConfig(**TINY["palm_evaluation"])
     yield "photos", keep("photos", lambda: stages.make_photos(store, photos))
     yield "boxes", keep("boxes", lambda: stages.make_boxes(store, boxes))
     yield "detector", keep("detector", lambda: stages.make_detector(store, made["boxes"], detector))
@@ -54,10 +54,10 @@ def steps(store: Store) -> Iterator[tuple[str, Callable[[], Artifact | None]]]:
         keep("reference", lambda: stages.make_reference(store, made["crops"], ReferenceConfig())),
     )
     yield (
-        "scores",
+        "evaluations",
         keep(
-            "scores",
-            lambda: stages.make_scores(store, made["models"], made["reference"], made["crops"], scores),
+            "evaluations",
+            lambda: stages.make_evaluation(store, made["models"], made["reference"], made["crops"], scores),
         ),
     )
     yield RELEASE, release

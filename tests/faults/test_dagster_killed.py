@@ -28,7 +28,7 @@ ASSETS: dict[str, Kind] = {
     "cropped_palms": "crops",
     "dcgan_checkpoint": "models",
     "fid_reference": "reference",
-    "palm_scores": "scores",
+    "palm_evaluation": "evaluations",
 }
 KILLS = 14 if LONG else 1
 
@@ -77,6 +77,6 @@ def test_kill_9_of_dagster_at_a_random_moment(
         assert_all_is_whole(store)
         # Of models there are the released one and the graph's, and the gate has scored both.
         assert len(store.versions(ASSETS[asset])) == (
-            2 if asset in ("dcgan_checkpoint", "palm_scores") else 1
+            2 if asset in ("dcgan_checkpoint", "palm_evaluation") else 1
         )
         assert not list(store.home.glob("work/draft-*"))

@@ -92,7 +92,7 @@ def test_a_home_that_may_only_be_read(prepared: Prepared, tmp_path: Path, outcom
         remount(disk, "ro")
         run_all(store)  # everything is there
         remount(disk, "rw")
-        forget(store, "scores")
+        forget(store, "evaluations")
         remount(disk, "ro")
         with pytest.raises(ArtifactError, match="cannot be written"):
             run_all(store)
@@ -101,7 +101,7 @@ def test_a_home_that_may_only_be_read(prepared: Prepared, tmp_path: Path, outcom
         run_all(store)
 
 
-@pytest.mark.parametrize("kind", KINDS if LONG else ("crops", "models", "scores"))
+@pytest.mark.parametrize("kind", KINDS if LONG else ("crops", "models", "evaluations"))
 def test_a_damaged_artifact(prepared: Prepared, tmp_path: Path, outcome: Outcome, kind: Kind) -> None:
     store = prepared.copy(tmp_path / "home")
     folder = store.home / kind / store.versions(kind)[0]
@@ -122,7 +122,7 @@ def test_two_materializations_at_once(prepared: Prepared, tmp_path: Path, outcom
     """Both complete, each artifact is made once, and neither sees the other's drafts."""
     store = prepared.copy(tmp_path / "home")
     another_release(store)
-    kinds: tuple[Kind, ...] = ("crops", "models", "reference", "scores")
+    kinds: tuple[Kind, ...] = ("crops", "models", "reference", "evaluations")
     for stage in kinds:
         forget(store, stage)
     with outcome("two at once"):
@@ -152,7 +152,7 @@ def test_a_clock_that_jumps(prepared: Prepared, tmp_path: Path, outcome: Outcome
     store = prepared.copy(tmp_path / "home")
     another_release(store)
     forget(store, "models")
-    forget(store, "scores")
+    forget(store, "evaluations")
     with outcome(f"clock jumps by {jump}"):
         run = subprocess.run(["faketime", "-f", jump, *command(store.home)], capture_output=True, check=False)
         assert run.returncode == 0, run.stderr[-2000:]

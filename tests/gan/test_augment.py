@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from palm_assets.gan.augment import changed, drawn_changes
+from palm_assets.gan.augment import changed, sample_augmentations
 
-KINDS = ("colour", "rotation", "translation", "cutout")
+KINDS = ("color", "rotation", "translation", "cutout")
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -28,10 +28,10 @@ def augmented(
     kinds: Sequence[str],
     generator: torch.Generator,
     probability: float = 1.0,
-    colour: float = 1.0,
+    color: float = 1.0,
 ) -> Tensor:
     count, _, side, _ = images.shape
-    return changed(images, drawn_changes(count, side, kinds, generator, probability, colour))
+    return changed(images, sample_augmentations(count, side, kinds, generator, probability, color))
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_cutout_greys_one_square_of_half_the_side_that_may_overhang_and_nothing_
 
 
 @pytest.mark.parametrize("strength", [1.0, 0.4])
-def test_colour_is_brightness_then_saturation_then_contrast(strength: float) -> None:
+def test_color_is_brightness_then_saturation_then_contrast(strength: float) -> None:
     images = batch()
     draws = 0.5 + strength * (torch.rand(len(images), 3, generator=seeded()) - 0.5)
     brightness, saturation, contrast = (draws[:, i, None, None, None] for i in range(3))
@@ -149,18 +149,18 @@ def test_colour_is_brightness_then_saturation_then_contrast(strength: float) -> 
     expected = (expected - grey) * (saturation * 2) + grey
     middle = expected.mean((1, 2, 3), keepdim=True)
     expected = (expected - middle) * (contrast + 0.5) + middle
-    changed = augmented(images, ["colour"], seeded(), colour=strength)
+    changed = augmented(images, ["color"], seeded(), color=strength)
     assert torch.allclose(changed, expected, atol=1e-5)
 
 
-def test_colour_moves_an_images_mean_by_at_most_a_quarter_of_the_range_and_keeps_grey_grey() -> None:
+def test_color_moves_an_images_mean_by_at_most_a_quarter_of_the_range_and_keeps_grey_grey() -> None:
     images = batch(256)
-    changed = augmented(images, ["colour"], seeded())
+    changed = augmented(images, ["color"], seeded())
     moved = changed.mean((1, 2, 3)) - images.mean((1, 2, 3))
     assert moved.abs().max() <= 0.5 + 1e-5
     assert moved.abs().max() > 0.4
     grey = images.mean(1, keepdim=True).expand(-1, 3, -1, -1)
-    still = augmented(grey, ["colour"], seeded())
+    still = augmented(grey, ["color"], seeded())
     assert torch.allclose(still, still.mean(1, keepdim=True).expand_as(still), atol=1e-5)
 
 

@@ -24,7 +24,7 @@ from palm_assets.gan.checkpoint import (
 )
 from palm_assets.gan.config import GanConfig, NetworkConfig
 from palm_assets.gan.networks import Discriminator, Generator
-from palm_assets.gan.training_loop import Figures
+from palm_assets.gan.training_loop import TrainingMetrics
 
 CONFIG = NetworkConfig(image_size=16, latent=8, generator_width=8, discriminator_width=8)
 
@@ -137,11 +137,11 @@ def test_a_config_of_other_networks_is_a_typed_error(tmp_path: Path) -> None:
 
 def test_metrics_are_read_as_they_were_written_and_may_be_absent(tmp_path: Path) -> None:
     assert read_metrics(tmp_path) == {}
-    curves = [Figures(8, 16, 1.0, 2.0, 0.5, -0.5, 100.0)]
+    curves = [TrainingMetrics(8, 16, 1.0, 2.0, 0.5, -0.5, 100.0)]
     write_metrics(tmp_path, {"auc": 0.75}, curves)
     metrics = read_metrics(tmp_path)
     assert metrics["auc"] == 0.75
-    assert Figures(**metrics["curves"][0]) == curves[0]
+    assert TrainingMetrics(**metrics["curves"][0]) == curves[0]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe"])

@@ -13,8 +13,8 @@ from palm_assets.gan.checkpoint import save_networks
 from palm_assets.gan.config import GanConfig
 from palm_assets.gan.cuda_graph import Play
 from palm_assets.gan.sampler import load_model
-from palm_assets.gan.trainer import Game
-from palm_assets.gan.training_loop import Figures, train
+from palm_assets.gan.trainer import Trainer
+from palm_assets.gan.training_loop import TrainingMetrics, train
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
 IMAGES = np.random.default_rng(0).integers(0, 256, (24, 3, 256, 256), dtype=np.uint8)
@@ -28,9 +28,9 @@ def recipe(**knobs: object) -> GanConfig:
         "generator_width": 8,
         "discriminator_width": 8,
         "max_width": 32,
-        "augment": ["colour", "rotation", "translation", "cutout"],
-        "squash": "smoothstep",
-        "border": "replicate",
+        "augment": ["color", "rotation", "translation", "cutout"],
+        "output_activation": "smoothstep",
+        "padding_mode": "replicate",
         "even_upsampling": True,
         "penalty_every": 4,
         "batch": 8,
@@ -41,16 +41,16 @@ def recipe(**knobs: object) -> GanConfig:
 
 def test_a_gpu_trains_in_bfloat16_and_leaves_a_model_that_the_cpu_draws_with(tmp_path: Path) -> None:
     config = recipe()
-    figures: list[Figures] = []
+    figures: list[TrainingMetrics] = []
     trained = train(IMAGES, config, tmp_path / "work", report=figures.append)
     assert trained is not None
     assert next(trained.generator.parameters()).is_cuda
-    assert Game(IMAGES, config).bfloat16 == torch.cuda.is_bf16_supported()
-    assert figures[-1].seen == 160
+    assert Trainer(IMAGES, config).bfloat16 == torch.cuda.is_bf16_supported()
+    assert figures[-1].images_seen == 160
     (tmp_path / "model").mkdir()
     save_networks(trained.generator, trained.discriminator, config.networks(), tmp_path / "model")
     model = load_model(tmp_path / "model", "")
-    palms = model.draw(model.latents(0, range(3)))
+    palms = model.generate(model.latents(0, range(3)))
     assert palms.shape == (3, 3, 256, 256)
     with torch.no_grad():
         there = trained.generator(model.latents(0, range(3)).cuda())
@@ -62,7 +62,7 @@ def test_a_run_stopped_on_a_gpu_goes_on_there_and_on_a_cpu(tmp_path: Path) -> No
     asked = iter([False, False, False, True])
     assert train(IMAGES, recipe(), tmp_path, stopped=lambda: next(asked)) is None
     for device in ("cuda", "cpu"):
-        seen: list[Figures] = []
+        seen: list[TrainingMetrics] = []
         asked_again = iter([False, True])
         config = recipe(device=device)
         assert (
@@ -74,10 +74,10 @@ def test_a_run_stopped_on_a_gpu_goes_on_there_and_on_a_cpu(tmp_path: Path) -> No
 
 
 def test_a_batch_is_the_same_kept_on_the_card_and_sent_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = Game(IMAGES, recipe())
+    kept = Trainer(IMAGES, recipe())
     assert kept.images.is_cuda
     monkeypatch.setattr(playing, "_nearby", lambda images, device: images)
-    sent, here = Game(IMAGES, recipe()), Game(IMAGES, recipe(device="cpu"))
+    sent, here = Trainer(IMAGES, recipe()), Trainer(IMAGES, recipe(device="cpu"))
     assert not sent.images.is_cuda
     for _ in range(3):
         for there, *elsewhere in zip(kept._drawn(), sent._drawn(), here._drawn(), strict=True):
@@ -96,10 +96,12 @@ def test_a_recorded_game_is_the_game(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of operations whose sums have one order on a GPU, so that nothing but the recording differs."""
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
     monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
-    config = recipe(border="zeros", augment=["colour", "translation", "cutout"], precision="float32", r2=0.1)
-    recorded = Game(IMAGES, config)
-    monkeypatch.setattr(playing, "Recorder", unrecorded)
-    played = Game(IMAGES, config)
+    config = recipe(
+        padding_mode="zeros", augment=["color", "translation", "cutout"], precision="float32", r2=0.1
+    )
+    recorded = Trainer(IMAGES, config)
+    monkeypatch.setattr(playing, "CudaGraphRunner", unrecorded)
+    played = Trainer(IMAGES, config)
     for step in range(30):  # the fourth penalty, at step 12, is the first recorded
         told, wanted = recorded.step(), played.step()
         for name in told:
@@ -113,12 +115,12 @@ def test_a_recorded_game_is_the_game(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_slower_learning_holds_for_a_recorded_game_too() -> None:
-    game = Game(IMAGES, recipe())
+    trainer = Trainer(IMAGES, recipe())
     for _ in range(6):
-        game.step()
-    game.slow_down(0.0)
-    before = [value.detach().clone() for value in game.generator.parameters()]
+        trainer.step()
+    trainer.slow_down(0.0)
+    before = [value.detach().clone() for value in trainer.generator.parameters()]
     for _ in range(6):
-        game.step()
-    for value, was in zip(game.generator.parameters(), before, strict=True):
+        trainer.step()
+    for value, was in zip(trainer.generator.parameters(), before, strict=True):
         torch.testing.assert_close(value, was, rtol=0, atol=1e-6)  # evened out weights are so again

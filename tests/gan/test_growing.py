@@ -54,7 +54,9 @@ def test_the_same_networks_start_with_the_models_weights(model: Path) -> None:
 
 @torch.no_grad()
 def test_the_border_and_the_softening_can_be_changed(model: Path) -> None:
-    generator = begun(model, SMALL.model_copy(update={"border": "replicate", "softening": 0.07}))[0]
+    generator = begun(
+        model, SMALL.model_copy(update={"padding_mode": "replicate", "output_smoothing": 0.07})
+    )[0]
     theirs = load_networks(model)[0].state_dict()
     assert generator.state_dict().keys() == theirs.keys()
     assert all(torch.equal(weight, theirs[name]) for name, weight in generator.state_dict().items())
@@ -62,11 +64,11 @@ def test_the_border_and_the_softening_can_be_changed(model: Path) -> None:
 
 @torch.no_grad()
 @pytest.mark.parametrize("shape", [SMALL, TWICE], ids=["same size", "grown"])
-def test_colours_stay_nearly_the_same_when_tanh_becomes_a_smoothstep_and_back(
+def test_colors_stay_nearly_the_same_when_tanh_becomes_a_smoothstep_and_back(
     model: Path, tmp_path: Path, shape: NetworkConfig
 ) -> None:
     by_tanh = begun(model, shape)[0]
-    stepped = shape.model_copy(update={"squash": "smoothstep"})
+    stepped = shape.model_copy(update={"output_activation": "smoothstep"})
     by_step, judge = begun(model, stepped)
     drawn = by_tanh(latents()), by_step(latents())
     assert drawn[0].abs().max() > 0.5
@@ -123,7 +125,7 @@ def test_a_model_of_other_networks_is_refused(model: Path, other: dict[str, obje
         begun(model, SMALL.model_copy(update=other))
 
 
-def test_networks_too_narrow_to_carry_colours_are_refused(tmp_path: Path) -> None:
+def test_networks_too_narrow_to_carry_colors_are_refused(tmp_path: Path) -> None:
     wide = SMALL.model_copy(update={"generator_width": 8, "discriminator_width": 8})
     save_networks(Generator(wide), Discriminator(wide), wide, tmp_path)
     narrow = wide.model_copy(update={"image_size": 32, "generator_width": 4, "discriminator_width": 4})

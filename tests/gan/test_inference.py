@@ -8,7 +8,7 @@ from torch import Tensor
 
 from palm_assets.gan.config import PUBLISHED_NETWORKS, NetworkConfig
 from palm_assets.gan.inference import drawing, judging
-from palm_assets.gan.networks import Discriminator, Generator, softened
+from palm_assets.gan.networks import Discriminator, Generator, smooth_output
 
 SHAPES = {
     "batch": NetworkConfig(image_size=32, latent=8, generator_width=8, discriminator_width=8),
@@ -19,9 +19,9 @@ SHAPES = {
     "none": NetworkConfig(
         image_size=16, latent=8, generator_width=8, discriminator_width=8, discriminator_norm="none"
     ),
-    "smoothstep, replicated, softened": NetworkConfig(
+    "smoothstep, replicated, smooth_output": NetworkConfig(
         image_size=128, latent=8, generator_width=4, discriminator_width=4, max_width=32,
-        squash="smoothstep", border="replicate", softening=0.07,
+        output_activation="smoothstep", padding_mode="replicate", output_smoothing=0.07,
     ),
     "published, narrow": PUBLISHED_NETWORKS.model_copy(
         update={"generator_width": 4, "discriminator_width": 4, "max_width": 32}
@@ -50,7 +50,7 @@ def plain_logits(discriminator: Discriminator, pixels: Tensor) -> Tensor:
 
 
 def drawn(generator: Generator, latents: Tensor) -> Tensor:
-    return softened(generator(latents), generator.softening)
+    return smooth_output(generator(latents), generator.output_smoothing)
 
 
 def pictures(generator: Generator, count: int) -> tuple[Tensor, Tensor]:

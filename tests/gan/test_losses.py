@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from palm_assets.gan.losses import certainty, discriminator_loss, generator_loss, gradient_penalty
+from palm_assets.gan.losses import discriminator_loss, generator_loss, gradient_penalty, overfitting_heuristic
 
 REAL, FAKE = [1.5, -0.3, 0.0], [-2.0, 0.7, 3.0]
 
@@ -86,5 +86,5 @@ def test_the_penalty_of_a_quadratic_critic_is_half_the_mean_squared_image_and_ca
 
 def test_certainty_is_the_mean_sign_on_photographs_or_of_their_lead_where_logits_have_no_zero() -> None:
     real, fake = torch.tensor([3.0, 1.0, -1.0, 0.5]), torch.tensor([4.0, 0.0, -2.0, 9.0])
-    assert certainty("softplus", real, fake) == certainty("hinge", real, fake) == 0.5
-    assert certainty("relativistic", real, fake) == 0
+    assert overfitting_heuristic("softplus", real, fake) == overfitting_heuristic("hinge", real, fake) == 0.5
+    assert overfitting_heuristic("relativistic", real, fake) == 0

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from palm_assets.gan.config import GanConfig, NetworkConfig
-from palm_assets.gan.networks import Discriminator, Doubling, Generator, Smoothstep, softened
+from palm_assets.gan.networks import Discriminator, Generator, Smoothstep, UpsampleConv, smooth_output
 
 
 def small(**knobs: object) -> NetworkConfig:
@@ -36,10 +36,10 @@ def test_channels_double_away_from_the_picture_up_to_the_limit() -> None:
     assert down == [4, 8, 16, 30, 30]
 
 
-@pytest.mark.parametrize("squash", ["tanh", "smoothstep"])
-def test_only_convolutions_norms_and_pointwise_functions_are_in_it(squash: str) -> None:
+@pytest.mark.parametrize("output_activation", ["tanh", "smoothstep"])
+def test_only_convolutions_norms_and_pointwise_functions_are_in_it(output_activation: str) -> None:
     """Honestly a DCGAN: no attention, no skips, no upsampling layers."""
-    config = small(image_size=64, squash=squash)
+    config = small(image_size=64, output_activation=output_activation)
     allowed = (nn.ConvTranspose2d, nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.LeakyReLU, nn.Tanh, Smoothstep)
     for network in (Generator(config), Discriminator(config)):
         assert all(isinstance(layer, allowed) for layer in network.main)
@@ -61,7 +61,7 @@ def test_what_is_almost_white_still_feels_a_gradient_in_half_precision() -> None
 @torch.no_grad()
 def test_evened_out_no_layer_of_the_generator_draws_a_checkerboard_on_a_flat_map() -> None:
     def spread(generator: Generator) -> list[float]:
-        layers = [m for m in generator.main if isinstance(m, Doubling)]
+        layers = [m for m in generator.main if isinstance(m, UpsampleConv)]
         flat = [torch.randn(1, layer.in_channels, 1, 1).expand(-1, -1, 8, 8) for layer in layers]
         inside = [layer(x)[:, :, 2:-2, 2:-2] for layer, x in zip(layers, flat, strict=True)]
         return [float(maps.var((2, 3)).mean() / maps.var()) for maps in inside]
@@ -82,9 +82,9 @@ def test_evened_out_no_layer_of_the_generator_draws_a_checkerboard_on_a_flat_map
 @torch.no_grad()
 def test_with_a_replicated_border_what_is_flat_stays_flat_to_the_last_pixel() -> None:
     torch.manual_seed(0)
-    generator = Generator(small(image_size=128, border="replicate"))
+    generator = Generator(small(image_size=128, padding_mode="replicate"))
     generator.even_out()
-    doublings = [layer for layer in generator.main if isinstance(layer, Doubling)]
+    doublings = [layer for layer in generator.main if isinstance(layer, UpsampleConv)]
     assert [layer.border for layer in doublings] == ["zeros", "zeros", "zeros", "replicate", "replicate"]
     for layer in doublings:
         maps = layer(torch.randn(1, layer.in_channels, 1, 1).expand(-1, -1, 6, 6))
@@ -95,27 +95,27 @@ def test_with_a_replicated_border_what_is_flat_stays_flat_to_the_last_pixel() ->
 @torch.no_grad()
 def test_the_border_changes_nothing_inside_a_layer() -> None:
     torch.manual_seed(0)
-    zeros, replicate = Doubling(4, 5, "zeros"), Doubling(4, 5, "replicate")
+    zeros, replicate = UpsampleConv(4, 5, "zeros"), UpsampleConv(4, 5, "replicate")
     replicate.load_state_dict(zeros.state_dict())
     maps = torch.randn(2, 4, 8, 8)
     assert torch.allclose(zeros(maps)[:, :, 1:-1, 1:-1], replicate(maps)[:, :, 1:-1, 1:-1], atol=1e-6)
 
 
 def test_a_smoothstep_reaches_white_at_one_evenly_and_still_feels_a_tenth_beyond() -> None:
-    colours = torch.tensor([-5.0, -1.0, -0.5, 0.0, 0.9, 1.0, 1.1, 40.0], requires_grad=True)
-    images = Smoothstep()(colours)
+    colors = torch.tensor([-5.0, -1.0, -0.5, 0.0, 0.9, 1.0, 1.1, 40.0], requires_grad=True)
+    images = Smoothstep()(colors)
     assert torch.allclose(images, torch.tensor([-1, -1, -0.6875, 0, 0.9855, 1, 1, 1]))
-    (gradient,) = torch.autograd.grad(images.sum(), colours)
+    (gradient,) = torch.autograd.grad(images.sum(), colors)
     assert torch.allclose(gradient[[0, 2, 3, 4, 6, 7]], torch.tensor([0.1, 1.125, 1.5, 0.285, 0.1, 0.1]))
 
 
 def test_softening_leaves_what_is_flat_and_halves_the_finest_waves_along_each_side() -> None:
     flat = torch.full((1, 3, 8, 8), 0.7)
-    torch.testing.assert_close(softened(flat, 0.125), flat)
+    torch.testing.assert_close(smooth_output(flat, 0.125), flat)
     stripes = torch.tensor([-1.0, 1.0]).repeat(8).expand(1, 3, 16, 16)
-    torch.testing.assert_close(softened(stripes, 0.125)[..., 1:-1], stripes[..., 1:-1] / 2)
-    torch.testing.assert_close(softened(stripes.mT, 0.125)[..., 1:-1, :], stripes.mT[..., 1:-1, :] / 2)
-    assert torch.equal(softened(stripes, 0), stripes)
+    torch.testing.assert_close(smooth_output(stripes, 0.125)[..., 1:-1], stripes[..., 1:-1] / 2)
+    torch.testing.assert_close(smooth_output(stripes.mT, 0.125)[..., 1:-1, :], stripes.mT[..., 1:-1, :] / 2)
+    assert torch.equal(smooth_output(stripes, 0), stripes)
 
 
 def test_an_image_padded_with_black_is_what_the_discriminator_sees() -> None:
@@ -175,9 +175,9 @@ def test_in_use_a_logit_is_the_images_own_affair_even_with_minibatch_stddev() ->
         {"generator_width": 0},
         {"discriminator_bottom": 5},
         {"discriminator_norm": "layer"},
-        {"border": "mirrored"},
-        {"squash": "sigmoid"},
-        {"colour": "red"},
+        {"padding_mode": "mirrored"},
+        {"output_activation": "sigmoid"},
+        {"color": "red"},
         {"kimg": 0},
         {"kimg": float("inf")},
         {"kimg": float("nan")},

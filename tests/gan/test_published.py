@@ -140,7 +140,9 @@ def test_the_generator_draws_the_same_images_up_to_the_border(published: Publish
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("picture", ["noise", "black", "white", "bright border", "dark border", "red"])
+@pytest.mark.parametrize(
+    "picture", ["noise", "black", "white", "bright padding_mode", "dark padding_mode", "red"]
+)
 def test_the_discriminator_gives_the_same_probability_whatever_the_border(
     published: Published, picture: str
 ) -> None:
@@ -152,9 +154,9 @@ def test_the_discriminator_gives_the_same_probability_whatever_the_border(
             rgb.zero_()
         case "white":
             rgb.fill_(1)
-        case "bright border":
+        case "bright padding_mode":
             rgb[:, :, frame] = 1
-        case "dark border":
+        case "dark padding_mode":
             rgb[:, :, frame] = 0
         case "red":
             rgb[:, 1:] = 0
@@ -166,7 +168,7 @@ def test_the_discriminator_gives_the_same_probability_whatever_the_border(
 
 @torch.no_grad()
 def test_the_first_layer_sees_the_same_in_every_border_pixel(published: Published) -> None:
-    """A probability could hide a wrong border: here is each value of the first feature map."""
+    """A probability could hide a wrong padding_mode: here is each value of the first feature map."""
     rgb = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(3))
     theirs = published.theirs[1].main[0](rgb.flip(1))
     padded = nn.functional.pad(rgb * 2 - 1, (1, 1, 1, 1), value=-1.0)
@@ -175,7 +177,9 @@ def test_the_first_layer_sees_the_same_in_every_border_pixel(published: Publishe
     naive = nn.functional.conv2d(rgb * 2 - 1, published.ours[1].main[0].weight, None, 2, 1)
     naive += published.ours[1].main[0].bias[None, :, None, None]  # type: ignore[index]
     assert _off(naive[..., 1:-1, 1:-1], theirs[..., 1:-1, 1:-1]) < 1e-5
-    assert _off(naive, theirs) > 0.01, "a careless fold differs at the border, and this test would notice"
+    assert _off(naive, theirs) > 0.01, (
+        "a careless fold differs at the padding_mode, and this test would notice"
+    )
 
 
 @torch.no_grad()

@@ -20,15 +20,22 @@ from torch import Tensor
 from palm_assets.errors import CheckpointError, DatasetError, TrainingDivergedError
 from palm_assets.gan.config import GanConfig
 from palm_assets.gan.networks import Discriminator, Generator
-from palm_assets.gan.trainer import Game
-from palm_assets.gan.training_loop import STATE_FILE, Figures, Trained, ready_for_sampling, train, trouble
+from palm_assets.gan.trainer import Trainer
+from palm_assets.gan.training_loop import (
+    STATE_FILE,
+    TrainingMetrics,
+    TrainingResult,
+    train,
+    trouble,
+    with_recomputed_batch_norm,
+)
 from palm_assets.gan.training_state import load_state
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 3, 16, 16), dtype=np.uint8)
 RECIPES: dict[str, dict[str, object]] = {
     "first recipe": {},
     "hinge, spectral": {"loss": "hinge", "discriminator_norm": "spectral", "augment": []},
-    "relativistic, penalised": {
+    "relativistic, penalized": {
         "loss": "relativistic",
         "discriminator_norm": "none",
         "r1": 1.0,
@@ -53,7 +60,7 @@ def tiny(**knobs: object) -> GanConfig:
     return GanConfig(**{**basics, **knobs})  # type: ignore[arg-type]
 
 
-def weights(trained: Trained | None) -> dict[str, Tensor]:
+def weights(trained: TrainingResult | None) -> dict[str, Tensor]:
     assert trained is not None
     both = {"generator": trained.generator, "discriminator": trained.discriminator}
     return {f"{name}.{key}": value for name, net in both.items() for key, value in net.state_dict().items()}
@@ -97,7 +104,7 @@ def test_a_run_stopped_at_any_steps_and_taken_up_again_ends_in_the_same_weights_
         resumed = train(IMAGES, config, tmp_path / f"{attempt}")
         assert differing(weights(straight), weights(resumed)) == [], f"stopped after {stops} steps"
         assert resumed is not None
-        assert resumed.curves[-1].seen == 96
+        assert resumed.curves[-1].images_seen == 96
 
 
 RUN = """
@@ -123,12 +130,12 @@ def test_a_run_killed_without_warning_is_taken_up_where_it_last_saved(tmp_path: 
     time.sleep(0.3)
     process.kill()
     process.wait()
-    notes = load_state(tmp_path / STATE_FILE, Game(IMAGES, tiny()).parts())
+    notes = load_state(tmp_path / STATE_FILE, Trainer(IMAGES, tiny()).parts())
     assert notes is not None
     assert notes["seen"] >= 8
     first: list[int] = []
     config = tiny(kimg=(notes["seen"] + 16) / 1000)
-    resumed = train(IMAGES, config, tmp_path, report=lambda figures: first.append(figures.seen))
+    resumed = train(IMAGES, config, tmp_path, report=lambda figures: first.append(figures.images_seen))
     straight = train(IMAGES, config, tmp_path / "straight")
     assert differing(weights(straight), weights(resumed)) == []
     assert first == [notes["seen"] + 16]
@@ -136,7 +143,7 @@ def test_a_run_killed_without_warning_is_taken_up_where_it_last_saved(tmp_path: 
 
 def test_a_finished_run_is_not_played_again(tmp_path: Path) -> None:
     first = weights(train(IMAGES, tiny(), tmp_path))
-    reports: list[Figures] = []
+    reports: list[TrainingMetrics] = []
     again = train(IMAGES, tiny(), tmp_path, report=reports.append)
     assert reports == []
     assert differing(first, weights(again)) == []
@@ -166,7 +173,7 @@ def test_a_state_that_cannot_be_used_is_a_typed_error_that_says_what_to_do(
 
 
 def test_reports_and_snapshots_say_where_training_stands(tmp_path: Path) -> None:
-    reports: list[Figures] = []
+    reports: list[TrainingMetrics] = []
     snapshots: list[int] = []
 
     def snapshot(generator: Generator, discriminator: Discriminator, seen: int) -> None:
@@ -178,7 +185,7 @@ def test_reports_and_snapshots_say_where_training_stands(tmp_path: Path) -> None
     trained = train(IMAGES, tiny(snapshot_kimg=0.04), tmp_path, report=reports.append, snapshot=snapshot)
     assert trained is not None
     assert trained.curves == tuple(reports)
-    assert (reports[-1].seen, reports[-1].total) == (96, 96)
+    assert (reports[-1].images_seen, reports[-1].total) == (96, 96)
     assert all(np.isfinite(list(dataclasses.astuple(row))).all() for row in reports)
     assert all(row.images_per_second > 0 for row in reports)
     assert snapshots == [40, 80, 96]
@@ -213,15 +220,15 @@ def test_looking_at_snapshots_changes_nothing(tmp_path: Path) -> None:
     assert differing(quiet, weights(looked)) == []
 
 
-def test_training_learns_the_colour_of_its_photographs(tmp_path: Path) -> None:
-    """Not a picture's quality, but that both players do learn: flat photographs of one colour."""
+def test_training_learns_the_color_of_its_photographs(tmp_path: Path) -> None:
+    """Not a picture's quality, but that both players do learn: flat photographs of one color."""
     flat = np.broadcast_to(np.array([220, 120, 60], np.uint8)[None, :, None, None], (64, 3, 16, 16))
     trained = train(
         flat, tiny(kimg=0.6, augment=[], generator_lr=4e-3, discriminator_lr=2e-3, ema_kimg=0.1), tmp_path
     )
     assert trained is not None
-    colours = (trained.generator(torch.randn(64, 8)).mean((0, 2, 3)) + 1) * 127.5
-    red, green, blue = colours.tolist()
+    colors = (trained.generator(torch.randn(64, 8)).mean((0, 2, 3)) + 1) * 127.5
+    red, green, blue = colors.tolist()
     assert red - 40 > green > blue + 15
 
 
@@ -237,15 +244,15 @@ def test_a_game_that_keeps_breaking_down_is_an_error_and_leaves_no_broken_state(
 def test_a_game_that_breaks_down_once_goes_on_from_its_last_state_at_half_the_learning_rates(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest, broken = Game.step, []
+    honest, broken = Trainer.step, []
 
-    def step(game: Game) -> dict[str, Tensor]:
-        if game.seen == 48 and not broken:
-            broken.append([group["lr"] for group in game.optimizer_g.param_groups])
-            game.generator.main[0].weight.data.fill_(torch.nan)
-        return honest(game)
+    def step(trainer: Trainer) -> dict[str, Tensor]:
+        if trainer.images_seen == 48 and not broken:
+            broken.append([group["lr"] for group in trainer.optimizer_g.param_groups])
+            trainer.generator.main[0].weight.data.fill_(torch.nan)
+        return honest(trainer)
 
-    monkeypatch.setattr(Game, "step", step)
+    monkeypatch.setattr(Trainer, "step", step)
     rates: list[float] = []
     trained = train(
         IMAGES,
@@ -257,7 +264,7 @@ def test_a_game_that_breaks_down_once_goes_on_from_its_last_state_at_half_the_le
     assert trained.rollbacks == 1
     assert broken == [[1e-3]]
     assert rates[-1] == 5e-4
-    assert trained.curves[-1].seen == 96
+    assert trained.curves[-1].images_seen == 96
     assert all(torch.isfinite(value).all() for value in weights(trained).values())
 
 
@@ -266,12 +273,14 @@ def _rate_of_the_running_game() -> float:
     while "run" not in frame.f_locals:
         assert frame.f_back is not None
         frame = frame.f_back
-    rate: float = frame.f_locals["run"].game.optimizer_g.param_groups[0]["lr"]
+    rate: float = frame.f_locals["run"].trainer.optimizer_g.param_groups[0]["lr"]
     return rate
 
 
-def figures(**changed: float) -> Figures:
-    usual = Figures(8, 96, loss_d=1.0, loss_g=1.0, logit_real=1.0, logit_fake=-1.0, images_per_second=9.0)
+def figures(**changed: float) -> TrainingMetrics:
+    usual = TrainingMetrics(
+        8, 96, loss_d=1.0, loss_g=1.0, logit_real=1.0, logit_fake=-1.0, images_per_second=9.0
+    )
     return dataclasses.replace(usual, **changed)  # type: ignore[arg-type]
 
 
@@ -286,7 +295,7 @@ def figures(**changed: float) -> Figures:
     ],
     ids=["sound", "strong for a while", "won", "not a number", "exploded"],
 )
-def test_trouble_is_told_from_the_figures(curves: list[Figures], told: str) -> None:
+def test_trouble_is_told_from_the_figures(curves: list[TrainingMetrics], told: str) -> None:
     assert told in trouble(curves)
     assert bool(trouble(curves)) == bool(told)
 
@@ -328,8 +337,8 @@ def test_photographs_are_mirrored_half_of_the_time_and_only_where_that_is_wanted
     left = np.zeros((40, 3, 16, 16), np.uint8)
     left[..., :8] = 255
     for mirror, share in ((True, 0.5), (False, 1.0)):
-        game = Game(left, tiny(mirror=mirror, batch=400))
-        shown = game._photographs()
+        trainer = Trainer(left, tiny(mirror=mirror, batch=400))
+        shown = trainer._photographs()
         assert (shown[:, 0, 0, 0] == 255).float().mean() == pytest.approx(share, abs=0.1)
         assert shown.unique().tolist() == [0, 255]
 
@@ -354,22 +363,22 @@ def test_evened_out_while_it_learns_the_averaged_generator_draws_no_checkerboard
 def test_the_strength_of_augmentation_follows_the_discriminators_certainty(
     target: float, certain: float, expected: float
 ) -> None:
-    game = Game(IMAGES, tiny(augment_probability=0.5, augment_target=target, augment_kimg=0.08))
-    game._adapt(torch.tensor(certain))
-    assert game.strength == pytest.approx(expected)
+    trainer = Trainer(IMAGES, tiny(augment_probability=0.5, augment_target=target, augment_kimg=0.08))
+    trainer._adapt(torch.tensor(certain))
+    assert trainer.augment_probability == pytest.approx(expected)
     for _ in range(20):
-        game._adapt(torch.tensor(certain))
-    assert 0 <= game.strength <= 0.85
+        trainer._adapt(torch.tensor(certain))
+    assert 0 <= trainer.augment_probability <= 0.85
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_half_precision_learns_the_same_game_within_its_rounding(recipe: str) -> None:
     steps = []
     for precision in ("float32", "bfloat16"):
-        game = Game(IMAGES, tiny(precision=precision, **RECIPES[recipe]))
-        assert game.bfloat16 == (precision == "bfloat16")
-        steps.append({name: value.item() for name, value in game.step().items()})
-        assert game.generator.main[0].weight.dtype == torch.float32
+        trainer = Trainer(IMAGES, tiny(precision=precision, **RECIPES[recipe]))
+        assert trainer.bfloat16 == (precision == "bfloat16")
+        steps.append({name: value.item() for name, value in trainer.step().items()})
+        assert trainer.generator.main[0].weight.dtype == torch.float32
     assert steps[1] == pytest.approx(steps[0], abs=0.05)
     assert steps[1] != steps[0]
 
@@ -381,14 +390,17 @@ def test_getting_ready_for_sampling_leaves_the_averaged_net_untouched_and_draws_
     None
 ):
     config = tiny()
-    game = Game(IMAGES, config)
-    game.step()
-    before = copy.deepcopy(game.average.state_dict())
+    trainer = Trainer(IMAGES, config)
+    trainer.step()
+    before = copy.deepcopy(trainer.generator_ema.state_dict())
     numbers = torch.get_rng_state()
-    training = game.average.training
-    first, second = ready_for_sampling(game.average, config), ready_for_sampling(game.average, config)
-    assert differing(before, game.average.state_dict()) == []
-    assert game.average.training == training
+    training = trainer.generator_ema.training
+    first, second = (
+        with_recomputed_batch_norm(trainer.generator_ema, config),
+        with_recomputed_batch_norm(trainer.generator_ema, config),
+    )
+    assert differing(before, trainer.generator_ema.state_dict()) == []
+    assert trainer.generator_ema.training == training
     assert torch.equal(torch.get_rng_state(), numbers)
     assert differing(first.state_dict(), second.state_dict()) == []
     assert not first.training
@@ -396,10 +408,10 @@ def test_getting_ready_for_sampling_leaves_the_averaged_net_untouched_and_draws_
 
 def test_ready_for_sampling_the_statistics_are_those_of_the_averaged_weights() -> None:
     config = tiny()
-    game = Game(IMAGES, config)
+    trainer = Trainer(IMAGES, config)
     for _ in range(10):
-        game.step()
-    ready = ready_for_sampling(game.average, config)
+        trainer.step()
+    ready = with_recomputed_batch_norm(trainer.generator_ema, config)
     latents = torch.randn(4096, 8, generator=torch.Generator().manual_seed(5))
     with torch.no_grad():
         first = ready.main[0](latents[:, :, None, None])
@@ -412,14 +424,14 @@ def test_ready_for_sampling_the_statistics_are_those_of_the_averaged_weights() -
 
 def test_the_averages_follow_the_players_with_their_half_lives() -> None:
     # 8 of 16 images are half a half-life of the generator's, and five of the judge's.
-    game = Game(IMAGES, tiny(ema_kimg=0.016, ema_rampup=1e9))
+    trainer = Trainer(IMAGES, tiny(ema_kimg=0.016, ema_rampup=1e9))
     for average, player, passed in (
-        (game.average, game.generator, 0.5),
-        (game.judge, game.discriminator, 5),
+        (trainer.generator_ema, trainer.generator, 0.5),
+        (trainer.discriminator_ema, trainer.discriminator, 5),
     ):
         before = [p.clone() for p in average.parameters()]
-        game.seen = 0
-        game.step()
+        trainer.images_seen = 0
+        trainer.step()
         expected = [a + (p - a) * (1 - 0.5**passed) for a, p in zip(before, player.parameters(), strict=True)]
         for want, got in zip(expected, average.parameters(), strict=True):
             assert torch.allclose(want, got, atol=1e-7)
@@ -433,10 +445,15 @@ def test_what_scores_is_the_discriminators_average_with_its_latest_statistics(
     judges: list[Discriminator] = []
     trained = train(IMAGES, config, tmp_path, snapshot=lambda _, judge, seen: judges.append(judge))
     assert trained is not None
-    game = Game(IMAGES, config)
-    load_state(tmp_path / STATE_FILE, game.parts())
+    trainer = Trainer(IMAGES, config)
+    load_state(tmp_path / STATE_FILE, trainer.parts())
     for judge in (trained.discriminator, judges[-1]):
         assert not judge.training
-        assert differing(dict(judge.named_parameters()), dict(game.judge.named_parameters())) == []
-        assert differing(dict(judge.named_buffers()), dict(game.discriminator.named_buffers())) == []
-    assert differing(dict(game.judge.named_parameters()), dict(game.discriminator.named_parameters()))
+        assert (
+            differing(dict(judge.named_parameters()), dict(trainer.discriminator_ema.named_parameters()))
+            == []
+        )
+        assert differing(dict(judge.named_buffers()), dict(trainer.discriminator.named_buffers())) == []
+    assert differing(
+        dict(trainer.discriminator_ema.named_parameters()), dict(trainer.discriminator.named_parameters())
+    )

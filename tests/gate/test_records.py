@@ -10,14 +10,14 @@ from click.testing import CliRunner, Result
 from palm_assets.cli import main
 from palm_assets.errors import ArtifactCorruptError, ArtifactMissingError
 from palm_assets.release.candidates import candidates
-from palm_assets.release.checks import Verdict
+from palm_assets.release.checks import CheckResult
 from palm_assets.release.decisions import read, record
 from palm_assets.store.artifacts import Artifact, Store
 from palm_assets.store.release_pointer import HISTORY, POINTER, read_history, withdrawn_by_hand
 from tests.helpers import below
 
-GOOD = Verdict("not_blank", True, "share of blank palms 0 (at most 0.02)", {"share of blank palms": 0.0})
-BAD = Verdict("not_collapsed", False, "variety, of real palms 0.1 (at least 0.3)")
+GOOD = CheckResult("not_blank", True, "share of blank palms 0 (at most 0.02)", {"share of blank palms": 0.0})
+BAD = CheckResult("not_collapsed", False, "variety, of real palms 0.1 (at least 0.3)")
 
 Publish = Callable[..., Artifact]
 Release = Callable[[Artifact], None]
@@ -33,7 +33,7 @@ def test_verdicts_are_kept_by_check_and_a_new_one_takes_the_place_of_the_old(sto
     assert judgement is not None
     assert not judgement.passed
     assert judgement.refusal == "not_collapsed: variety, of real palms 0.1 (at least 0.3)"
-    record(store, "abc", [Verdict("not_collapsed", True, "better now")])
+    record(store, "abc", [CheckResult("not_collapsed", True, "better now")])
     judgement = read(store, "abc")
     assert judgement is not None
     assert judgement.passed
@@ -53,7 +53,7 @@ def test_the_record_of_a_released_model_is_that_of_before_its_release(
     model = publish_model()
     record(store, model.version, [BAD])
     release(model)
-    record(store, model.version, [Verdict("not_collapsed", True, "it is released")])
+    record(store, model.version, [CheckResult("not_collapsed", True, "it is released")])
     judgement = read(store, model.version)
     assert judgement is not None
     assert judgement.refusal

@@ -22,7 +22,7 @@ def plain(color: object, mode: str = "RGB", size: tuple[int, int] = (8, 6)) -> I
 
 
 def corner_picture() -> np.ndarray:
-    """Wider than high, with four corners of different colours, in blocks that JPEG keeps apart."""
+    """Wider than high, with four corners of different colors, in blocks that JPEG keeps apart."""
     pixels = np.zeros((32, 64, 3), np.uint8)
     pixels[:16, :32], pixels[:16, 32:], pixels[16:, :32], pixels[16:, 32:] = (
         (255, 0, 0),
@@ -66,7 +66,7 @@ def test_sixteen_bit_grey_is_scaled_to_eight(tmp_path: Path, suffix: str, values
     assert np.abs(got - expected[None, :, None]).max() <= 1
 
 
-def test_sixteen_bit_colour_png_is_scaled_to_eight(tmp_path: Path) -> None:
+def test_sixteen_bit_color_png_is_scaled_to_eight(tmp_path: Path) -> None:
     import cv2
 
     pixels = np.zeros((4, 5, 3), np.uint16)

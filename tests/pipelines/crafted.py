@@ -15,7 +15,7 @@ from palm_assets.crops.config import CropConfig
 from palm_assets.gan.checkpoint import save_networks
 from palm_assets.gan.config import GanConfig
 from palm_assets.gan.networks import Discriminator, Generator
-from palm_assets.gan.training_loop import ready_for_sampling
+from palm_assets.gan.training_loop import with_recomputed_batch_norm
 from palm_assets.image_grid import grid
 from palm_assets.stages import make as stages
 from palm_assets.stages.open_artifacts import open_crops
@@ -55,7 +55,7 @@ def learnt(store: Store, config: GanConfig, steps: int) -> Generator:
         (2 * torch.cdist(ours, some).mean() - torch.cdist(ours, ours).mean()).backward()
         optimizer.step()
         fading.step()
-    return ready_for_sampling(generator, config)
+    return with_recomputed_batch_norm(generator, config)
 
 
 def plant_crops(store: Store, config: CropConfig, train: np.ndarray) -> Artifact:

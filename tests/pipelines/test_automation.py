@@ -142,7 +142,7 @@ def test_a_pinned_set_and_other_sources_are_not_watched() -> None:
     pinned = {"ops": {"raw_hands": {"config": {"source": "kaggle", "kaggle_version": 3}}}}
     other = {"ops": {"raw_hands": {"config": {"source": "kaggle", "kaggle_set": "me/mine"}}}}
     assert kaggle_sets(pinned) == []
-    assert kaggle_sets({"ops": {"raw_hands": {"config": {"source": "drawn"}}}}) == []
+    assert kaggle_sets({"ops": {"raw_hands": {"config": {"source": "synthetic"}}}}) == []
     assert kaggle_sets(other) == ["me/mine"]
 
 

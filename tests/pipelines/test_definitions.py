@@ -24,8 +24,8 @@ SPECS = {
     "cropped_palms": ("palms", {"raw_hands", "palm_detector"}),
     "dcgan_checkpoint": ("palms", {"cropped_palms"}),
     "fid_reference": ("quality", {"cropped_palms"}),
-    "palm_scores": ("quality", {"dcgan_checkpoint", "fid_reference", "cropped_palms"}),
-    "palm_release": ("release", {"dcgan_checkpoint", "fid_reference", "palm_scores"}),
+    "palm_evaluation": ("quality", {"dcgan_checkpoint", "fid_reference", "cropped_palms"}),
+    "palm_release": ("release", {"dcgan_checkpoint", "fid_reference", "palm_evaluation"}),
 }
 
 KINDS = {
@@ -35,7 +35,7 @@ KINDS = {
     "cropped_palms": "crops",
     "dcgan_checkpoint": "models",
     "fid_reference": "reference",
-    "palm_scores": "scores",
+    "palm_evaluation": "evaluations",
 }
 
 

@@ -35,7 +35,7 @@ STRICT = LENIENT | {
     "max_frechet": 4,
     "spread": 2,
 }
-FROM_CHECKPOINT_ON = ("dcgan_checkpoint", "fid_reference", "palm_scores", "palm_release")
+FROM_CHECKPOINT_ON = ("dcgan_checkpoint", "fid_reference", "palm_evaluation", "palm_release")
 
 
 def config(seed: int) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def candidate(graph: Graph, seed: int, **changes: dict[str, Any]) -> dg.ExecuteI
         *(["cropped_palms"] if "cropped_palms" in changes else []),
         *FROM_CHECKPOINT_ON,
         dcgan_checkpoint=config(seed),
-        palm_scores=SCORES,
+        palm_evaluation=SCORES,
         **changes,
     )
 
@@ -150,14 +150,14 @@ def test_a_model_that_draws_the_photographs_it_was_trained_on_is_refused(
     before, crops = graph.store.released(), graph.store.current("cropped_palms")
     assert before is not None
     model = load_model(graph.store.open("models", before.model).folder, "")
-    learnt_by_heart = model.draw(model.latents(SEED, range(SCORES["count"])))
+    learnt_by_heart = model.generate(model.latents(SEED, range(SCORES["count"])))
     changed = TINY["cropped_palms"] | {"margin": 0.5}
     planted = crafted.plant_crops(graph.store, CropConfig(**changed), learnt_by_heart)
     graph.store.set_current("cropped_palms", planted)
     crafted.plant(graph.store, GanConfig(**config(13)), mediocre)
     result = candidate(graph, 13, cropped_palms=changed)
     graph.store.set_current("cropped_palms", crops)
-    assert graph.store.current("palm_scores").facts["auth_pct"] == 0
+    assert graph.store.current("palm_evaluation").facts["auth_pct"] == 0
     assert not result.success
     assert "not_memorised" in failed_checks(result)
     assert graph.store.released() == before
@@ -168,7 +168,9 @@ def test_the_released_model_is_measured_again_against_another_reference(graph: G
     """The test before changed the reference; the comparison there was by figures against the new one."""
     release = graph.store.released()
     assert release is not None
-    measured = [graph.store.manifest("scores", version) for version in graph.store.versions("scores")]
+    measured = [
+        graph.store.manifest("evaluations", version) for version in graph.store.versions("evaluations")
+    ]
     references = {m.inputs["reference"] for m in measured if m.inputs["model"] == release.model}
     assert len(references) == 2
 
@@ -180,7 +182,7 @@ def test_a_blocked_candidate_ends_the_command_with_1_and_one_line_that_says_why(
     (tmp_path / "dagster").mkdir()
     shutil.copy("dagster_home/dagster.yaml", tmp_path / "dagster")
     preset = {
-        "ops": {"dcgan_checkpoint": {"config": config(11)}, "palm_scores": {"config": SCORES}},
+        "ops": {"dcgan_checkpoint": {"config": config(11)}, "palm_evaluation": {"config": SCORES}},
         "resources": {"gate": {"config": STRICT}},
     }
     (tmp_path / "preset.yaml").write_text(yaml.safe_dump(preset))

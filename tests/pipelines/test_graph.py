@@ -24,7 +24,7 @@ def test_the_whole_graph_ends_with_a_released_model(made: Graph) -> None:
     release = made.store.released()
     assert release is not None
     model = load_model(made.store.open("models", release.model).folder, release.model)
-    assert model.draw(model.latents(0, range(3))).shape == (3, 3, 16, 16)
+    assert model.generate(model.latents(0, range(3))).shape == (3, 3, 16, 16)
     assert release.reference == made.versions()["fid_reference"]
 
 
@@ -78,7 +78,7 @@ def test_a_changed_hyperparameter_remakes_the_checkpoint_and_what_follows_it_onl
     assert result.success, failures(result)
     assert [name for name, reused in reuse(result).items() if not reused] == [
         "dcgan_checkpoint",
-        "palm_scores",
+        "palm_evaluation",
     ]
     after = made.store.released()
     assert released is not None

@@ -36,7 +36,7 @@ def _draw(rng: np.random.Generator, kind: str, size: int) -> Images:
     tone = rng.uniform(0.75, 1.0)
     skin = tuple(int(tone * c + rng.normal(0, 4)) for c in (235, 190, 160))
     back = tuple(int(c) for c in rng.uniform(235, 255, 3))
-    if kind == "glove":  # other hands: a coloured glove on a dark ground
+    if kind == "glove":  # other hands: a colored glove on a dark ground
         skin, back = (
             tuple(int(c) for c in rng.uniform(20, 160, 3)),
             tuple(int(c) for c in rng.uniform(0, 60, 3)),

@@ -9,7 +9,7 @@ from scipy.special import expit
 
 from palm_assets.errors import ArtifactCorruptError, QualityError
 from palm_assets.quality.calibration import Calibration, fit_calibration
-from palm_assets.quality.reliability import auc, evaluate_calibration, judge_by_turns
+from palm_assets.quality.reliability import auc, cross_validate_by_person, evaluate_calibration
 
 Doubles = NDArray[np.float64]
 GAP = 2.0  # N(1, 1) against N(-1, 1): the true probability of being real is expit(2 x)
@@ -120,7 +120,7 @@ def test_by_turns_everybody_is_judged_by_a_fit_without_them() -> None:
     real, person, fake = people_logits(12, 20, 0)
     strange = real.copy()
     strange[person == 3] -= 50  # one person whom the discriminator takes for generated
-    report = judge_by_turns(strange, person, fake)
+    report = cross_validate_by_person(strange, person, fake)
     assert (report.n_real, report.n_people, report.n_fake) == (240, 12, 1000)
     assert report.bins[0].low == 0
     alone = evaluate_calibration(
@@ -134,7 +134,7 @@ def test_by_turns_everybody_is_judged_by_a_fit_without_them() -> None:
 def test_the_verdict_by_turns_is_the_truth_about_new_people_within_its_spread() -> None:
     fit = fit_calibration(*people_logits(2000, 20, 1, gap=1)[::2])
     truth = evaluate_calibration(fit, *people_logits(2000, 20, 2, gap=1)[::2])
-    reports = [judge_by_turns(*people_logits(11, 15, seed, gap=1)) for seed in range(10, 40)]
+    reports = [cross_validate_by_person(*people_logits(11, 15, seed, gap=1)) for seed in range(10, 40)]
     off = np.array([(report.auc - truth.auc) / report.auc_sd for report in reports])
     assert abs(off.mean()) < 0.5
     assert 0.6 < off.std() < 1.6
@@ -144,10 +144,13 @@ def test_the_verdict_by_turns_is_the_truth_about_new_people_within_its_spread() 
 
 def test_ten_photos_of_the_same_palm_are_no_more_evidence_than_one() -> None:
     real, person, fake = people_logits(11, 4, 0)
-    once, often = judge_by_turns(real, person, fake), judge_by_turns(real.repeat(10), person.repeat(10), fake)
+    once, often = (
+        cross_validate_by_person(real, person, fake),
+        cross_validate_by_person(real.repeat(10), person.repeat(10), fake),
+    )
     assert often.auc == pytest.approx(once.auc)
     assert often.auc_sd == pytest.approx(once.auc_sd)
-    assert often.auc_sd > 1.5 * judge_by_turns(real, np.arange(len(real)), fake).auc_sd
+    assert often.auc_sd > 1.5 * cross_validate_by_person(real, np.arange(len(real)), fake).auc_sd
 
 
 def test_a_bin_of_a_few_generated_palms_proves_little_where_real_ones_are_rarer_still() -> None:
@@ -161,7 +164,7 @@ def test_a_bin_of_a_few_generated_palms_proves_little_where_real_ones_are_rarer_
 
 def test_a_single_person_is_judged_by_halves_of_the_photos() -> None:
     real, fake = logits(60, 0)
-    report = judge_by_turns(real, np.zeros(60), fake)
+    report = cross_validate_by_person(real, np.zeros(60), fake)
     assert (report.n_people, report.n_real) == (1, 60)
     assert report.auc == pytest.approx(auc(real, fake))
 

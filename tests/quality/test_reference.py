@@ -22,12 +22,12 @@ from palm_assets.quality.reference import (
     Reference,
     ReferenceConfig,
     build_reference,
+    evaluate_set,
     load_reference,
     reference_from_features,
     save_reference,
-    score_set,
 )
-from palm_assets.quality.set_metrics import score_features
+from palm_assets.quality.set_metrics import evaluate_features
 from palm_assets.quality.statistics import FeatureStatistics
 
 from .conftest import TinyNetwork, draw_palms
@@ -149,7 +149,7 @@ def test_the_same_images_and_config_give_the_same_bytes(reference: Reference, mo
 
 
 def test_a_score_shows_the_floor_beside_it(reference: Reference, module_tiny: Extractor) -> None:
-    score = score_set(draw_palms(16, seed=2), reference, module_tiny)
+    score = evaluate_set(draw_palms(16, seed=2), reference, module_tiny)
     assert score.n == 16
     assert score.label == "Fréchet distance (efficientnet-lite0)"
     assert score.frechet_floor == reference.floor[3].frechet
@@ -166,10 +166,10 @@ def test_a_large_set_scores_the_same_whether_its_features_stay_in_memory_or_not(
     reference: Reference, module_tiny: Extractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = draw_palms(150, seed=5)
-    kept = score_set(images, reference, module_tiny)
+    kept = evaluate_set(images, reference, module_tiny)
     monkeypatch.setattr(score_module, "KEPT", 60)
     monkeypatch.setattr(collecting, "ROWS_PER_BLOCK", 40)
-    streamed = score_set(iter(images), reference, module_tiny)
+    streamed = evaluate_set(iter(images), reference, module_tiny)
     assert streamed.n == kept.n == 150
     assert streamed.frechet == pytest.approx(kept.frechet, rel=1e-6)
     assert streamed.density == pytest.approx(kept.density)
@@ -182,7 +182,7 @@ def test_a_large_set_scores_the_same_whether_its_features_stay_in_memory_or_not(
 
 def test_a_set_larger_than_the_floor_is_compared_with_it_at_the_floors_n(module_tiny: Extractor) -> None:
     small = build_reference(draw_palms(120, seed=0), draw_palms(12, seed=1), CONFIG, extractor=module_tiny)
-    score = score_set(draw_palms(90, seed=2), small, module_tiny)
+    score = evaluate_set(draw_palms(90, seed=2), small, module_tiny)
     assert score.floor is not None
     assert (score.n, score.floor.n) == (90, 12)
     assert score.frechet < score.floor.frechet / 2  # for no other reason than its size
@@ -194,7 +194,7 @@ def test_a_set_larger_than_the_floor_is_compared_with_it_at_the_floors_n(module_
 def test_a_set_smaller_than_any_that_was_measured_is_not_compared(module_tiny: Extractor) -> None:
     config = CONFIG.model_copy(update={"floor_counts": [8, 12]})
     large = build_reference(draw_palms(40, seed=0), draw_palms(12, seed=1), config, extractor=module_tiny)
-    score = score_set(draw_palms(4, seed=2), large, module_tiny)
+    score = evaluate_set(draw_palms(4, seed=2), large, module_tiny)
     assert score.excess is None
     assert "were not measured in sets as small as 4" in score.describe()
 
@@ -202,7 +202,9 @@ def test_a_set_smaller_than_any_that_was_measured_is_not_compared(module_tiny: E
 def test_the_distance_is_extrapolated_where_the_set_is_large_enough(
     reference: Reference, module_tiny: Extractor
 ) -> None:
-    few, many = (score_set(draw_palms(n, seed=6), reference, module_tiny) for n in (95, 96))  # 24 dimensions
+    few, many = (
+        evaluate_set(draw_palms(n, seed=6), reference, module_tiny) for n in (95, 96)
+    )  # 24 dimensions
     assert few.infinity is None
     assert many.infinity is not None
     assert many.infinity.n == 96
@@ -211,7 +213,7 @@ def test_the_distance_is_extrapolated_where_the_set_is_large_enough(
 
 
 def test_a_set_that_was_chosen_by_its_scores_says_so(reference: Reference, module_tiny: Extractor) -> None:
-    score = score_set(draw_palms(8, seed=2), reference, module_tiny)
+    score = evaluate_set(draw_palms(8, seed=2), reference, module_tiny)
     assert "filtered" not in score.describe()
     assert score.to_json()["min_score"] is None
     chosen = replace(score, min_score=0.6)
@@ -230,7 +232,7 @@ def test_sets_are_scored_in_the_precision_of_the_reference(
 
     monkeypatch.setattr(score_module, "load_extractor", load)
     for precision in ("float32", "bfloat16"):
-        score_set(draw_palms(2, seed=0), replace(reference, precision=precision))
+        evaluate_set(draw_palms(2, seed=0), replace(reference, precision=precision))
     assert asked == ["float32", "bfloat16"]
 
 
@@ -238,7 +240,7 @@ def test_a_score_without_a_holdout_has_no_floor(module_tiny: Extractor) -> None:
     bare = build_reference(
         draw_palms(30, seed=0), np.zeros((0, 3, 64, 64), np.uint8), CONFIG, extractor=module_tiny
     )
-    score = score_set(draw_palms(4, seed=1), bare, module_tiny)
+    score = evaluate_set(draw_palms(4, seed=1), bare, module_tiny)
     assert (score.floor, score.frechet_floor, score.excess) == (None, None, None)
     assert "real palms" not in score.describe()
 
@@ -246,19 +248,19 @@ def test_a_score_without_a_holdout_has_no_floor(module_tiny: Extractor) -> None:
 def test_another_extractor_is_refused(reference: Reference) -> None:
     other = Extractor("efficientnet-lite0", "1" * 12, TinyNetwork())
     with pytest.raises(ExtractorMismatchError, match="000000000000"):
-        score_set(draw_palms(4, seed=1), reference, other)
+        evaluate_set(draw_palms(4, seed=1), reference, other)
 
 
 def test_one_image_is_refused(reference: Reference, module_tiny: Extractor) -> None:
     with pytest.raises(QualityError, match="at least 2 images, got 1"):
-        score_set(draw_palms(1, seed=1), reference, module_tiny)
+        evaluate_set(draw_palms(1, seed=1), reference, module_tiny)
 
 
 def test_scoring_can_be_cancelled_and_building_reports_both_sets(
     module_tiny: Extractor, reference: Reference
 ) -> None:
     with pytest.raises(ExtractionCancelledError):
-        score_set(draw_palms(9, seed=1), reference, module_tiny, cancelled=lambda: True)
+        evaluate_set(draw_palms(9, seed=1), reference, module_tiny, cancelled=lambda: True)
     seen: list[tuple[int, int]] = []
     build_reference(
         draw_palms(12, seed=0),
@@ -347,4 +349,4 @@ def test_features_at_hand_make_the_same_reference(reference: Reference, module_t
     train, held = (extract(module_tiny, draw_palms(n, seed=s)) for n, s in ((120, 0), (80, 1)))
     again = reference_from_features(train, held, CONFIG, extractor="efficientnet-lite0", digest="0" * 12)
     assert again.floor == reference.floor
-    assert score_features(held[:9], again).frechet == score_features(held[:9], reference).frechet
+    assert evaluate_features(held[:9], again).frechet == evaluate_features(held[:9], reference).frechet

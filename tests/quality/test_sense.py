@@ -7,7 +7,7 @@ import pytest
 
 from palm_assets.quality.features import Extractor
 from palm_assets.quality.reference import Reference, ReferenceConfig, build_reference
-from palm_assets.quality.set_metrics import SetScore, score_set
+from palm_assets.quality.set_metrics import SetMetrics, evaluate_set
 
 from .conftest import blurred, draw_palms
 
@@ -22,7 +22,7 @@ def reference(lite: Extractor) -> Reference:
 
 
 @pytest.fixture(scope="module")
-def scores(reference: Reference, lite: Extractor) -> dict[str, SetScore]:
+def scores(reference: Reference, lite: Extractor) -> dict[str, SetMetrics]:
     noise = np.random.default_rng(0).integers(0, 256, FRESH.shape, dtype=np.uint8)
     sets = {
         "real": FRESH,
@@ -31,23 +31,23 @@ def scores(reference: Reference, lite: Extractor) -> dict[str, SetScore]:
         "other hands": draw_palms(40, seed=4, kind="glove"),
         "noise": noise,
     }
-    return {name: score_set(images, reference, lite) for name, images in sets.items()}
+    return {name: evaluate_set(images, reference, lite) for name, images in sets.items()}
 
 
 @pytest.mark.parametrize("figure", ["frechet", "kid"])
 def test_distances_grow_from_real_over_slightly_blurred_to_worse(
-    figure: str, scores: dict[str, SetScore]
+    figure: str, scores: dict[str, SetMetrics]
 ) -> None:
     real, slight, blur, other, noise = (getattr(score, figure) for score in scores.values())
     assert real < slight < min(blur, other, noise)
 
 
-def test_coverage_falls_in_the_same_order(scores: dict[str, SetScore]) -> None:
+def test_coverage_falls_in_the_same_order(scores: dict[str, SetMetrics]) -> None:
     assert scores["real"].coverage > scores["slightly blurred"].coverage > scores["blurred"].coverage
     assert scores["other hands"].coverage == scores["noise"].coverage == 0
 
 
-def test_fresh_real_palms_score_the_floor(scores: dict[str, SetScore]) -> None:
+def test_fresh_real_palms_score_the_floor(scores: dict[str, SetMetrics]) -> None:
     real = scores["real"]
     assert real.floor is not None
     assert real.floor.n == 40
@@ -65,10 +65,10 @@ def test_five_percent_of_planted_training_photos_are_found(reference: Reference,
     images = FRESH.copy()
     for position, row in planted.items():
         images[position] = TRAIN[row]
-    score = score_set(images, reference, lite)
-    clean = score_set(FRESH, reference, lite)
+    score = evaluate_set(images, reference, lite)
+    clean = evaluate_set(FRESH, reference, lite)
     suspects = np.flatnonzero(score.distance < 1e-3)
     assert {int(i): int(score.nearest[i]) for i in suspects} == planted
     assert clean.distance.min() > 100 * score.distance[suspects].max()
     assert score.auth_pct < clean.auth_pct
-    assert not score.neighbour_result.authentic[list(planted)].any()
+    assert not score.neighbor_result.authentic[list(planted)].any()

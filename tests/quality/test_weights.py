@@ -20,12 +20,12 @@ BODY = bytes(range(256)) * 9000  # 2.3 MB, more than one chunk
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `body`; each request takes the next behaviour from the list (the last one stays)."""
+    """Serves `body`; each request takes the next behavior from the list (the last one stays)."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.body = BODY
-        self.behaviour = ["whole"]
+        self.behavior = ["whole"]
         self.ranges: list[str | None] = []
 
     @property
@@ -39,7 +39,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         wanted = self.headers.get("Range")
         self.server.ranges.append(wanted)
-        todo = self.server.behaviour
+        todo = self.server.behavior
         how = todo.pop(0) if len(todo) > 1 else todo[0]
         if how in ("404", "503"):
             self.send_error(int(how))
@@ -85,7 +85,7 @@ def test_downloads_once_and_then_finds_it(server: Server, file: WeightsFile, tmp
 def test_a_broken_connection_goes_on_where_it_stopped(
     server: Server, file: WeightsFile, tmp_path: Path
 ) -> None:
-    server.behaviour = ["cut", "cut", "whole"]
+    server.behavior = ["cut", "cut", "whole"]
     assert fetch(file, tmp_path).read_bytes() == BODY
     half = len(BODY) // 2
     assert server.ranges == [None, f"bytes={half}-", f"bytes={half + half // 2}-"]
@@ -94,17 +94,17 @@ def test_a_broken_connection_goes_on_where_it_stopped(
 def test_an_interrupted_program_goes_on_the_next_time(
     server: Server, file: WeightsFile, tmp_path: Path
 ) -> None:
-    server.behaviour = ["cut"]
+    server.behavior = ["cut"]
     with pytest.raises(WeightsUnavailableError, match="the connection broke at"):
         fetch(file, tmp_path)
-    server.behaviour = ["whole"]
+    server.behavior = ["whole"]
     assert fetch(file, tmp_path).read_bytes() == BODY
     assert server.ranges[-1] != "bytes=0-"
     assert [p.name for p in tmp_path.iterdir() if p.suffix != ".lock"] == ["ours.pth"]
 
 
 def test_a_server_without_ranges_starts_over(server: Server, file: WeightsFile, tmp_path: Path) -> None:
-    server.behaviour = ["cut", "no ranges"]
+    server.behavior = ["cut", "no ranges"]
     assert fetch(file, tmp_path).read_bytes() == BODY
 
 
@@ -126,7 +126,7 @@ def test_a_leftover_longer_than_the_file_is_thrown_away(file: WeightsFile, tmp_p
 def test_a_refusal_is_final_and_a_server_error_is_tried_again(
     server: Server, file: WeightsFile, tmp_path: Path, answer: str, asked: int
 ) -> None:
-    server.behaviour = [answer]
+    server.behavior = [answer]
     with pytest.raises(WeightsUnavailableError, match=answer):
         fetch(file, tmp_path)
     assert len(server.ranges) == asked

@@ -14,7 +14,7 @@ import yaml
 from PIL import Image
 
 from palm_assets.errors import DiskFullError, RequestError
-from palm_assets.synthetic import draw_kaggle_hands, draw_person, draw_yolo_export
+from palm_assets.synthetic import sample_person, write_kaggle_hands, write_yolo_export
 from palm_assets.synthetic import worker_pool as crew
 from palm_assets.synthetic.jobs import BoxesJob, HandsJob
 
@@ -29,14 +29,14 @@ def hashes(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def hands(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("hands")
-    draw_kaggle_hands(folder, photos=PHOTOS, people=PEOPLE, seed=4, size=64)
+    write_kaggle_hands(folder, photos=PHOTOS, people=PEOPLE, seed=4, size=64)
     return folder
 
 
 @pytest.fixture(scope="module")
 def boxes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("boxes")
-    draw_yolo_export(folder, train=70, valid=12, test=10, seed=4, size=64)
+    write_yolo_export(folder, train=70, valid=12, test=10, seed=4, size=64)
     return folder
 
 
@@ -89,14 +89,14 @@ def test_the_bytes_depend_neither_on_the_number_of_photos_nor_on_the_number_of_p
     assert PHOTOS >= crew._WORTH_CHILDREN > 20, (
         "one of the two sets must be drawn alone, the other by children"
     )
-    draw_kaggle_hands(tmp_path, photos=20, people=PEOPLE, seed=4, size=64)
+    write_kaggle_hands(tmp_path, photos=20, people=PEOPLE, seed=4, size=64)
     few, many = hashes(tmp_path), hashes(hands)
     assert all(many[name] == value for name, value in few.items() if name.endswith(".jpg"))
     assert (hands / "HandInfo.csv").read_text().startswith((tmp_path / "HandInfo.csv").read_text())
 
 
 def test_drawing_a_set_again_changes_no_byte(boxes: Path, tmp_path: Path) -> None:
-    draw_yolo_export(tmp_path, train=70, valid=12, test=10, seed=4, size=64)
+    write_yolo_export(tmp_path, train=70, valid=12, test=10, seed=4, size=64)
     assert hashes(tmp_path) == hashes(boxes)
 
 
@@ -139,7 +139,7 @@ def test_people_of_one_split_are_in_no_other(monkeypatch: pytest.MonkeyPatch, tm
         ids: set[str] = set()
 
         def remember(seed: int, number: int, stream: int, into: set[str] = ids) -> object:
-            person = draw_person(seed, number, stream=stream)
+            person = sample_person(seed, number, stream=stream)
             into.add(person.id)
             return person
 
@@ -161,7 +161,7 @@ def test_people_of_one_split_are_in_no_other(monkeypatch: pytest.MonkeyPatch, tm
 @pytest.mark.parametrize("photos", [3, crew._WORTH_CHILDREN + 1])
 def test_progress_counts_every_photo_once(tmp_path: Path, photos: int) -> None:
     calls: list[tuple[int, int]] = []
-    draw_kaggle_hands(
+    write_kaggle_hands(
         tmp_path,
         photos=photos,
         people=2,
@@ -188,14 +188,14 @@ def test_absurd_sets_of_hands_are_refused_before_anything_is_written(
     tmp_path: Path, photos: int, people: int, size: int, seed: int
 ) -> None:
     with pytest.raises(RequestError):
-        draw_kaggle_hands(tmp_path / "x", photos=photos, people=people, seed=seed, size=size)
+        write_kaggle_hands(tmp_path / "x", photos=photos, people=people, seed=seed, size=size)
     assert not (tmp_path / "x").exists()
 
 
 @pytest.mark.parametrize("counts", [(0, 1, 1), (1, 0, 1), (1, 1, -1)])
 def test_a_split_without_photos_is_refused(tmp_path: Path, counts: tuple[int, int, int]) -> None:
     with pytest.raises(RequestError):
-        draw_yolo_export(tmp_path / "x", train=counts[0], valid=counts[1], test=counts[2], seed=0)
+        write_yolo_export(tmp_path / "x", train=counts[0], valid=counts[1], test=counts[2], seed=0)
     assert not (tmp_path / "x").exists()
 
 
@@ -207,7 +207,7 @@ def test_a_full_disk_is_a_typed_error(tmp_path: Path, photos: int) -> None:
     images.mkdir(parents=True)
     (images / "Hand_0000002.jpg").symlink_to("/dev/full")
     with pytest.raises(DiskFullError) as caught:
-        draw_kaggle_hands(tmp_path, photos=photos, people=1, seed=0, size=32)
+        write_kaggle_hands(tmp_path, photos=photos, people=1, seed=0, size=32)
     assert caught.value.where is not None
     assert not (tmp_path / "HandInfo.csv").exists()
 
@@ -215,7 +215,7 @@ def test_a_full_disk_is_a_typed_error(tmp_path: Path, photos: int) -> None:
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "Hands" / "Hands" / "Hand_0000001.jpg").mkdir(parents=True)
     with pytest.raises(OSError, match="Hand_0000001") as caught:
-        draw_kaggle_hands(tmp_path, photos=crew._WORTH_CHILDREN, people=1, seed=0, size=32)
+        write_kaggle_hands(tmp_path, photos=crew._WORTH_CHILDREN, people=1, seed=0, size=32)
     assert caught.value.errno == errno.EISDIR
 
 
@@ -234,7 +234,7 @@ def test_stopping_half_way_leaves_no_child_and_no_table(
 
     monkeypatch.setattr(crew.subprocess, "Popen", remember)
     with pytest.raises(KeyboardInterrupt):
-        draw_kaggle_hands(tmp_path, photos=400, people=4, seed=0, size=64, progress=stop)
+        write_kaggle_hands(tmp_path, photos=400, people=4, seed=0, size=64, progress=stop)
     assert children
     assert all(child.poll() is not None for child in children)
     assert len(list((tmp_path / "Hands" / "Hands").iterdir())) < 300

@@ -14,20 +14,20 @@ import numpy as np
 import pytest
 
 from palm_assets.errors import RequestError
-from palm_assets.synthetic import DrawnHand, draw_hand, draw_person
+from palm_assets.synthetic import SyntheticHand, render_hand, sample_person
 from palm_assets.synthetic.render import PHOTOS_PER_PERSON
 
 
-def digest(drawn: DrawnHand) -> str:
+def digest(drawn: SyntheticHand) -> str:
     return hashlib.sha256(drawn.image.tobytes()).hexdigest()
 
 
-def crop(drawn: DrawnHand, plane: np.ndarray) -> np.ndarray:
+def crop(drawn: SyntheticHand, plane: np.ndarray) -> np.ndarray:
     x0, y0, x1, y1 = (round(v) for v in drawn.palm_box)
     return plane[y0:y1, x0:x1]
 
 
-def thumb_side(drawn: DrawnHand) -> str:
+def thumb_side(drawn: SyntheticHand) -> str:
     """Which side of the picture the skin beyond the box lies on, for a hand with its fingers up."""
     x0, y0, x1, y1 = (round(v) for v in drawn.palm_box)
     left, right = drawn.mask[y0:y1, : max(x0 - 1, 0)].sum(), drawn.mask[y0:y1, x1 + 1 :].sum()
@@ -35,7 +35,7 @@ def thumb_side(drawn: DrawnHand) -> str:
 
 
 def test_an_image_is_square_uint8_rgb_with_a_mask_of_the_same_size() -> None:
-    drawn = draw_hand(0, 0, size=200)
+    drawn = render_hand(0, 0, size=200)
     assert drawn.image.shape == (200, 200, 3)
     assert drawn.image.dtype == np.uint8
     assert drawn.mask.shape == (200, 200)
@@ -43,17 +43,17 @@ def test_an_image_is_square_uint8_rgb_with_a_mask_of_the_same_size() -> None:
 
 
 def test_the_same_seed_and_number_give_the_same_bytes_and_others_do_not() -> None:
-    assert digest(draw_hand(5, 3)) == digest(draw_hand(5, 3))
-    assert len({digest(draw_hand(s, i)) for s in (5, 6) for i in (3, 4)}) == 4
+    assert digest(render_hand(5, 3)) == digest(render_hand(5, 3))
+    assert len({digest(render_hand(s, i)) for s in (5, 6) for i in (3, 4)}) == 4
 
 
 def test_a_photo_depends_neither_on_the_order_of_drawing_nor_on_the_process() -> None:
-    forward = [digest(draw_hand(7, i, size=96)) for i in range(6)]
-    backward = [digest(draw_hand(7, i, size=96)) for i in reversed(range(6))]
+    forward = [digest(render_hand(7, i, size=96)) for i in range(6)]
+    backward = [digest(render_hand(7, i, size=96)) for i in reversed(range(6))]
     assert forward == backward[::-1]
     code = (
-        "import hashlib; from palm_assets.synthetic import draw_hand;"
-        "print(hashlib.sha256(draw_hand(7, 4, size=96).image.tobytes()).hexdigest())"
+        "import hashlib; from palm_assets.synthetic import render_hand;"
+        "print(hashlib.sha256(render_hand(7, 4, size=96).image.tobytes()).hexdigest())"
     )
     root = str(Path(__file__).resolve().parents[2])
     environment = {**os.environ, "PYTHONPATH": root}
@@ -65,7 +65,7 @@ def test_a_photo_depends_neither_on_the_order_of_drawing_nor_on_the_process() ->
 
 def test_the_palm_box_lies_inside_the_picture_and_over_skin() -> None:
     for i in range(40):
-        drawn = draw_hand(11, i)
+        drawn = render_hand(11, i)
         x0, y0, x1, y1 = drawn.palm_box
         assert 0 <= x0 < x1 <= 256
         assert 0 <= y0 < y1 <= 256
@@ -79,7 +79,7 @@ def test_the_palm_box_lies_inside_the_picture_and_over_skin() -> None:
 
 def test_the_box_leaves_out_the_fingers() -> None:
     for i in range(20):
-        drawn = draw_hand(12, i, max_tilt=0)
+        drawn = render_hand(12, i, max_tilt=0)
         x0, y0, x1, _ = (round(v) for v in drawn.palm_box)
         # Just above the box there are gaps between fingers, and skin reaches on far above it.
         assert drawn.mask[max(y0 - 40, 0) : y0, x0:x1].mean() > 0.2
@@ -89,12 +89,12 @@ def test_the_box_leaves_out_the_fingers() -> None:
 def test_a_left_hand_has_its_thumb_on_the_right_as_in_the_photographs_palmar_and_dorsal_alike() -> None:
     for i in range(8):
         for aspect in ("palmar", "dorsal"):
-            assert thumb_side(draw_hand(13, i, aspect=aspect, side="left", max_tilt=10)) == "right"
-            assert thumb_side(draw_hand(13, i, aspect=aspect, side="right", max_tilt=10)) == "left"
+            assert thumb_side(render_hand(13, i, aspect=aspect, side="left", max_tilt=10)) == "right"
+            assert thumb_side(render_hand(13, i, aspect=aspect, side="right", max_tilt=10)) == "left"
 
 
 def test_both_aspects_and_both_sides_occur_and_most_are_palmar() -> None:
-    drawn = [draw_hand(14, i, size=32) for i in range(120)]
+    drawn = [render_hand(14, i, size=32) for i in range(120)]
     palmar = np.mean([d.aspect == "palmar" for d in drawn])
     left = np.mean([d.side == "left" for d in drawn])
     assert 0.62 < palmar < 0.88
@@ -102,12 +102,12 @@ def test_both_aspects_and_both_sides_occur_and_most_are_palmar() -> None:
 
 
 def test_a_palm_shows_more_lines_in_its_middle_than_the_back_of_the_same_hand() -> None:
-    person = replace(draw_person(1, 1), hairy=0.0, age=25, monk_tone=4, crease_depth=1.0)
+    person = replace(sample_person(1, 1), hairy=0.0, age=25, monk_tone=4, crease_depth=1.0)
 
     def lines(aspect: str) -> float:
         edges = []
         for i in range(8):
-            drawn = draw_hand(15, i, person=person, aspect=aspect)
+            drawn = render_hand(15, i, person=person, aspect=aspect)
             grey = crop(drawn, drawn.image.mean(axis=2))
             h, w = grey.shape
             middle = grey[h // 5 : 4 * h // 5, w // 5 : 4 * w // 5] / grey.mean()
@@ -118,11 +118,11 @@ def test_a_palm_shows_more_lines_in_its_middle_than_the_back_of_the_same_hand() 
 
 
 def test_skin_darkens_from_tone_to_tone_and_palms_of_dark_hands_are_lighter_than_their_backs() -> None:
-    base = replace(draw_person(2, 2), hairy=0.0, nail_polish=False, sleeve="none")
+    base = replace(sample_person(2, 2), hairy=0.0, nail_polish=False, sleeve="none")
     light: dict[str, list[float]] = {"palmar": [], "dorsal": []}
     for aspect, levels in light.items():
         for tone in range(1, 11):
-            drawn = draw_hand(16, 2, person=replace(base, monk_tone=tone), aspect=aspect, side="left")
+            drawn = render_hand(16, 2, person=replace(base, monk_tone=tone), aspect=aspect, side="left")
             middle = crop(drawn, drawn.image)
             h, w = middle.shape[:2]
             levels.append(float(middle[h // 3 : 2 * h // 3, w // 3 : 2 * w // 3].mean()))
@@ -132,14 +132,14 @@ def test_skin_darkens_from_tone_to_tone_and_palms_of_dark_hands_are_lighter_than
 
 
 def test_a_caller_choosing_the_side_mirrors_the_hand_and_changes_no_choice_of_pose() -> None:
-    left, right = (draw_hand(17, 1, side=side, max_tilt=0) for side in ("left", "right"))
+    left, right = (render_hand(17, 1, side=side, max_tilt=0) for side in ("left", "right"))
     boxes = np.array([left.palm_box, right.palm_box])
     assert np.allclose(boxes[0, 2] - boxes[0, 0], boxes[1, 2] - boxes[1, 0])
     assert np.allclose(boxes[0, [1, 3]], boxes[1, [1, 3]])
 
 
 def test_larger_pictures_show_the_same_scene() -> None:
-    small, large = draw_hand(18, 0, size=128), draw_hand(18, 0, size=384)
+    small, large = render_hand(18, 0, size=128), render_hand(18, 0, size=384)
     assert np.allclose(np.array(small.palm_box) * 3, large.palm_box, atol=1e-6)
     reduced = large.mask.reshape(128, 3, 128, 3).mean(axis=(1, 3))
     assert np.abs(reduced - small.mask).mean() < 0.02
@@ -147,7 +147,7 @@ def test_larger_pictures_show_the_same_scene() -> None:
 
 @pytest.mark.parametrize("size", [32, 33, 2048])
 def test_the_extreme_sizes_work(size: int) -> None:
-    assert draw_hand(19, 0, size=size).image.shape == (size, size, 3)
+    assert render_hand(19, 0, size=size).image.shape == (size, size, 3)
 
 
 @pytest.mark.parametrize(
@@ -155,21 +155,21 @@ def test_the_extreme_sizes_work(size: int) -> None:
 )
 def test_absurd_requests_are_refused_with_a_hint(seed: int, index: int, size: int) -> None:
     with pytest.raises(RequestError) as caught:
-        draw_hand(seed, index, size=size)
+        render_hand(seed, index, size=size)
     assert caught.value.hint
     assert "=" in str(caught.value.where)
 
 
 def test_photos_in_a_row_share_a_person() -> None:
-    drawn = [draw_hand(20, i, size=32) for i in range(2 * PHOTOS_PER_PERSON)]
+    drawn = [render_hand(20, i, size=32) for i in range(2 * PHOTOS_PER_PERSON)]
     assert len({d.person for d in drawn}) == 2
     assert len({digest(d) for d in drawn}) == len(drawn)
 
 
 def test_at_least_25_photos_a_second_are_drawn_in_one_thread_at_256_pixels() -> None:
-    draw_hand(21, 0)
+    render_hand(21, 0)
     # Processor time, so that a busy machine does not decide.
     begin = time.thread_time()
     for i in range(30):
-        draw_hand(21, i)
+        render_hand(21, i)
     assert 30 / (time.thread_time() - begin) > 25

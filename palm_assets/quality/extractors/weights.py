@@ -7,7 +7,7 @@ import http.client
 import shutil
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -17,10 +17,10 @@ from filelock import FileLock
 from torch import Tensor
 
 from palm_assets.errors import DiskFullError, WeightsUnavailableError
+from palm_assets.progress import Progress, no_progress
 from palm_assets.quality.extractors.identity import INCEPTION_SHA256
 from palm_assets.store.atomic import sha256_of
 
-Progress = Callable[[int, int], None]
 CHUNK = 1 << 20
 ATTEMPTS = 4
 
@@ -99,7 +99,7 @@ def adopt(file: WeightsFile, given: Path, cache: Path) -> Path:
         return beside.replace(cache / file.names[0])
 
 
-def fetch(file: WeightsFile, cache: Path, *, progress: Progress | None = None, timeout: float = 30.0) -> Path:
+def fetch(file: WeightsFile, cache: Path, *, progress: Progress = no_progress, timeout: float = 30.0) -> Path:
     """The file in the cache, downloaded if need be; an interrupted download goes on where it stopped.
 
     Args:
@@ -132,7 +132,7 @@ def _writing(file: WeightsFile, cache: Path) -> Iterator[None]:
         ) from error
 
 
-def _download(file: WeightsFile, cache: Path, progress: Progress | None, timeout: float) -> Path:
+def _download(file: WeightsFile, cache: Path, progress: Progress, timeout: float) -> Path:
     part = cache / f"{file.names[0]}.part"
     reasons = []
     for url in file.urls:
@@ -160,7 +160,7 @@ def _download(file: WeightsFile, cache: Path, progress: Progress | None, timeout
     )
 
 
-def _continue(url: str, part: Path, size: int, progress: Progress | None, timeout: float) -> None:
+def _continue(url: str, part: Path, size: int, progress: Progress, timeout: float) -> None:
     """Append what is missing of `part`; start over if the server cannot continue."""
     have = part.stat().st_size if part.exists() else 0
     if have > size:
@@ -178,8 +178,7 @@ def _continue(url: str, part: Path, size: int, progress: Progress | None, timeou
             while have < size and (chunk := answer.read(min(CHUNK, size - have))):
                 out.write(chunk)
                 have += len(chunk)
-                if progress is not None:
-                    progress(have, size)
+                progress(have, size)
 
 
 def read_weights(path: Path, extractor: str) -> Mapping[str, Tensor]:
