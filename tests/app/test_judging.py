@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from app.jobs import Job
-from app.judging import Decision, judging, label, meaning, reservations, table, trouble
+from app.judging import Judgement, judging, label, meaning, reservations, table, trouble
 from app.sets import PalmSet, Shelf
 from app.texts import LANGUAGES, Words
 from app.yardstick import Yardsticks, pixels, png_of
@@ -60,8 +60,8 @@ def yardsticks(store: Store) -> Yardsticks:
     return Yardsticks(store)
 
 
-def run(palms: PalmSet, yardsticks: Yardsticks, turns: int = 10_000) -> Job[Decision]:
-    job: Job[Decision] = Job("a", judging(palms, yardsticks), time.monotonic)
+def run(palms: PalmSet, yardsticks: Yardsticks, turns: int = 10_000) -> Job[Judgement]:
+    job: Job[Judgement] = Job("a", judging(palms, yardsticks), time.monotonic)
     for _ in range(turns):
         if job.over:
             break
@@ -69,7 +69,7 @@ def run(palms: PalmSet, yardsticks: Yardsticks, turns: int = 10_000) -> Job[Deci
     return job
 
 
-def judged(palms: PalmSet, yardsticks: Yardsticks) -> Decision:
+def judged(palms: PalmSet, yardsticks: Yardsticks) -> Judgement:
     job = run(palms, yardsticks)
     assert job.state == "finished", job.error
     assert job.result is not None
@@ -102,7 +102,7 @@ def test_progress_counts_the_palms(model: PalmModel, yardsticks: Yardsticks) -> 
 
 
 def test_a_stopped_comparison_has_no_figures(model: PalmModel, yardsticks: Yardsticks) -> None:
-    job: Job[Decision] = Job("a", judging(made(model, Request(40, 7)), yardsticks), time.monotonic)
+    job: Job[Judgement] = Job("a", judging(made(model, Request(40, 7)), yardsticks), time.monotonic)
     job._take_turn(1e-6)
     job._cancel.set()
     job._take_turn(10)
@@ -113,12 +113,12 @@ def test_a_set_that_is_let_go_meanwhile_is_still_measured(model: PalmModel, yard
     palms = made(model, Request(4, 7))
     work = judging(palms, yardsticks)
     palms.let_go()
-    job: Job[Decision] = Job("a", work, time.monotonic)
+    job: Job[Judgement] = Job("a", work, time.monotonic)
     job._take_turn(60)
     assert job.state == "finished"
 
 
-def why_not(job: Job[Decision]) -> str:
+def why_not(job: Job[Judgement]) -> str:
     assert job.state == "failed"
     assert isinstance(job.error, PalmError)
     return trouble(job.error)
@@ -221,18 +221,18 @@ def test_there_is_no_nearest_palm_without_the_crops_or_with_others(
 
 
 @pytest.fixture
-def judgement(model: PalmModel, yardsticks: Yardsticks) -> Decision:
+def judgement(model: PalmModel, yardsticks: Yardsticks) -> Judgement:
     return judged(made(model, Request(8, 7)), yardsticks)
 
 
-def with_floor(judgement: Decision, floor: FloorRow | None) -> Decision:
+def with_floor(judgement: Judgement, floor: FloorRow | None) -> Judgement:
     return replace(judgement, score=replace(judgement.score, floor=floor))
 
 
 @pytest.mark.parametrize(
     ("shift", "key"), [(-10, "judge_farther"), (-1, "judge_alike"), (1, "judge_alike"), (10, "judge_nearer")]
 )
-def test_the_meaning_compares_with_real_palms(judgement: Decision, shift: float, key: str) -> None:
+def test_the_meaning_compares_with_real_palms(judgement: Judgement, shift: float, key: str) -> None:
     value, row = judgement.score.frechet, judgement.score.floor
     assert row is not None
     beside = with_floor(judgement, replace(row, frechet=value + shift, frechet_sd=1.0))
@@ -243,7 +243,7 @@ def test_the_meaning_compares_with_real_palms(judgement: Decision, shift: float,
         assert words.decimal(value + shift, 1) in told
 
 
-def test_a_floor_at_another_number_of_pictures_is_told(judgement: Decision) -> None:
+def test_a_floor_at_another_number_of_pictures_is_told(judgement: Judgement) -> None:
     row = judgement.score.floor
     assert row is not None
     for n, key in ((4, "judge_larger"), (16, "judge_smaller")):
@@ -253,13 +253,13 @@ def test_a_floor_at_another_number_of_pictures_is_told(judgement: Decision) -> N
         assert EN("judge_farther") not in told
 
 
-def test_without_a_floor_the_number_is_said_to_mean_nothing(judgement: Decision) -> None:
+def test_without_a_floor_the_number_is_said_to_mean_nothing(judgement: Judgement) -> None:
     alone = with_floor(judgement, None)
     assert "means nothing" in meaning(EN, alone)
     assert [row[2] for row in table(EN, alone)] == ["—", "—", "—"]
 
 
-def test_reservations_name_what_was_done_to_the_set(judgement: Decision) -> None:
+def test_reservations_name_what_was_done_to_the_set(judgement: Judgement) -> None:
     plain = " ".join(reservations(EN, judgement))
     assert "filtered" not in plain
     assert EN("judge_few") in plain
