@@ -18,7 +18,7 @@ from app.texts import Words
 from tests.e2e.conftest import QUIET
 from tests.e2e.visiting import EN, ROOT, RU, cards_of, serving, visiting
 
-DOCS = ROOT / "docs"
+DOCS = ROOT / "docs" / "images"
 MOST_BYTES = 250_000
 
 
@@ -64,7 +64,7 @@ def keep(page: Page, name: str) -> None:
         few = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
         few.save(DOCS / f"{name}.png", optimize=True)
     size = (DOCS / f"{name}.png").stat().st_size
-    print(f"docs/{name}.png {size // 1000} kB" + (": too large!" if size > MOST_BYTES else ""))
+    print(f"docs/images/{name}.png {size // 1000} kB" + (": too large!" if size > MOST_BYTES else ""))
 
 
 if __name__ == "__main__":
