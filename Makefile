@@ -50,9 +50,10 @@ test-dagster: setup ## A real Dagster service on SQLite and on PostgreSQL, drive
 portraits: setup ## Retake the README's pictures of the page, with the released model
 	$(BIN)/python -m tests.e2e.portraits
 
-lint: setup ## Ruff and strict type checking
+lint: setup ## Ruff, import contracts and strict type checking
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 	$(BIN)/mypy
 
 bench: setup ## Measure each claim beside its alternative (one alone: make bench-training; hours: make bench-recipes)
