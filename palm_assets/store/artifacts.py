@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import json
 import logging
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -75,10 +76,12 @@ class Artifact:
 
 
 class Store:
-    """All artifacts under one folder, `PALM_HOME`."""
+    """All artifacts under one folder: by default the one that `PALM_HOME` names, else `./palm_home`."""
 
-    def __init__(self, home: Path) -> None:
-        self.home = home.expanduser().absolute()
+    def __init__(self, home: Path | str | None = None) -> None:
+        if home is None:
+            home = os.environ.get("PALM_HOME") or "palm_home"
+        self.home = Path(home).expanduser().absolute()
 
     def find(self, kind: Kind, version: str) -> Artifact | None:
         """The artifact, verified; None if it was never published.
