@@ -76,6 +76,25 @@ class PalmModel:
         rows = [torch.randn(self.networks.latent, generator=_random(seed + index)) for index in indices]
         return torch.stack(rows) if rows else torch.empty(0, self.networks.latent)
 
+    def sample(self, count: int, *, seed: int = 0, truncation: float = 1.0, start: int = 0) -> np.ndarray:
+        """Images `start` to `start + count - 1` of the set with this seed, uint8 RGB (count, 3, S, S).
+
+        Args:
+            count: number of images, from 0.
+            seed: 0 to 2**53; the same seed gives the same images, whatever the count.
+            truncation: scales the latents; 1 gives the full variety, towards 0 images become alike.
+            start: index of the first image.
+
+        Raises:
+            RequestError: a value is out of its range.
+        """
+        if count < 0 or start < 0 or not 0 < truncation <= 1:
+            raise RequestError(
+                f"Cannot sample {count} images from index {start} with truncation {truncation}",
+                hint="Count and start must be 0 or more, truncation above 0 and at most 1.",
+            )
+        return self.generate(self.latents(seed, range(start, start + count)), truncation=truncation)
+
     @torch.inference_mode()
     def generate(self, latents: Tensor, *, truncation: float = 1.0) -> np.ndarray:
         """Images uint8 RGB (N, 3, S, S) of latent vectors (N, latent).
