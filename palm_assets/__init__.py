@@ -1,6 +1,63 @@
-"""Hands that never existed: the library that makes every asset.
+"""Images of palms (of hands) that belong to no one: the library behind the pipeline, the page and `palms`.
 
-Usable from a shell or a notebook, without Dagster or Streamlit.
+    import palm_assets
+
+    model = palm_assets.load_model()
+    images = model.sample(16, seed=7)
+    metrics = palm_assets.evaluate("folder_of_images")
+
+`import palm_assets` alone is light: what a name needs is imported when the name is first used.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from palm_assets.errors import PalmError
+    from palm_assets.evaluation.set_evaluation import evaluate
+    from palm_assets.gan.sampler import PalmModel
+    from palm_assets.generation.generate import GeneratedImage, GenerationRequest, generate
+    from palm_assets.quality.set_metrics import SetMetrics
+    from palm_assets.release.model_loader import load_model
+    from palm_assets.store.artifacts import Store
+
 __version__ = "0.1.0"
+__all__ = [
+    "GeneratedImage",
+    "GenerationRequest",
+    "PalmError",
+    "PalmModel",
+    "SetMetrics",
+    "Store",
+    "evaluate",
+    "generate",
+    "load_model",
+]
+
+_MODULES = {
+    "GeneratedImage": "generation.generate",
+    "GenerationRequest": "generation.generate",
+    "PalmError": "errors",
+    "PalmModel": "gan.sampler",
+    "SetMetrics": "quality.set_metrics",
+    "Store": "store.artifacts",
+    "evaluate": "evaluation.set_evaluation",
+    "generate": "generation.generate",
+    "load_model": "release.model_loader",
+}
+
+if not TYPE_CHECKING:  # type checkers would take any name for one of this module
+
+    def __getattr__(name: str) -> object:
+        """Import a public name from its module on first use."""
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        globals()[name] = value
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

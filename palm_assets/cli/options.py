@@ -1,28 +1,51 @@
-"""What the commands of `palms` have in common."""
+"""What the commands of `palms` share: the artifact store and `--home`, and the JSON switch."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
 if TYPE_CHECKING:
     from palm_assets.store.artifacts import Store
 
+P = ParamSpec("P")
+R = TypeVar("R")
 
-def with_home(command: Any) -> Any:
-    """Let `--home` stand after the command's name too."""
-    return click.option(
-        "--home",
-        "own_home",
+_HOME = f"{__name__}.home"  # key in click's `meta`, which all contexts of one invocation share
+
+
+def home_option() -> click.Option:
+    """`--home`, for the group and each of its commands; the one next to the command wins."""
+    return click.Option(
+        ["--home"],
         type=click.Path(file_okay=False, path_type=Path),
-        help="Folder of the artifact store (default: $PALM_HOME, or ./palm_home).",
-    )(command)
+        expose_value=False,
+        callback=_remember_home,
+        help="Folder of the artifact store.  [default: $PALM_HOME, else ./palm_home]",
+    )
 
 
-def store_of(ctx: click.Context, own_home: Path | None) -> Store:
-    """The store that the command or the group was pointed at."""
-    from palm_assets.store.artifacts import Store
+def _remember_home(ctx: click.Context, parameter: click.Parameter, home: Path | None) -> None:
+    if home is not None:
+        ctx.meta[_HOME] = home
 
-    return Store(own_home or ctx.obj)
+
+def pass_store(command: Callable[Concatenate[Store, P], R]) -> Callable[P, R]:
+    """Call the command with the artifact store as its first argument."""
+
+    @functools.wraps(command)
+    def with_store(*args: P.args, **kwargs: P.kwargs) -> R:
+        from palm_assets.store.artifacts import Store
+
+        return command(Store(click.get_current_context().meta.get(_HOME)), *args, **kwargs)
+
+    return with_store
+
+
+def json_option(what: str) -> Callable[[Any], Any]:
+    """`--json`, passed to the command as `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help=f"Print {what} as JSON.")

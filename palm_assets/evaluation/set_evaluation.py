@@ -1,0 +1,143 @@
+"""Evaluation of any set of images: against a reference of the store, or against another set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from palm_assets.errors import ArtifactMissingError, QualityError
+from palm_assets.progress import Progress, no_progress
+from palm_assets.quality.extractors.registry import ExtractorName
+from palm_assets.quality.features import extract, load_extractor
+from palm_assets.quality.frechet import FrechetResult, frechet_distance
+from palm_assets.quality.image_sets import ImageSet, min_score_of, open_images
+from palm_assets.quality.kid import KidResult, kernel_distance
+from palm_assets.quality.reference import Reference, evaluate_set
+from palm_assets.quality.reference_files import load_reference
+from palm_assets.quality.set_metrics import SetMetrics, filtered
+from palm_assets.quality.statistics import FeatureStatistics
+from palm_assets.store.artifacts import Artifact, Store
+
+
+def evaluate(
+    images: np.ndarray | Path | str,
+    reference: Reference | Path | str | None = None,
+    *,
+    store: Store | Path | str | None = None,
+    progress: Progress = no_progress,
+) -> SetMetrics:
+    """Evaluate a set of images against real palms.
+
+    Args:
+        images: a folder or ZIP of images of any size and mode, or an array uint8 RGB (N, 3, H, W);
+            at least 2.
+        reference: what to compare with: a loaded reference, the folder of one (a `Path`), or the version of
+            one in the store (a `str`). By default that of the released model, else the newest.
+        store: where references are looked up, a store or its folder; by default `Store()`.
+        progress: called with images done and images in all.
+
+    Raises:
+        ArtifactMissingError: there is no such reference, or none at all yet.
+        ArtifactCorruptError: the reference is damaged.
+        QualityError: fewer than 2 images, or not what `images` may be.
+        PhotoError: an image of the folder or ZIP cannot be read.
+        ExtractorMismatchError, WeightsUnavailableError: the reference's extractor cannot be had here.
+    """
+    if isinstance(reference, Path):
+        reference = load_reference(reference)
+    elif not isinstance(reference, Reference):
+        opened = open_reference(store if isinstance(store, Store) else Store(store), reference)
+        reference = load_reference(opened.folder)
+    if isinstance(images, np.ndarray):
+        return evaluate_set(images, reference, progress=progress)
+    found = open_images(Path(images))
+    metrics = evaluate_set(found, reference, progress=progress)
+    return replace(metrics, min_score=min_score_of(found))
+
+
+def open_reference(store: Store, version: str | None = None) -> Artifact:
+    """The reference of this version; by default that of the release, else the newest.
+
+    Raises:
+        ArtifactMissingError: there is none.
+        ArtifactCorruptError: it is damaged.
+    """
+    if version is not None:
+        return store.open("reference", version)
+    release = store.released()
+    try:
+        return store.open("reference", release.reference) if release else store.current("fid_reference")
+    except ArtifactMissingError as error:
+        raise ArtifactMissingError(
+            "There are no statistics of real palms yet, and the starter model comes without them",
+            where=store.home,
+            hint="Run `make pipeline`, or compare two folders: `palms fid FOLDER --against FOLDER`.",
+        ) from error
+
+
+@dataclass(frozen=True)
+class SetComparison:
+    """Distances between two sets of images.
+
+    Attributes:
+        frechet: Fréchet distance.
+        kid: kernel distance.
+        min_score: the first set was filtered by this minimum score; None if, as far as is known, it was not.
+    """
+
+    frechet: FrechetResult
+    kid: KidResult
+    min_score: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"frechet": self.frechet.to_json(), "kid": self.kid.to_json(), "min_score": self.min_score}
+
+    def describe(self) -> str:
+        """A few lines for people."""
+        frechet, kid = self.frechet, self.kid
+        lines = [
+            f"{frechet.n} images against {frechet.reference_n}, {frechet.extractor} [{frechet.digest}]",
+            f"{frechet.label}: {frechet.value:.4g}",
+            f"{kid.label}: {kid.value:.3g} ± {kid.sd:.2g}",
+        ]
+        return "\n".join([*lines, *([] if self.min_score is None else [filtered(self.min_score)])])
+
+
+def compare_sets(
+    images: ImageSet,
+    others: ImageSet,
+    extractor_name: ExtractorName = "auto",
+    *,
+    progress: Progress = no_progress,
+) -> SetComparison:
+    """Distances of a set of images from another set, by features of one extractor.
+
+    Args:
+        images: at least 2.
+        others: what to compare them with, at least 2.
+        extractor_name: network that makes the features.
+        progress: called with images done and images in all, over both sets together.
+
+    Raises:
+        QualityError: a set has fewer than 2 images.
+        PhotoError: an image cannot be read.
+        WeightsUnavailableError: the extractor's weights cannot be had.
+    """
+    for image_set in (images, others):
+        if len(image_set) < 2:
+            raise QualityError("A set needs at least 2 images", where=image_set.path, hint="Add images.")
+    extractor = load_extractor(extractor_name)
+    total = len(images) + len(others)
+    ours = extract(extractor, images, progress=lambda done, _: progress(done, total))
+    theirs = extract(extractor, others, progress=lambda done, _: progress(len(images) + done, total))
+    name, digest = extractor.name, extractor.digest
+    statistics = FeatureStatistics.from_features(theirs, extractor=name, digest=digest)
+    return SetComparison(
+        frechet_distance(ours, statistics),
+        kernel_distance(ours, theirs, extractor=name, digest=digest),
+        min_score_of(images),
+    )
