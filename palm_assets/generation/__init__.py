@@ -1,1 +1,1 @@
-"""Sampling images from a model, and the files that they leave in."""
+"""Generate sets of images with a model, interpolate and vary them, and write them to files."""

@@ -1,4 +1,7 @@
-"""From a loaded model to a set of palms, drawn, scored and sifted: image i depends on seed + i alone."""
+"""Generate a set of images with a loaded model, and score and filter them.
+
+Image i of a set depends on seed + i alone, not on the size of the set or of a batch.
+"""
 
 from __future__ import annotations
 
@@ -7,61 +10,63 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from palm_assets.errors import RequestError
 from palm_assets.gan.config import MAX_SEED
+from palm_assets.generation.config import ATTEMPTS_PER_IMAGE, MAX_COUNT
 from palm_assets.progress import Progress, ShouldStop, never, no_progress
 
 if TYPE_CHECKING:
     from palm_assets.gan.sampler import PalmModel
 
-MAX_COUNT = 100_000
-ATTEMPTS = 20  # candidates drawn per palm asked for, before a minimum score is given up
-
 
 @dataclass(frozen=True)
-class Palm:
-    """One palm of the set with this seed.
+class GeneratedImage:
+    """One image of a set.
 
     Attributes:
         index: its place in the set, from 0.
-        seed: of the set.
+        seed: seed of the set; the image itself depends on `seed + index` alone.
         image: uint8 RGB (3, S, S).
-        score: how real it looks, 0..1; `PalmModel.scoring` says how that is meant.
-        truncation: it was drawn with.
-        min_score: palms with a lower score were left out of its set; None if none were.
+        score: how real it looks, 0..1; `PalmModel.scoring` says whether that is a calibrated probability.
+        truncation: scale of the latent, above 0, up to 1.
+        min_score: images with a lower score were left out of the set; None if none were.
+        steps: variations chosen one after the other, from 1, that lead here from the image of this seed and
+            index, see `palm_assets.generation.variations`; empty for that image itself.
     """
 
     index: int
     seed: int
-    image: np.ndarray
+    image: NDArray[np.uint8]
     score: float
     truncation: float = 1.0
     min_score: float | None = None
+    steps: tuple[int, ...] = ()
 
     @property
     def number(self) -> int:
-        """What people call it: they count from 1."""
+        """Its number as people count, from 1."""
         return self.index + 1
 
     @property
     def file_name(self) -> str:
-        """Its name in a ZIP or folder; the same in a set of any size."""
+        """Its name in a ZIP or folder, the same in a set of any size: palm_000001.png."""
         return f"palm_{self.number:06d}.png"
 
 
 @dataclass(frozen=True)
-class Request:
-    """What a person asks for.
+class GenerationRequest:
+    """A set to generate.
 
     Attributes:
-        count: palms wanted, 1..100,000.
-        seed: 0..2**53; the same seed gives the same palms.
-        truncation: above 0, up to 1: towards 0 the palms become usual and alike.
-        min_score: keep only palms with at least this score, 0..1; None keeps all.
+        count: number of images, 1..100,000.
+        seed: 0..2**53; the same seed gives the same images.
+        truncation: scale of the latents, above 0, up to 1; towards 0 images become typical and alike.
+        min_score: keep only images with at least this score, 0..1; None keeps all.
 
     Raises:
-        RequestError: a value out of its range.
+        RequestError: a value is out of its range.
     """
 
     count: int
@@ -71,7 +76,7 @@ class Request:
 
     def __post_init__(self) -> None:
         if not 1 <= self.count <= MAX_COUNT:
-            raise RequestError(f"{self.count} palms cannot be made", hint=f"Ask for 1 to {MAX_COUNT}.")
+            raise RequestError(f"Cannot generate {self.count} palms", hint=f"Ask for 1 to {MAX_COUNT}.")
         if not 0 <= self.seed <= MAX_SEED:
             raise RequestError(
                 f"The seed {self.seed} is out of range", hint=f"Choose one from 0 to {MAX_SEED}."
@@ -86,91 +91,98 @@ class Request:
             )
 
     @property
-    def most_attempts(self) -> int:
-        """Candidates that are drawn at most."""
-        return self.count if self.min_score is None else self.count * ATTEMPTS
+    def max_candidates(self) -> int:
+        """Candidates that are generated at most."""
+        return self.count if self.min_score is None else self.count * ATTEMPTS_PER_IMAGE
 
 
 @dataclass
-class Tally:
-    """How a set came out; kept up to date while it is drawn.
+class GenerationStats:
+    """Counts of one set, kept up to date while it is generated.
 
     Attributes:
-        tried: candidates drawn and looked at.
-        kept: palms handed on.
-        score_sum: of their scores.
-        ended: "" while drawing; "complete"; "cancelled"; or "given up": too few reach the minimum score.
+        candidates: images generated and scored.
+        kept: images returned.
+        score_sum: sum of the scores of the images returned.
+        outcome: "" while generating; "complete"; "stopped" by `should_stop`; or "gave up": too few
+            candidates reached the minimum score.
     """
 
-    tried: int = 0
+    candidates: int = 0
     kept: int = 0
     score_sum: float = 0.0
-    ended: Literal["", "complete", "cancelled", "given up"] = ""
+    outcome: Literal["", "complete", "stopped", "gave up"] = ""
 
     @property
     def rejected(self) -> int:
         """Candidates below the minimum score."""
-        return self.tried - self.kept
+        return self.candidates - self.kept
 
     @property
     def mean_score(self) -> float:
-        """Of the palms handed on; 0 if there are none."""
+        """Mean score of the images returned; 0 if there are none."""
         return self.score_sum / max(self.kept, 1)
 
 
 def generate(
     model: PalmModel,
-    request: Request,
+    request: GenerationRequest,
     *,
     progress: Progress = no_progress,
     should_stop: ShouldStop = never,
-    tally: Tally | None = None,
-) -> Iterator[Palm]:
-    """Palms in order of their index, a chunk of candidates at a time: memory does not grow with the set.
+    stats: GenerationStats | None = None,
+) -> Iterator[GeneratedImage]:
+    """Generate images in order of their index, a chunk of candidates at a time.
+
+    Memory does not grow with the size of the set.
 
     Args:
-        model: draws and scores.
-        request: what to draw.
-        progress: called after every chunk with the number of palms kept, and wanted.
-        should_stop: asked before every chunk; True ends the set with what is done.
-        tally: filled in meanwhile; its `ended` says why the set ended.
+        model: generates and scores.
+        request: what to generate.
+        progress: called after every chunk with the number of images kept, and the number requested.
+        should_stop: called before every chunk; True ends the set with what is done.
+        stats: filled in meanwhile; its `outcome` says why the set ended.
     """
     progress(0, request.count)
     done = 0
-    for palms in chunks(model, request, should_stop=should_stop, tally=tally):
-        yield from palms
-        done += len(palms)
+    for images in generate_chunks(model, request, should_stop=should_stop, stats=stats):
+        yield from images
+        done += len(images)
         progress(done, request.count)
 
 
-def chunks(
+def generate_chunks(
     model: PalmModel,
-    request: Request,
+    request: GenerationRequest,
     *,
     should_stop: ShouldStop = never,
-    tally: Tally | None = None,
-) -> Iterator[list[Palm]]:
-    """The same palms, those of each chunk together; a chunk of which none is good enough is empty."""
-    tally = Tally() if tally is None else tally
-    for start in range(0, request.most_attempts, model.chunk):
+    stats: GenerationStats | None = None,
+) -> Iterator[list[GeneratedImage]]:
+    """Generate the same images as `generate`, as one list per chunk of candidates.
+
+    The list is empty if no candidate of its chunk reaches the minimum score.
+    """
+    stats = GenerationStats() if stats is None else stats
+    for start in range(0, request.max_candidates, model.chunk):
         if should_stop():
-            tally.ended = "cancelled"
+            stats.outcome = "stopped"
             return
-        indices = range(start, min(start + model.chunk, request.most_attempts))
-        images = model.generate(model.latents(request.seed, indices), truncation=request.truncation)
-        scores = model.scores(images)
-        palms = []
-        for index, image, score in zip(indices, images, scores, strict=True):
-            if tally.kept == request.count:
+        indices = range(start, min(start + model.chunk, request.max_candidates))
+        pixels = model.generate(model.latents(request.seed, indices), truncation=request.truncation)
+        images = []
+        for index, image, score in zip(indices, pixels, model.scores(pixels), strict=True):
+            if stats.kept == request.count:
                 break
-            tally.tried += 1
+            stats.candidates += 1
             if request.min_score is None or score >= request.min_score:
-                tally.kept += 1
-                tally.score_sum += float(score)
-                palms.append(
-                    Palm(index, request.seed, image, float(score), request.truncation, request.min_score)
+                stats.kept += 1
+                stats.score_sum += float(score)
+                images.append(
+                    GeneratedImage(
+                        index, request.seed, image, float(score), request.truncation, request.min_score
+                    )
                 )
-        yield palms
-        if tally.kept == request.count:
+        yield images
+        if stats.kept == request.count:
             break
-    tally.ended = "complete" if tally.kept == request.count else "given up"
+    stats.outcome = "complete" if stats.kept == request.count else "gave up"

@@ -1,89 +1,64 @@
-"""A walk between two palms: what lies between them for the generator."""
+"""Interpolation between two images of a set, in latent space, and its frames as an animation."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
-from app.jobs import Job, Steps
+from palm_assets.gan.sampler import PalmModel
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from palm_assets.gan.sampler import PalmModel
-
-FRAMES = 32
-STRIP = 7  # of the frames, shown side by side
-LEAST_SIDE = 256  # smaller frames are enlarged: an animation is watched and sent to friends
+FRAME_COUNT = 32
 FRAME_MILLISECONDS = 60
+MIN_SIDE = 256  # smaller frames are enlarged: an animation is watched, and sent to friends
 
 
-@dataclass(frozen=True)
-class Walk:
-    """From one palm, by its number, to another: a few frames as PNG, and an animated WebP there and back."""
+def interpolate_latents(start: Tensor, end: Tensor, count: int) -> Tensor:
+    """Latents (count, latent) from `start` to `end`, (latent,) each, both included.
 
-    start: int
-    end: int
-    strip: tuple[bytes, ...]
-    animation: bytes
-
-
-def between(start: Tensor, end: Tensor, steps: int) -> Tensor:
-    """Latents (steps, latent) from `start` to `end`, (latent,) each, both included.
-
-    Along the sphere (Shoemake 1985; White 2016, arXiv:1609.04468): the straight way would pass nearer to the
-    origin, where no latent of training was. The length changes evenly.
+    Spherical interpolation (Shoemake 1985; White 2016, arXiv:1609.04468): a straight line would pass
+    closer to the origin than any latent of training. The length changes linearly.
     """
-    import torch  # a second, which the first view of the page must not wait for
-
     angle = torch.arccos(torch.clamp(torch.cosine_similarity(start, end, dim=0), -1, 1))
-    share = torch.linspace(0, 1, steps)[:, None]
-    if angle.sin() < 1e-4:  # the same direction: nothing to go round
+    share = torch.linspace(0, 1, count)[:, None]
+    if angle.sin() < 1e-4:  # parallel: there is no arc between them
         return torch.lerp(start, end, share)
     directions = (
         torch.sin((1 - share) * angle) * start / start.norm() + torch.sin(share * angle) * end / end.norm()
     ) / angle.sin()
-    points: Tensor = directions * torch.lerp(start.norm(), end.norm(), share)
-    points[0], points[-1] = start, end  # exactly: the ends are palms that the visitor knows
-    return points
+    latents: Tensor = directions * torch.lerp(start.norm(), end.norm(), share)
+    latents[0], latents[-1] = start, end  # exactly: the ends are images of the set
+    return latents
 
 
-def walking(
-    model: PalmModel, seed: int, start: int, end: int, truncation: float
-) -> Callable[[Job[Walk]], Steps[Walk]]:
-    """The work of a walk between the palms at two indices of a set, for `JobQueue.submit`."""
+def interpolate_chunks(
+    model: PalmModel, seed: int, start: int, end: int, *, count: int = FRAME_COUNT, truncation: float = 1.0
+) -> Iterator[NDArray[np.uint8]]:
+    """Generate the frames between two images of the set with this seed, a chunk (n, 3, S, S) at a time.
 
-    def work(job: Job[Walk]) -> Steps[Walk]:
-        ends = model.latents(seed, [start, end])
-        path = between(ends[0], ends[1], FRAMES)
-        frames = []
-        for first in range(0, FRAMES, model.chunk):
-            frames += list(model.generate(path[first : first + model.chunk], truncation=truncation))
-            yield len(frames), FRAMES
-        shown = np.linspace(0, FRAMES - 1, STRIP).round().astype(int)
-        return Walk(start + 1, end + 1, tuple(_png(frames[i]) for i in shown), _webp(frames))
-
-    return work
-
-
-def _picture(frame: np.ndarray) -> Image.Image:
-    return Image.fromarray(np.ascontiguousarray(frame.transpose(1, 2, 0)))
+    Args:
+        model: generates the frames.
+        seed: of the set.
+        start: index of the first frame's image.
+        end: index of the last frame's image.
+        count: number of frames, both ends included.
+        truncation: scale of the latents.
+    """
+    ends = model.latents(seed, [start, end])
+    latents = interpolate_latents(ends[0], ends[1], count)
+    for first in range(0, count, model.chunk):
+        yield model.generate(latents[first : first + model.chunk], truncation=truncation)
 
 
-def _png(frame: np.ndarray) -> bytes:
-    stream = io.BytesIO()
-    _picture(frame).save(stream, "PNG", compress_level=1)
-    return stream.getvalue()
-
-
-def _webp(frames: list[np.ndarray]) -> bytes:
+def animated_webp(frames: Sequence[NDArray[np.uint8]]) -> bytes:
+    """Frames uint8 (3, S, S) as an animated WebP that plays forwards and backwards for ever."""
     pictures = [_picture(frame) for frame in [*frames, *frames[-2:0:-1]]]
-    side = max(pictures[0].width, LEAST_SIDE)
+    side = max(pictures[0].width, MIN_SIDE)
     pictures = [picture.resize((side, side), Image.Resampling.BICUBIC) for picture in pictures]
     stream = io.BytesIO()
     pictures[0].save(
@@ -97,3 +72,7 @@ def _webp(frames: list[np.ndarray]) -> bytes:
         method=0,
     )
     return stream.getvalue()
+
+
+def _picture(frame: NDArray[np.uint8]) -> Image.Image:
+    return Image.fromarray(np.ascontiguousarray(frame.transpose(1, 2, 0)))

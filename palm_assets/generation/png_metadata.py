@@ -1,82 +1,160 @@
-"""Where a PNG comes from: the text chunks that `palm_assets.generation.archives.png_bytes` wrote into it.
+"""PNG files of generated images: written and read here.
 
-The bytes come from a stranger. Only the beginning of the file is read, no pixel is decoded, and a value is
-believed only if it has exactly the form that we write.
+The origin of an image (seed, model, score, ...) stands in tEXt chunks before the pixels.
 """
 
 from __future__ import annotations
 
+import io
 import re
 import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from app.likeness import AROUND
-from palm_assets.gan.config import MAX_SEED
-from palm_assets.generation.generate import ATTEMPTS, Request
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
-HEAD = 4096  # bytes from the beginning of the file that hold all our chunks
+from palm_assets import __version__
+from palm_assets.gan.config import MAX_SEED
+from palm_assets.generation.config import (
+    ATTEMPTS_PER_IMAGE,
+    MAX_COUNT,
+    MAX_VARIATION_STEPS,
+    VARIATION_COUNT,
+)
+from palm_assets.generation.generate import GeneratedImage, GenerationRequest
+from palm_assets.quality.image_sets import MIN_SCORE_TEXT
+
+SOFTWARE = f"palms {__version__}"
+HEAD_BYTES = 4096
+"""The beginning of the file, which holds all metadata; nothing after it is read."""
+
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-MOST_INDEX = 100_000 * ATTEMPTS
-_FORMS = {
+_MAX_INDEX = MAX_COUNT * ATTEMPTS_PER_IMAGE
+_SHARE = r"[01](\.[0-9]{1,6})?|[0-9](\.[0-9]{1,6})?e-[0-9]{2}"
+_REQUIRED = {
     "palms:seed": re.compile(r"[0-9]{1,16}"),
     "palms:index": re.compile(r"[0-9]{1,7}"),
     "palms:model": re.compile(r"(starter-)?[0-9a-z]{1,64}"),
     "palms:score": re.compile(r"[01]\.[0-9]{4}"),
-    "palms:truncation": re.compile(r"[01](\.[0-9]{1,6})?"),
+    "palms:truncation": re.compile(_SHARE),
 }
-_STEPS = re.compile(r"[1-9][0-9]?(\.[1-9][0-9]?){0,31}")
+_OPTIONAL = {
+    "palms:steps": re.compile(rf"[1-9][0-9]?(\.[1-9][0-9]?){{0,{MAX_VARIATION_STEPS - 1}}}"),
+    MIN_SCORE_TEXT: re.compile(_SHARE),
+}
 
 
 @dataclass(frozen=True)
-class Origin:
-    """What a PNG of ours says about itself. Anybody can write such chunks: it is a hint, not a proof.
+class PngMetadata:
+    """Where a PNG comes from, according to itself. Anyone can write such chunks: a hint, not a proof.
 
-    `steps` are those taken away from the palm of this seed and index, see `app.likeness`.
+    Attributes:
+        seed: seed of its set.
+        index: its place in the set, from 0.
+        model: version of the model.
+        score: its score when it was written, 0..1, to four decimals.
+        truncation: scale of the latent.
+        min_score: minimum score of its set; None if there was none.
+        steps: variations that lead to it from the image of this seed and index; empty for that image itself.
     """
 
     seed: int
     index: int
     model: str
     score: float
-    truncation: float
+    truncation: float = 1.0
+    min_score: float | None = None
     steps: tuple[int, ...] = ()
 
     @property
-    def request(self) -> Request:
-        """What makes this palm alone again, or the one that the steps began at."""
-        return Request(1, self.seed + self.index, self.truncation)
+    def request(self) -> GenerationRequest:
+        """Generates this image alone, or the one that its variations started from."""
+        return GenerationRequest(1, self.seed + self.index, self.truncation)
 
 
-def read_origin(head: bytes) -> Origin | None:
-    """What the beginning of a PNG says; None if it is no PNG of ours, whatever it is instead."""
-    texts = dict(_texts(head[:HEAD]))
-    if not all(name in texts and form.fullmatch(texts[name]) for name, form in _FORMS.items()):
+def png_bytes(image: GeneratedImage, model_version: str) -> bytes:
+    """A generated image as PNG, with its metadata; equal images give equal bytes."""
+    metadata = PngMetadata(
+        image.seed,
+        image.index,
+        model_version,
+        image.score,
+        image.truncation,
+        image.min_score,
+        image.steps,
+    )
+    return encode_png(image.image, metadata)
+
+
+def encode_png(pixels: NDArray[np.uint8], metadata: PngMetadata | None = None) -> bytes:
+    """Pixels uint8 RGB (3, H, W) as PNG, with metadata if given."""
+    text = PngInfo()
+    for key, value in _chunk_texts(metadata).items() if metadata else ():
+        text.add_text(key, value)
+    stream = io.BytesIO()
+    picture = Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+    picture.save(stream, "PNG", compress_level=1, pnginfo=text)
+    return stream.getvalue()
+
+
+def read_png_metadata(head: bytes) -> PngMetadata | None:
+    """Metadata from the first `HEAD_BYTES` of a PNG; None for any file that `encode_png` did not write.
+
+    The bytes may be hostile: no pixel is decoded, and a value is accepted only in exactly the form
+    in which it is written.
+    """
+    texts = dict(_text_chunks(head[:HEAD_BYTES]))
+    if not all(key in texts and form.fullmatch(texts[key]) for key, form in _REQUIRED.items()):
+        return None
+    if not all(form.fullmatch(texts[key]) for key, form in _OPTIONAL.items() if key in texts):
         return None
     steps = texts.get("palms:steps", "")
-    if steps and not _STEPS.fullmatch(steps):
-        return None
-    origin = Origin(
+    metadata = PngMetadata(
         int(texts["palms:seed"]),
         int(texts["palms:index"]),
         texts["palms:model"],
         float(texts["palms:score"]),
         float(texts["palms:truncation"]),
+        float(texts[MIN_SCORE_TEXT]) if MIN_SCORE_TEXT in texts else None,
         tuple(map(int, steps.split("."))) if steps else (),
     )
-    possible = (
-        origin.seed + origin.index <= MAX_SEED
-        and origin.index <= MOST_INDEX
-        and origin.score <= 1
-        and 0 < origin.truncation <= 1
-        and max(origin.steps, default=1) <= AROUND
+    return metadata if _is_possible(metadata) else None
+
+
+def _chunk_texts(metadata: PngMetadata) -> dict[str, str]:
+    """Keyword to text, in the order in which they are written."""
+    texts = {
+        "Software": SOFTWARE,
+        "palms:seed": str(metadata.seed),
+        "palms:index": str(metadata.index),
+        "palms:model": metadata.model,
+        "palms:score": f"{metadata.score:.4f}",
+        "palms:truncation": f"{metadata.truncation:g}",
+    }
+    if metadata.steps:
+        texts["palms:steps"] = ".".join(map(str, metadata.steps))
+    if metadata.min_score is not None:  # an evaluation of the set has to say that it was filtered
+        texts[MIN_SCORE_TEXT] = f"{metadata.min_score:g}"
+    return texts
+
+
+def _is_possible(metadata: PngMetadata) -> bool:
+    return (
+        metadata.seed + metadata.index <= MAX_SEED
+        and metadata.index <= _MAX_INDEX
+        and metadata.score <= 1
+        and 0 < metadata.truncation <= 1
+        and (metadata.min_score is None or metadata.min_score <= 1)
+        and max(metadata.steps, default=1) <= VARIATION_COUNT
     )
-    return origin if possible else None
 
 
-def _texts(head: bytes) -> Iterator[tuple[str, str]]:
-    """Keyword and text of each whole, undamaged tEXt chunk (PNG specification, section 11.3.3.2)."""
+def _text_chunks(head: bytes) -> Iterator[tuple[str, str]]:
+    """Keyword and text of each complete, undamaged tEXt chunk (PNG specification, section 11.3.3.2)."""
     if not head.startswith(SIGNATURE):
         return
     at = len(SIGNATURE)
@@ -85,8 +163,8 @@ def _texts(head: bytes) -> Iterator[tuple[str, str]]:
         end = at + 12 + length
         if end > len(head) or kind == b"IDAT":
             return
-        data, (check,) = head[at + 8 : end - 4], struct.unpack_from(">I", head, end - 4)
-        if zlib.crc32(kind + data) != check:
+        data, (checksum,) = head[at + 8 : end - 4], struct.unpack_from(">I", head, end - 4)
+        if zlib.crc32(kind + data) != checksum:
             return
         if kind == b"tEXt":
             keyword, _, text = data.partition(b"\0")

@@ -1,105 +1,57 @@
-"""Palms like a given one: small steps around it, each of which can be gone on from."""
+"""Variations of a generated image: small rotations of its latent, each of which can be varied again."""
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from app.jobs import Job, Steps
-from palm_assets.generation.archives import png_bytes
-from palm_assets.generation.generate import Palm
+import torch
+from torch import Tensor
 
-if TYPE_CHECKING:
-    from torch import Tensor
+from palm_assets.gan.sampler import PalmModel
+from palm_assets.generation.config import VARIATION_COUNT
+from palm_assets.generation.generate import GeneratedImage
 
-    from palm_assets.gan.sampler import PalmModel
-
-AROUND = 12
-STEP = 0.35  # radians; two palms that have nothing to do with each other are about a right angle apart
-MOST_STEPS = 32
+VARIATION_ANGLE = 0.35  # radians; two independent latents are about a right angle apart
 
 
-@dataclass(frozen=True)
-class Start:
-    """The palm that the steps begin at.
+def variation_direction(seed: int, steps: tuple[int, ...], size: int) -> Tensor:
+    """The direction (size,) of the last of these steps; it depends on the seed and on all steps."""
+    digest = hashlib.sha256(f"{seed}:{steps}".encode()).digest()
+    return torch.randn(size, generator=torch.Generator().manual_seed(int.from_bytes(digest[:7])))
 
-    Attributes:
-        number: what people call it in their set.
-        seed: its own.
-        truncation: it was drawn with.
+
+def rotate_latent(latent: Tensor, direction: Tensor, angle: float = VARIATION_ANGLE) -> Tensor:
+    """A latent (n,) rotated towards a direction (n,); its length stays, and with it its likelihood."""
+    across: Tensor = direction - latent * (direction @ latent) / (latent @ latent)
+    return math.cos(angle) * latent + math.sin(angle) * latent.norm() / across.norm() * across
+
+
+def variation_latent(model: PalmModel, seed: int, steps: tuple[int, ...]) -> Tensor:
+    """The latent (n,) that these steps lead to from the image with this seed.
+
+    Args:
+        model: whose latents they are.
+        seed: of the image, that is of the set with the image's index added.
+        steps: number of the variation chosen at each step, from 1.
     """
-
-    number: int
-    seed: int
-    truncation: float
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One palm on the way: PNG, and its score."""
-
-    png: bytes
-    score: float
-
-
-@dataclass(frozen=True)
-class Likeness:
-    """Where the steps have led, and what is around.
-
-    Attributes:
-        start: where they began.
-        steps: which of the palms around was chosen each time, from 1.
-        here: the palm that was reached.
-        around: those a step away, by their numbers from 1.
-    """
-
-    start: Start
-    steps: tuple[int, ...]
-    here: Variant
-    around: tuple[Variant, ...]
-
-
-def direction(seed: int, steps: tuple[int, ...], size: int) -> Tensor:
-    """A direction (size,) of its own for each way of steps that begins at the palm with this seed."""
-    import torch  # a second, which the first view of the page must not wait for
-
-    way = hashlib.sha256(f"{seed}:{steps}".encode()).digest()
-    return torch.randn(size, generator=torch.Generator().manual_seed(int.from_bytes(way[:7])))
-
-
-def stepped(latent: Tensor, towards: Tensor) -> Tensor:
-    """A latent (n,) turned by `STEP` towards a direction: as likely as it was, for its length stays."""
-    across = towards - latent * (towards @ latent) / (latent @ latent)
-    return math.cos(STEP) * latent + math.sin(STEP) * latent.norm() / across.norm() * across
-
-
-def reached(model: PalmModel, seed: int, steps: tuple[int, ...]) -> Tensor:
-    """The latent (n,) at the end of a way."""
     latent = model.latents(seed, [0])[0]
     for length in range(1, len(steps) + 1):
-        latent = stepped(latent, direction(seed, steps[:length], len(latent)))
+        latent = rotate_latent(latent, variation_direction(seed, steps[:length], len(latent)))
     return latent
 
 
-def resembling(
-    model: PalmModel, start: Start, steps: tuple[int, ...]
-) -> Callable[[Job[Likeness]], Steps[Likeness]]:
-    """The work of drawing what is around, for `JobQueue.submit`."""
+def generate_variations(
+    model: PalmModel, seed: int, steps: tuple[int, ...] = (), *, truncation: float = 1.0
+) -> list[GeneratedImage]:
+    """Generate the image that these steps lead to, followed by its `VARIATION_COUNT` variations.
 
-    def work(job: Job[Likeness]) -> Steps[Likeness]:
-        import torch
-
-        yield 0, 1
-        ways = [steps, *((*steps, number) for number in range(1, AROUND + 1))]
-        latents = torch.stack([reached(model, start.seed, way) for way in ways])
-        images = model.generate(latents, truncation=start.truncation)
-        variants = []
-        for way, image, score in zip(ways, images, model.scores(images), strict=True):
-            palm = Palm(0, start.seed, image, float(score), start.truncation)
-            variants.append(Variant(png_bytes(palm, model, steps=way), palm.score))
-        return Likeness(start, steps, variants[0], tuple(variants[1:]))
-
-    return work
+    The arguments are those of `variation_latent`, and the scale of the latents.
+    """
+    paths = [steps, *((*steps, number) for number in range(1, VARIATION_COUNT + 1))]
+    latents = torch.stack([variation_latent(model, seed, path) for path in paths])
+    pixels = model.generate(latents, truncation=truncation)
+    return [
+        GeneratedImage(0, seed, image, float(score), truncation, steps=path)
+        for path, image, score in zip(paths, pixels, model.scores(pixels), strict=True)
+    ]

@@ -14,19 +14,20 @@ from PIL import Image
 from palm_assets.errors import ArtifactCorruptError, CheckpointError, DiskFullError, RequestError
 from palm_assets.gan.config import NetworkConfig
 from palm_assets.gan.sampler import PalmModel, load_model
-from palm_assets.generation.archives import png_bytes, write_folder, write_zip
-from palm_assets.generation.generate import Palm, Request, Tally, generate
+from palm_assets.generation.archives import write_folder, write_zip
+from palm_assets.generation.generate import GeneratedImage, GenerationRequest, GenerationStats, generate
+from palm_assets.generation.png_metadata import png_bytes
 from palm_assets.store.artifacts import Artifact
 
 
-def drawn(model: PalmModel, count: int, seed: int = 7, **more: float) -> list[Palm]:
-    return list(generate(model, Request(count, seed, **more)))
+def generated(model: PalmModel, count: int, seed: int = 7, **more: float) -> list[GeneratedImage]:
+    return list(generate(model, GenerationRequest(count, seed, **more)))
 
 
 def test_the_same_seed_gives_identical_zip_bytes(model: PalmModel, tmp_path: Path) -> None:
-    write_zip(tmp_path / "a.zip", generate(model, Request(20, 7)), model)
-    write_zip(tmp_path / "b.zip", generate(model, Request(20, 7)), model)
-    write_zip(tmp_path / "c.zip", generate(model, Request(20, 8)), model)
+    write_zip(tmp_path / "a.zip", generate(model, GenerationRequest(20, 7)), model)
+    write_zip(tmp_path / "b.zip", generate(model, GenerationRequest(20, 7)), model)
+    write_zip(tmp_path / "c.zip", generate(model, GenerationRequest(20, 8)), model)
     a, b, c = ((tmp_path / f"{name}.zip").read_bytes() for name in "abc")
     assert a == b
     assert a != c
@@ -35,17 +36,19 @@ def test_the_same_seed_gives_identical_zip_bytes(model: PalmModel, tmp_path: Pat
 
 
 def test_image_5_of_10_equals_image_5_of_1000_to_the_byte(model: PalmModel) -> None:
-    few, many = drawn(model, 10)[5], drawn(model, 1000)[5]
-    assert png_bytes(few, model) == png_bytes(many, model)
+    few, many = generated(model, 10)[5], generated(model, 1000)[5]
+    assert png_bytes(few, model.version) == png_bytes(many, model.version)
     assert few.score == many.score
 
 
 def test_image_i_depends_on_seed_plus_i_alone(model: PalmModel) -> None:
-    np.testing.assert_array_equal(drawn(model, 20, seed=7)[17].image, drawn(model, 1, seed=24)[0].image)
+    np.testing.assert_array_equal(
+        generated(model, 20, seed=7)[17].image, generated(model, 1, seed=24)[0].image
+    )
 
 
 def test_how_many_are_asked_for_at_once_does_not_change_a_pixel(model: PalmModel) -> None:
-    expected = drawn(model, 37)
+    expected = generated(model, 37)
     for start in range(0, 37, 5):
         images = model.generate(model.latents(7, range(start, min(start + 5, 37))))
         for one, image, score in zip(expected[start:], images, model.scores(images), strict=False):
@@ -53,7 +56,7 @@ def test_how_many_are_asked_for_at_once_does_not_change_a_pixel(model: PalmModel
             assert one.score == score
 
 
-def test_a_score_does_not_depend_on_the_set_even_if_the_discriminator_looks_at_variety(
+def test_a_score_does_not_depend_on_the_set_even_with_minibatch_statistics(
     publish_model: Callable[..., Artifact],
 ) -> None:
     networks = NetworkConfig(
@@ -61,22 +64,22 @@ def test_a_score_does_not_depend_on_the_set_even_if_the_discriminator_looks_at_v
     )
     artifact = publish_model(networks=networks)
     model = load_model(artifact.folder, artifact.version)
-    assert [palm.score for palm in drawn(model, 3)] == [palm.score for palm in drawn(model, 40)[:3]]
+    assert [palm.score for palm in generated(model, 3)] == [palm.score for palm in generated(model, 40)[:3]]
 
 
 def test_different_indices_give_different_palms(model: PalmModel) -> None:
-    images = {palm.image.tobytes() for palm in drawn(model, 50)}
+    images = {palm.image.tobytes() for palm in generated(model, 50)}
     assert len(images) == 50
 
 
 def test_less_truncation_makes_palms_more_alike(model: PalmModel) -> None:
-    usual = np.stack([palm.image for palm in drawn(model, 32, truncation=0.2)]).astype(float)
-    varied = np.stack([palm.image for palm in drawn(model, 32)]).astype(float)
+    usual = np.stack([palm.image for palm in generated(model, 32, truncation=0.2)]).astype(float)
+    varied = np.stack([palm.image for palm in generated(model, 32)]).astype(float)
     assert usual.std(0).mean() < varied.std(0).mean()
 
 
 def test_zip_and_folder_hold_the_same_files(model: PalmModel, tmp_path: Path) -> None:
-    palms = drawn(model, 18)
+    palms = generated(model, 18)
     write_zip(tmp_path / "p.zip", palms, model)
     write_folder(tmp_path / "p", palms, model)
     with zipfile.ZipFile(tmp_path / "p.zip") as archive:
@@ -85,8 +88,8 @@ def test_zip_and_folder_hold_the_same_files(model: PalmModel, tmp_path: Path) ->
     assert len(zipped) == 19
 
 
-def test_the_manifest_tells_where_every_palm_comes_from(model: PalmModel, tmp_path: Path) -> None:
-    palms = drawn(model, 3)
+def test_the_manifest_says_where_every_palm_comes_from(model: PalmModel, tmp_path: Path) -> None:
+    palms = generated(model, 3)
     write_folder(tmp_path / "p", palms, model)
     rows = list(csv.DictReader((tmp_path / "p" / "manifest.csv").open()))
     assert [(row["file"], row["index"], row["seed"], row["model"]) for row in rows] == [
@@ -96,8 +99,8 @@ def test_the_manifest_tells_where_every_palm_comes_from(model: PalmModel, tmp_pa
 
 
 def test_a_png_holds_the_pixels_and_says_where_it_comes_from(model: PalmModel) -> None:
-    palm = drawn(model, 3)[2]
-    with Image.open(io.BytesIO(png_bytes(palm, model))) as picture:
+    palm = generated(model, 3)[2]
+    with Image.open(io.BytesIO(png_bytes(palm, model.version))) as picture:
         pixels, text = np.asarray(picture), dict(picture.text)
     np.testing.assert_array_equal(pixels, palm.image.transpose(1, 2, 0))
     assert text == {
@@ -111,14 +114,14 @@ def test_a_png_holds_the_pixels_and_says_where_it_comes_from(model: PalmModel) -
 
 
 def test_a_minimum_score_leaves_out_exactly_the_palms_below_it(model: PalmModel) -> None:
-    everything = drawn(model, 200)
+    everything = generated(model, 200)
     bar = float(np.median([palm.score for palm in everything]))
-    tally = Tally()
-    kept = list(generate(model, Request(50, 7, min_score=bar), tally=tally))
+    stats = GenerationStats()
+    kept = list(generate(model, GenerationRequest(50, 7, min_score=bar), stats=stats))
     expected = [palm.index for palm in everything if palm.score >= bar][:50]
     assert [palm.index for palm in kept] == expected
-    assert (tally.kept, tally.tried, tally.ended) == (50, expected[-1] + 1, "complete")
-    assert tally.rejected == expected[-1] + 1 - 50
+    assert (stats.kept, stats.candidates, stats.outcome) == (50, expected[-1] + 1, "complete")
+    assert stats.rejected == expected[-1] + 1 - 50
 
 
 def test_an_unreachable_minimum_score_is_given_up_after_twenty_attempts_a_palm(
@@ -127,36 +130,38 @@ def test_an_unreachable_minimum_score_is_given_up_after_twenty_attempts_a_palm(
     never_sure = {"method": "isotonic", "x": [-1.0, 1.0], "y": [0.1, 0.9], "n_real": 9, "n_fake": 9}
     artifact = publish_model(calibration=never_sure)
     model = load_model(artifact.folder, artifact.version)
-    tally = Tally()
-    assert list(generate(model, Request(3, 7, min_score=1.0), tally=tally)) == []
-    assert (tally.tried, tally.ended) == (60, "given up")
+    stats = GenerationStats()
+    assert list(generate(model, GenerationRequest(3, 7, min_score=1.0), stats=stats)) == []
+    assert (stats.candidates, stats.outcome) == (60, "gave up")
 
 
 def test_cancelling_keeps_what_is_done(model: PalmModel) -> None:
-    tally = Tally()
+    stats = GenerationStats()
     palms = list(
-        generate(model, Request(1000, 7), cancelled=lambda: tally.kept >= model.chunk + 1, tally=tally)
+        generate(
+            model, GenerationRequest(1000, 7), should_stop=lambda: stats.kept >= model.chunk + 1, stats=stats
+        )
     )
     assert len(palms) == 2 * model.chunk
-    assert tally.ended == "cancelled"
-    np.testing.assert_array_equal(palms[5].image, drawn(model, 6)[5].image)
+    assert stats.outcome == "stopped"
+    np.testing.assert_array_equal(palms[5].image, generated(model, 6)[5].image)
 
 
 def test_progress_grows_to_the_number_asked_for(model: PalmModel) -> None:
-    seen: list[tuple[int, int]] = []
-    list(generate(model, Request(200, 7), progress=lambda done, total: seen.append((done, total))))
-    assert seen == [(0, 200), (125, 200), (200, 200)]
+    calls: list[tuple[int, int]] = []
+    list(generate(model, GenerationRequest(200, 7), progress=lambda done, total: calls.append((done, total))))
+    assert calls == [(0, 200), (125, 200), (200, 200)]
 
 
-def test_a_set_streams_without_drawing_what_nobody_has_taken(model: PalmModel) -> None:
-    tally = Tally()
-    palms = generate(model, Request(100_000, 7), tally=tally)
+def test_a_set_streams_without_generating_what_nobody_takes(model: PalmModel) -> None:
+    stats = GenerationStats()
+    palms = generate(model, GenerationRequest(100_000, 7), stats=stats)
     next(palms)
-    assert tally.tried == model.chunk
+    assert stats.candidates == model.chunk
 
 
 @pytest.mark.parametrize(
-    "absurd",
+    "wrong",
     [
         {"count": 0},
         {"count": 100_001},
@@ -170,9 +175,9 @@ def test_a_set_streams_without_drawing_what_nobody_has_taken(model: PalmModel) -
         {"min_score": float("nan")},
     ],
 )
-def test_an_absurd_request_is_refused_by_name(absurd: dict[str, float]) -> None:
+def test_a_request_out_of_range_is_refused_by_name(wrong: dict[str, float]) -> None:
     with pytest.raises(RequestError) as refusal:
-        Request(**{"count": 1, "seed": 0, **absurd})
+        GenerationRequest(**{"count": 1, "seed": 0, **wrong})
     assert refusal.value.hint
 
 
@@ -181,7 +186,7 @@ def test_a_failed_write_leaves_the_old_zip_and_no_litter(model: PalmModel, tmp_p
     path.write_bytes(b"old")
 
     def fails() -> object:
-        yield drawn(model, 1)[0]
+        yield generated(model, 1)[0]
         raise OSError(28, "No space left on device")
 
     with pytest.raises(DiskFullError):
@@ -191,8 +196,8 @@ def test_a_failed_write_leaves_the_old_zip_and_no_litter(model: PalmModel, tmp_p
 
 
 def test_a_folder_of_palms_is_replaced_whole(model: PalmModel, tmp_path: Path) -> None:
-    write_folder(tmp_path / "p", drawn(model, 5), model)
-    write_folder(tmp_path / "p", drawn(model, 2), model)
+    write_folder(tmp_path / "p", generated(model, 5), model)
+    write_folder(tmp_path / "p", generated(model, 2), model)
     assert sorted(path.name for path in (tmp_path / "p").iterdir()) == [
         "manifest.csv",
         "palm_000001.png",
@@ -204,7 +209,7 @@ def test_a_folder_with_anything_else_in_it_is_left_alone(model: PalmModel, tmp_p
     (tmp_path / "p").mkdir()
     (tmp_path / "p" / "thesis.doc").write_text("precious")
     with pytest.raises(RequestError, match=r"thesis\.doc"):
-        write_folder(tmp_path / "p", drawn(model, 1), model)
+        write_folder(tmp_path / "p", generated(model, 1), model)
     assert [path.name for path in (tmp_path / "p").iterdir()] == ["thesis.doc"]
 
 
@@ -246,4 +251,4 @@ def test_a_calibration_that_makes_no_sense_is_refused(
 
 def test_a_palm_is_immutable(model: PalmModel) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        drawn(model, 1)[0].index = 3  # type: ignore[misc]
+        generated(model, 1)[0].index = 3  # type: ignore[misc]

@@ -6,10 +6,15 @@ import zlib
 
 import pytest
 
-from app.origin import HEAD, SIGNATURE, Origin, read_origin
 from palm_assets.gan.sampler import PalmModel
-from palm_assets.generation.archives import png_bytes
-from palm_assets.generation.generate import Request, generate
+from palm_assets.generation.generate import GenerationRequest, generate
+from palm_assets.generation.png_metadata import (
+    HEAD_BYTES,
+    SIGNATURE,
+    PngMetadata,
+    png_bytes,
+    read_png_metadata,
+)
 
 GOOD = {
     "palms:seed": "7",
@@ -31,26 +36,26 @@ def png(texts: dict[str, str], before: bytes = b"") -> bytes:
     )
 
 
-def test_a_palm_made_by_the_library_is_recognized_and_made_again(model: PalmModel) -> None:
-    palm = list(generate(model, Request(10, 7, 0.35)))[4]
-    origin = read_origin(png_bytes(palm, model))
-    assert origin is not None
-    assert (origin.seed, origin.index, origin.model) == (7, 4, model.version)
-    (again,) = generate(model, origin.request)
+def test_an_image_of_the_library_is_recognized_and_generated_again(model: PalmModel) -> None:
+    palm = list(generate(model, GenerationRequest(10, 7, 0.35)))[4]
+    metadata = read_png_metadata(png_bytes(palm, model.version))
+    assert metadata is not None
+    assert (metadata.seed, metadata.index, metadata.model) == (7, 4, model.version)
+    (again,) = generate(model, metadata.request)
     assert (again.image == palm.image).all()
 
 
-def test_our_notes_stand_in_the_part_of_the_file_that_is_read(model: PalmModel) -> None:
-    (palm,) = generate(model, Request(1, 2**53))
-    assert png_bytes(palm, model).index(b"IDAT") < HEAD
+def test_all_metadata_stands_in_the_part_of_the_file_that_is_read(model: PalmModel) -> None:
+    (palm,) = generate(model, GenerationRequest(1, 2**53))
+    assert png_bytes(palm, model.version).index(b"IDAT") < HEAD_BYTES
 
 
-def test_a_note_is_read() -> None:
-    assert read_origin(png(GOOD)) == Origin(7, 3, "0123abcd", 0.5, 1.0)
+def test_metadata_is_read() -> None:
+    assert read_png_metadata(png(GOOD)) == PngMetadata(7, 3, "0123abcd", 0.5, 1.0)
 
 
 @pytest.mark.parametrize(
-    ("name", "lie"),
+    ("name", "value"),
     [
         ("palms:seed", "-1"),
         ("palms:seed", "9" * 16),
@@ -68,25 +73,42 @@ def test_a_note_is_read() -> None:
         ("palms:steps", "1" + ".1" * 40),
         ("palms:truncation", "0"),
         ("palms:truncation", "1e9"),
+        ("palms:min_score", "1.5"),
+        ("palms:min_score", "high"),
     ],
 )
-def test_a_note_that_lies_about_its_form_is_not_believed(name: str, lie: str) -> None:
-    assert read_origin(png({**GOOD, name: lie})) is None
+def test_a_value_of_another_form_is_refused(name: str, value: str) -> None:
+    assert read_png_metadata(png({**GOOD, name: value})) is None
 
 
-def test_steps_from_a_palm_are_read() -> None:
-    assert read_origin(png({**GOOD, "palms:steps": "3.12"})) == Origin(7, 3, "0123abcd", 0.5, 1.0, (3, 12))
+def test_the_steps_of_a_variation_are_read() -> None:
+    assert read_png_metadata(png({**GOOD, "palms:steps": "3.12"})) == PngMetadata(
+        7, 3, "0123abcd", 0.5, 1.0, steps=(3, 12)
+    )
+
+
+def test_the_minimum_score_of_the_set_is_read() -> None:
+    for text in ("0.25", "1e-05", "1"):
+        metadata = read_png_metadata(png({**GOOD, "palms:min_score": text}))
+        assert metadata == PngMetadata(7, 3, "0123abcd", 0.5, 1.0, min_score=float(text))
+
+
+def test_a_tiny_truncation_is_read_as_it_is_written(model: PalmModel) -> None:
+    (palm,) = generate(model, GenerationRequest(1, 7, 0.00001, 0.00001))
+    metadata = read_png_metadata(png_bytes(palm, model.version))
+    assert metadata is not None
+    assert (metadata.truncation, metadata.min_score) == (0.00001, 0.00001)
 
 
 def test_the_starter_is_a_model_like_others() -> None:
-    origin = read_origin(png({**GOOD, "palms:model": "starter-0123abcd"}))
-    assert origin is not None
-    assert origin.model == "starter-0123abcd"
+    metadata = read_png_metadata(png({**GOOD, "palms:model": "starter-0123abcd"}))
+    assert metadata is not None
+    assert metadata.model == "starter-0123abcd"
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_a_note_with_a_part_missing_is_none(name: str) -> None:
-    assert read_origin(png({key: value for key, value in GOOD.items() if key != name})) is None
+def test_metadata_with_a_part_missing_is_none(name: str) -> None:
+    assert read_png_metadata(png({key: value for key, value in GOOD.items() if key != name})) is None
 
 
 @pytest.mark.parametrize(
@@ -101,14 +123,14 @@ def test_a_note_with_a_part_missing_is_none(name: str) -> None:
         png(GOOD)[:60],
         png(GOOD).replace(b"0123abcd", b"0123abce"),  # its checksum no longer fits
         SIGNATURE + chunk(b"IDAT", b"x") + png(GOOD)[len(SIGNATURE) :],
-        png(GOOD, before=chunk(b"zTXt", bytes(HEAD))),
+        png(GOOD, before=chunk(b"zTXt", bytes(HEAD_BYTES))),
     ],
 )
 def test_anything_else_is_none_and_no_error(content: bytes) -> None:
-    assert read_origin(content) is None
+    assert read_png_metadata(content) is None
 
 
-def test_no_damage_makes_it_fall_over() -> None:
+def test_no_damage_raises() -> None:
     dice = random.Random(0)
     whole = png(GOOD)
     for _ in range(3000):
@@ -116,4 +138,4 @@ def test_no_damage_makes_it_fall_over() -> None:
         for _ in range(dice.randrange(4)):
             if damaged:
                 damaged[dice.randrange(len(damaged))] = dice.randrange(256)
-        read_origin(bytes(damaged))
+        read_png_metadata(bytes(damaged))
