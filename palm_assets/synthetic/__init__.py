@@ -1,4 +1,4 @@
-"""Drawn photographs of hands: the source that needs no network, no account and no data."""
+"""Procedurally rendered photographs of hands: a source that needs no network, account or data."""
 
 from palm_assets.synthetic.dataset import write_kaggle_hands, write_yolo_export
 from palm_assets.synthetic.people import Person, sample_person

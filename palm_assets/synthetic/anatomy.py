@@ -1,8 +1,8 @@
 """The geometry of a hand: fingers, palm, forearm and the palm's box, in pixels.
 
 Hand units: the palm is 1 wide, the wrist crease lies on y = 0, the fingers point to +y and the
-thumb to -x. A left hand is the mirror image. The words follow 11k Hands, in all of whose
-photographs a "left" hand with its fingers up has the thumb on the picture's right, palmar and dorsal alike.
+thumb to -x. A left hand is the mirror image. Left and right follow 11k Hands: in all of
+its photographs, palmar and dorsal, a "left" hand with its fingers up has the thumb on the image's right.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Finger:
         widths: half width there, in ``radius``.
         joints: positions of the flexion creases.
         pitch: slope of each part between joints towards the camera, height over length.
-        start: the tube is drawn from here (below 0: inside the palm).
-        full: it has grown to its full height over the palm from here on.
+        start: the tube begins here (below 0: inside the palm).
+        full: from here on the tube has its full height above the palm.
     """
 
     root: npt.NDArray[np.float64]
@@ -97,7 +97,7 @@ class Hand:
         return np.asarray(points, float) @ self.turn.T + self.origin
 
     def window(self, size: int) -> Window:
-        """The part of a picture of ``size`` pixels that holds hand and forearm, with a margin for blurs."""
+        """The part of an image of ``size`` pixels that holds hand and forearm, with a margin for blurs."""
         canvas = np.zeros((size, size), np.uint8)
         cv2.fillPoly(canvas, [np.round(self.outline).astype(np.int32)], 1)
         x, y, wide, high = cv2.boundingRect(canvas)
@@ -108,8 +108,8 @@ class Hand:
         x1, y1 = np.clip(np.ceil(corners.max(axis=0) + margin), 8, size).astype(int).tolist()
         return slice(y0, max(y1, y0 + 8)), slice(x0, max(x1, x0 + 8))
 
-    def moved(self, by: npt.NDArray[np.float64]) -> Hand:
-        """The same hand in a picture whose corner lies elsewhere."""
+    def translated(self, by: npt.NDArray[np.float64]) -> Hand:
+        """The same hand, shifted ``by`` pixels (x, y)."""
         fingers = tuple(replace(f, root=f.root + by) for f in self.fingers)
         thumb = replace(self.thumb, root=self.thumb.root + by)
         return replace(
@@ -123,7 +123,7 @@ class Hand:
 
 
 def build_hand(person: Person, pose: Pose, size: int) -> Hand:
-    """Pose the person's hand in a picture of ``size`` pixels."""
+    """Pose the person's hand in an image of ``size`` pixels."""
     unit = pose.scale * size
     angle = np.deg2rad(pose.tilt)
     mirror = -1.0 if pose.side == "left" else 1.0
@@ -149,7 +149,7 @@ def build_hand(person: Person, pose: Pose, size: int) -> Hand:
 
 
 def palm_box(hand: Hand, size: int) -> tuple[float, float, float, float]:
-    """The box of the palm alone, xyxy pixels, clipped to the picture."""
+    """The bounding box of the palm alone, xyxy pixels, clipped to the image."""
     low = np.clip(hand.palm.min(axis=0), 0, size)
     high = np.clip(hand.palm.max(axis=0), 0, size)
     return float(low[0]), float(low[1]), float(high[0]), float(high[1])

@@ -46,26 +46,26 @@ def palm_creases(person: Person, side: Side) -> tuple[Crease, ...]:
     own = np.random.default_rng(person.crease_seed(side))
     deep = person.crease_depth
     joined = bool(shared.random() < 0.7)  # life and head line usually spring from one point
-    life = _wander(_LIFE, shared, own, 0.022)
-    head = _wander(_HEAD, shared, own, 0.026)
+    life = _perturbed(_LIFE, shared, own, 0.022)
+    head = _perturbed(_HEAD, shared, own, 0.026)
     if joined:
         head[0] = life[0]
     else:
         head[0] += (0.0, 0.05)
-    heart = _wander(_HEART, shared, own, 0.026)
+    heart = _perturbed(_HEART, shared, own, 0.026)
     lines = []
     for points, depth, taper in (
         (life, 0.85, (0.06, 0.40)),
         (head, 0.75, (0.06, 0.50)),
         (heart, 0.8, (0.1, 0.4)),
     ):
-        path, depth = _quiver(points, own), depth * deep * own.uniform(0.75, 1.1)
+        path, depth = _jittered_curve(points, own), depth * deep * own.uniform(0.75, 1.1)
         lines += [Crease(path, depth, 0.0112, taper), *_strands(path, own, depth)]
     if person.fate_line:
-        path = _quiver(_wander(_FATE, shared, own, 0.03), own)
+        path = _jittered_curve(_perturbed(_FATE, shared, own, 0.03), own)
         lines.append(Crease(path, 0.4 * deep, 0.009, (0.4, 0.5)))
     if own.random() < 0.5:
-        path = _quiver(_wander(_MOUNT, shared, own, 0.02), own)
+        path = _jittered_curve(_perturbed(_MOUNT, shared, own, 0.02), own)
         lines.append(Crease(path, 0.3 * deep, 0.008, (0.4, 0.4)))
     return (*lines, *_folds_of_thumb(own, deep), *_fine_lines(own, deep), *_wrist(own, deep))
 
@@ -74,7 +74,7 @@ def finger_creases(finger: Finger, rng: np.random.Generator, deep: float) -> tup
     """Flexion creases of one finger seen from the palm, in pixels."""
     joint, sag, depth = [], [], []
     for k, place in enumerate(finger.joints):
-        # Two folds at a joint, one at the last; the outer of the two is the fainter.
+        # Two folds at a joint, one at the last; the outer one of two is fainter.
         for m in range(2 if k < len(finger.joints) - 1 else 1):
             joint.append(place + (0.0, 1.0)[m] * rng.uniform(0.02, 0.045) - 0.012)
             sag.append(rng.uniform(0.002, 0.020) * (1 if k else -1))
@@ -101,18 +101,18 @@ def knuckle_wrinkles(finger: Finger, rng: np.random.Generator, deep: float) -> t
     return tuple(Crease(p, float(d), 0.010, (0.4, 0.4)) for p, d in zip(paths, depths, strict=True))
 
 
-def engrave(hand: Hand, creases: tuple[Crease, ...], shape: Shape) -> Plane:
-    """Depth of the creases (in pixels) as a plane of this shape, 0 to 1; drawn at twice the size."""
+def rasterize_creases(hand: Hand, creases: tuple[Crease, ...], shape: Shape) -> Plane:
+    """Depth of the creases (paths in pixels) as a plane of this shape, 0 to 1, rasterized at 2x."""
     canvas = np.zeros((2 * shape[0], 2 * shape[1]), np.uint8)
     ordered = sorted(creases, key=lambda c: c.depth)
     pieces = [_Pieces.of(c) for c in ordered]
     ends = np.round(np.concatenate([p.ends for p in pieces]) * 32).astype(np.int32).tolist()
     depth, width = (np.concatenate(part) for part in zip(*((p.depth, p.width) for p in pieces), strict=True))
     width = width * (2 * hand.unit)
-    # What is thinner than a pixel is drawn fainter instead.
-    grey = (255 * np.clip(depth, 0, 1) * np.minimum(width, 1)).astype(int).tolist()
+    # A line thinner than a pixel becomes fainter instead.
+    gray = (255 * np.clip(depth, 0, 1) * np.minimum(width, 1)).astype(int).tolist()
     wide = np.maximum(1, np.round(width)).astype(int).tolist()
-    for (x0, y0, x1, y1), level, thick in zip(ends, grey, wide, strict=True):
+    for (x0, y0, x1, y1), level, thick in zip(ends, gray, wide, strict=True):
         if level > 2:
             cv2.line(canvas, (x0, y0), (x1, y1), level, thick, cv2.LINE_AA, 4)
     small = cv2.resize(canvas, shape[::-1], interpolation=cv2.INTER_AREA)
@@ -141,22 +141,22 @@ def _fade(pieces: int, taper: tuple[float, float]) -> npt.NDArray[np.float64]:
     return np.asarray(np.clip(ends, 0, 1) ** 0.8)
 
 
-def _wander(
+def _perturbed(
     points: npt.ArrayLike, shared: np.random.Generator, own: np.random.Generator, by: float
 ) -> npt.NDArray[np.float64]:
     p = np.array(points, float)
     return p + shared.normal(0, by, p.shape) + own.normal(0, 0.5 * by, p.shape)
 
 
-def _quiver(points: npt.ArrayLike, rng: np.random.Generator, count: int = 20) -> Points:
-    """A smooth curve through the points with a slight unsteadiness."""
+def _jittered_curve(points: npt.ArrayLike, rng: np.random.Generator, count: int = 20) -> Points:
+    """A smooth curve through the points with a slight random walk."""
     path = smooth_open(points, count)
     walk = np.cumsum(rng.normal(0, 0.0022, path.shape), axis=0)
     return np.asarray(path + walk - np.linspace(0, 1, count)[:, None] * walk[-1])
 
 
 def _strands(path: Points, rng: np.random.Generator, depth: float) -> list[Crease]:
-    """What keeps a main line from looking drawn: finer lines beside it, and a fork or two off its end."""
+    """Finer lines beside a main line and forks off its end, without which it would look synthetic."""
     lines = []
     n = len(path)
     for _ in range(int(rng.integers(1, 4))):
@@ -171,7 +171,9 @@ def _strands(path: Points, rng: np.random.Generator, depth: float) -> list[Creas
         way = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ ahead
         end = path[start] + way / np.linalg.norm(way) * rng.uniform(0.07, 0.2)
         lines.append(
-            Crease(_quiver((path[start], end), rng, 6), depth * rng.uniform(0.3, 0.6), 0.008, (0.1, 0.8))
+            Crease(
+                _jittered_curve((path[start], end), rng, 6), depth * rng.uniform(0.3, 0.6), 0.008, (0.1, 0.8)
+            )
         )
     return lines
 
@@ -182,12 +184,14 @@ def _folds_of_thumb(rng: np.random.Generator, deep: float) -> list[Crease]:
     for _ in range(int(rng.integers(2, 4))):
         start = np.array([-0.46, 0.66]) + rng.normal(0, 0.035, 2)
         end = start + rng.uniform((0.10, -0.24), (0.22, -0.06))
-        path = _quiver((start, 0.5 * (start + end) + 0.03, end), rng, 12)
+        path = _jittered_curve((start, 0.5 * (start + end) + 0.03, end), rng, 12)
         lines.append(Crease(path, rng.uniform(0.3, 0.6) * deep, 0.010, (0.2, 0.7)))
     for _ in range(int(rng.integers(3, 8))):
         start = np.array([rng.uniform(-0.40, -0.15), rng.uniform(0.30, 0.66)])
         end = start + rng.uniform((0.05, 0.0), (0.14, 0.10))
-        lines.append(Crease(_quiver((start, end), rng, 5), rng.uniform(0.1, 0.3) * deep, 0.008, (0.5, 0.5)))
+        lines.append(
+            Crease(_jittered_curve((start, end), rng, 5), rng.uniform(0.1, 0.3) * deep, 0.008, (0.5, 0.5))
+        )
     return lines
 
 
@@ -199,12 +203,14 @@ def _fine_lines(rng: np.random.Generator, deep: float) -> list[Crease]:
         angle = np.deg2rad(rng.normal(70, 28)) * (1 if start[0] < 0.1 else -1)
         end = start + rng.uniform(0.08, 0.28) * np.array([np.cos(angle), np.sin(angle)])
         end[1] = min(end[1], 1.08)
-        path = _quiver((start, 0.5 * (start + end) + rng.normal(0, 0.012, 2), end), rng, 5)
+        path = _jittered_curve((start, 0.5 * (start + end) + rng.normal(0, 0.012, 2), end), rng, 5)
         lines.append(Crease(path, rng.uniform(0.08, 0.36) * deep, 0.007, (0.5, 0.5)))
     for _ in range(int(rng.integers(2, 6))):
         start = np.array([0.49, rng.uniform(0.45, 0.74)])
         end = start + rng.normal((-0.14, 0.0), (0.03, 0.03))
-        lines.append(Crease(_quiver((start, end), rng, 5), rng.uniform(0.15, 0.35) * deep, 0.008, (0.1, 0.7)))
+        lines.append(
+            Crease(_jittered_curve((start, end), rng, 5), rng.uniform(0.15, 0.35) * deep, 0.008, (0.1, 0.7))
+        )
     return lines
 
 
@@ -214,5 +220,7 @@ def _wrist(rng: np.random.Generator, deep: float) -> list[Crease]:
         wave = rng.normal(0, 0.012, 3)
         left, right = rng.uniform(-0.32, -0.1), rng.uniform(0.1, 0.32)
         points = ((left, y + wave[0]), (0.5 * (left + right), y + 0.03 + wave[1]), (right, y + wave[2]))
-        lines.append(Crease(_quiver(points, rng, 10), depth * deep * rng.uniform(0.4, 1), 0.008, (0.4, 0.4)))
+        lines.append(
+            Crease(_jittered_curve(points, rng, 10), depth * deep * rng.uniform(0.4, 1), 0.008, (0.4, 0.4))
+        )
     return lines

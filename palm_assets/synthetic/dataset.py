@@ -1,4 +1,4 @@
-"""Whole sets of drawn photos on disk, laid out exactly as the real sets of photographs are."""
+"""Synthetic data sets on disk, in the layouts of the real ones: 11k Hands on Kaggle and a Roboflow export."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from palm_assets.synthetic.worker_pool import run_job
 
 COLUMNS = ("id", "age", "gender", "skinColor", "accessories", "nailPolish", "aspectOfHand", "imageName",
            "irregularities")  # fmt: skip
-# Roboflow writes paths that are wrong from where the file lies; ours has them too.
+# Roboflow writes paths that are wrong relative to the file; ours are the same.
 _DATA_YAML = "train: ../train/images\nval: ../valid/images\ntest: ../test/images\n\nnc: 1\nnames: ['palm']\n"
 
 
@@ -35,12 +35,12 @@ def write_kaggle_hands(
         progress: called as ``progress(done, total)`` after each photo.
 
     Raises:
-        RequestError: a number that makes no sense.
+        RequestError: a number out of range.
         DiskFullError: no room left in ``folder``.
     """
     check_request(seed, size)
     if photos < 1:
-        raise RequestError("A set needs photos", where=f"photos={photos}", hint="Ask for at least 1.")
+        raise RequestError("The set has no photos", where=f"photos={photos}", hint="Ask for at least 1.")
     if not 1 <= people <= photos:
         where, hint = f"people={people}, photos={photos}", "Ask for at least 1 person and 1 photo of each."
         raise RequestError("The number of people does not fit the number of photos", where=where, hint=hint)
@@ -79,7 +79,7 @@ def write_yolo_export(
         progress: called as ``progress(done, total)`` after each photo.
 
     Raises:
-        RequestError: a number that makes no sense.
+        RequestError: a number out of range.
         DiskFullError: no room left in ``folder``.
     """
     check_request(seed, size)

@@ -1,4 +1,4 @@
-"""Light on a height field: what makes a drawn hand look round, and like a photograph."""
+"""Shading of the height field, the shadow on the table, and the exposure of the camera."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from palm_assets.synthetic.noise import blur, cut_noise
+from palm_assets.synthetic.noise import blur, sample_noise
 from palm_assets.synthetic.types import Colors, Image, Plane
 
 _CURVE_STEPS = 4096
@@ -35,7 +35,7 @@ class Light:
 
 
 def sample_light(rng: np.random.Generator) -> Light:
-    """A light at random: daylight to lamplight, from overhead to raking."""
+    """Sample a light: daylight to lamplight, from overhead to raking."""
     azimuth, height = rng.uniform(0, 2 * np.pi), np.deg2rad(rng.uniform(35, 68))
     toward = np.array([np.cos(azimuth) * np.cos(height), np.sin(azimuth) * np.cos(height), np.sin(height)])
     warm = float(np.clip(rng.normal(0.0, 0.055), -0.10, 0.15))
@@ -54,7 +54,7 @@ def sample_light(rng: np.random.Generator) -> Light:
 
 
 def shade(albedo: Colors, height: Plane, creases: Plane, gloss: Plane, unit: float, light: Light) -> Colors:
-    """Light the hand.
+    """Shade the hand: diffuse light with subsurface wrap, ambient occlusion and highlights.
 
     Args:
         albedo: color of the surface, linear RGB ``(3, H, W)``.
@@ -102,13 +102,13 @@ def cast_shadow(mask: Plane, unit: float, light: Light) -> Plane:
     return np.asarray(1 - light.shadow * np.maximum(wide, 0.7 * contact), np.float32)
 
 
-def develop(scene: Colors, rng: np.random.Generator) -> Image:
-    """Expose linear light to a picture as a small camera does: falloff, softness, sensor noise."""
+def expose(scene: Colors, rng: np.random.Generator) -> Image:
+    """Linear light to 8-bit sRGB as a small camera does: vignette, softness, sensor noise."""
     size = scene.shape[1]
     axis = np.linspace(-1, 1, size, dtype=np.float32) ** 2
     steps = _CURVE_STEPS * (1 - rng.uniform(0, 0.14) * (axis[None, :] + axis[:, None]).astype(np.float32))
     softness = float(rng.uniform(0.35, 0.75)) * size / 256
-    noise = cut_noise(rng, "grain", (size, size), size / 256) * np.float32(rng.uniform(0.3, 2.2))
+    noise = sample_noise(rng, "grain", (size, size), size / 256) * np.float32(rng.uniform(0.3, 2.2))
     planes = []
     for plane in scene:
         level = np.clip(plane * steps, 0, 2 * _CURVE_STEPS - 1).astype(np.int32)
@@ -119,7 +119,7 @@ def develop(scene: Colors, rng: np.random.Generator) -> Image:
 
 @lru_cache(maxsize=1)
 def _curve() -> npt.NDArray[np.float32]:
-    """Linear light (0 to 2, in steps) to the picture's 0 to 255: gamma 2, and highlights that roll off."""
+    """Linear light (0 to 2, in steps) to 0 to 255: gamma 2 with a highlight roll-off."""
     level = np.sqrt(np.arange(2 * _CURVE_STEPS, dtype=np.float32) / np.float32(_CURVE_STEPS))
     level = np.where(level > 0.85, 1 - 0.15 * np.exp((0.85 - level) / 0.15), level)
     return np.asarray(level * 255 + 0.5, np.float32)

@@ -1,4 +1,4 @@
-"""Who the hands belong to: traits that stay with a person from one photo to the next."""
+"""Synthetic people: traits that stay the same in all photos of a person."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Person:
         id: seven digits, unique within a seed (like the ids of 11k Hands).
         age: years, 18 to 75.
         gender: ``female`` or ``male``.
-        skin_color: the word that 11k Hands uses: ``very fair``, ``fair``, ``medium`` or ``dark``.
+        skin_color: the label that 11k Hands uses: ``very fair``, ``fair``, ``medium`` or ``dark``.
         monk_tone: tone on the Monk Skin Tone scale, 1 (lightest) to 10 (darkest).
         crease_seeds: seeds of the palm creases, (left, right); the two hands are alike, not equal.
-        finger_length: length of the fingers against the usual, about 0.9 to 1.12.
-        finger_width: width of the fingers against the usual, about 0.88 to 1.12.
-        palm_length: height of the palm against the usual, about 0.94 to 1.08.
+        finger_length: length of the fingers relative to the mean, about 0.9 to 1.12.
+        finger_width: width of the fingers relative to the mean, about 0.88 to 1.12.
+        palm_length: height of the palm relative to the mean, about 0.94 to 1.08.
         ring_length: extra length of the ring finger, hand units.
         crease_depth: how deep the creases are, about 0.6 to 1.3; grows with age.
         fate_line: whether the palm shows a fate line.
@@ -73,7 +73,7 @@ class Person:
 
 
 def sample_person(seed: int, number: int, *, stream: int = HANDS_STREAM) -> Person:
-    """The person with this number; depends on ``(seed, stream, number)`` alone.
+    """Sample the person with this number; depends on ``(seed, stream, number)`` alone.
 
     Args:
         seed: any integer of at least 0.

@@ -1,4 +1,4 @@
-"""How a hand is held before the camera in one photo."""
+"""Pose of a hand in front of the camera."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Pose:
     Attributes:
         aspect: ``palmar`` or ``dorsal``.
         side: ``left`` or ``right``.
-        tilt: rotation in the picture plane, degrees, 0 = fingers up, positive = clockwise.
-        scale: width of the palm over the size of the picture.
-        shift: where the middle of the palm is, as (x, y) fractions of the picture.
+        tilt: rotation in the image plane, degrees, 0 = fingers up, positive = clockwise.
+        scale: width of the palm over the side of the image.
+        shift: where the middle of the palm is, as (x, y) fractions of the image.
         spread: 0 = fingers together, 1 = wide apart.
         thumb: angle of the thumb away from the palm's axis, degrees.
         bends: flexion of each finger (index to little), radians at the first joint, 0 to about 0.35.
@@ -41,7 +41,7 @@ class Pose:
 
 
 def sample_pose(rng: np.random.Generator, aspect: Aspect, side: Side, max_tilt: float) -> Pose:
-    """A pose at random; the whole hand is mostly in the picture, the palm always nearly so."""
+    """Sample a pose: the palm is nearly always inside the image, the whole hand mostly."""
     spread = float(rng.choice([0.08, 0.55, 0.95]) + rng.uniform(-0.08, 0.08))
     curl = abs(rng.normal(0, 0.14)) if aspect == "palmar" else abs(rng.normal(0, 0.07))
     bends = np.clip(curl + rng.normal(0, 0.04, 4), 0, 0.36)

@@ -1,4 +1,4 @@
-"""From the geometry of a hand to a mask and a height field, from which light makes the picture."""
+"""From the geometry of a hand to a mask and a height field."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ _TENDONS = (((-0.31, 0.84), (-0.10, 0.12)), ((-0.11, 0.88), (-0.02, 0.12)), ((0.
 
 @dataclass(frozen=True)
 class Tube:
-    """A finger as pixels: where it is, and its own coordinates there.
+    """A finger as pixels: its window, and its own coordinates there.
 
     Attributes:
-        window: rows and columns of the picture that hold the finger.
+        window: rows and columns of the image that hold the finger.
         u: position along the axis, 0 root to 1 tip, ``(h, w)``.
         v: position across in local half widths, -1 to 1.
         cover: share of each pixel that the finger covers, 0 to 1.
@@ -58,12 +58,12 @@ class Tube:
 
 @dataclass(frozen=True)
 class Relief:
-    """The hand as planes over the picture.
+    """The hand as planes over the image.
 
     Attributes:
         mask: share of each pixel that is hand, 0 to 1.
         height: height field in pixels; meaningful where the mask is.
-        fingers: the four fingers, index to little; ``None`` where one lies outside the picture.
+        fingers: the four fingers, index to little; ``None`` where one lies outside the image.
         thumb: the thumb, or ``None``.
         swell: height of the mounds (negative: hollows), hand units.
     """
@@ -75,8 +75,8 @@ class Relief:
     swell: Plane
 
 
-def raise_hand(hand: Hand, aspect: Aspect, shape: Shape, veins: float) -> Relief:
-    """Lay fingers, thumb and palm over one another.
+def build_relief(hand: Hand, aspect: Aspect, shape: Shape, veins: float) -> Relief:
+    """Combine palm, fingers and thumb into one height field.
 
     Args:
         hand: the posed hand.
@@ -84,7 +84,7 @@ def raise_hand(hand: Hand, aspect: Aspect, shape: Shape, veins: float) -> Relief
         shape: rows and columns of the planes.
         veins: how far tendons stand out on the back of the hand, 0 to 1.
     """
-    flat = fill(hand.outline, shape)
+    flat = fill_polygon(hand.outline, shape)
     fingers = tuple(_tube(f, shape) for f in hand.fingers)
     thumb = _tube(hand.thumb, shape)
     mask = flat.copy()
@@ -106,7 +106,7 @@ def raise_hand(hand: Hand, aspect: Aspect, shape: Shape, veins: float) -> Relief
     return Relief(mask=mask, height=height, fingers=fingers, thumb=thumb, swell=swell)
 
 
-def fill(polygon: Points, shape: Shape) -> Plane:
+def fill_polygon(polygon: Points, shape: Shape) -> Plane:
     """An antialiased polygon, 0 to 1, of the given shape."""
     canvas = np.zeros(shape, np.uint8)
     cv2.fillPoly(canvas, [np.round(polygon * 16).astype(np.int32)], 255, cv2.LINE_AA, shift=4)
@@ -149,10 +149,10 @@ def _tube(finger: Finger, shape: Shape) -> Tube | None:
 
 
 def _along(finger: Finger, u: Plane) -> tuple[Plane, Plane, Plane]:
-    """What depends on the place along the axis alone, from fine tables, which is faster than computing it.
+    """Everything that depends on the position along the axis alone, by table look-up, for speed.
 
     Returns:
-        Half width and height of the axis in pixels, and how far the finger has grown out of the palm, 0 to 1.
+        Half width and height of the axis in pixels, and how far the finger has risen out of the palm, 0 to 1.
     """
     grid = np.linspace(-0.6, 1.2, 361)
     half = np.interp(grid, finger.stations, finger.widths)
@@ -167,7 +167,7 @@ def _along(finger: Finger, u: Plane) -> tuple[Plane, Plane, Plane]:
 
 
 def _mounds(hand: Hand, aspect: Aspect, shape: Shape, veins: float) -> Plane:
-    """Sum of soft mounds, computed on a sixth of the picture's side: nothing in it is finer."""
+    """Sum of Gaussian mounds, computed at a sixth of the resolution: it has no finer detail."""
     high, wide = max(4, shape[0] // 6), max(4, shape[1] // 6)
     back = np.linalg.inv(hand.turn)
     px = ((np.arange(wide) + 0.5) * (shape[1] / wide) - hand.origin[0])[None, :]

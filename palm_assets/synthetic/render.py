@@ -1,4 +1,4 @@
-"""One photograph of a hand, from a seed to pixels."""
+"""Renders one photograph of a hand from a seed."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy.typing as npt
 
 from palm_assets.errors import RequestError
 from palm_assets.synthetic.anatomy import Hand, build_hand, palm_box
-from palm_assets.synthetic.creases import engrave, finger_creases, knuckle_wrinkles, palm_creases
-from palm_assets.synthetic.light import Light, cast_shadow, develop, sample_light, shade
-from palm_assets.synthetic.noise import blur, cut_noise
+from palm_assets.synthetic.creases import finger_creases, knuckle_wrinkles, palm_creases, rasterize_creases
+from palm_assets.synthetic.light import Light, cast_shadow, expose, sample_light, shade
+from palm_assets.synthetic.noise import blur, sample_noise
 from palm_assets.synthetic.people import HANDS_STREAM, Person, sample_person
 from palm_assets.synthetic.pose import sample_pose
-from palm_assets.synthetic.relief import raise_hand
+from palm_assets.synthetic.relief import build_relief
 from palm_assets.synthetic.scene import render_background
 from palm_assets.synthetic.skin import paint_skin
 from palm_assets.synthetic.sleeve import render_sleeve
@@ -26,16 +26,16 @@ MIN_SIZE, MAX_SIZE = 32, 2048
 
 @dataclass(frozen=True)
 class SyntheticHand:
-    """A drawn photograph and what is known about it.
+    """A rendered photograph and its ground truth.
 
     Attributes:
         image: uint8 RGB ``(H, W, 3)``.
         palm_box: the palm from the wrist crease to the roots of the fingers, without them: xyxy pixels,
-            clipped to the picture. Also given for the back of a hand, where a detector should see no palm.
+            clipped to the image. Also given for the back of a hand, where a detector should find no palm.
         person: whose hand it is.
         aspect: ``palmar`` or ``dorsal``.
-        side: ``left`` or ``right`` as 11k Hands uses the words: with the fingers up, the thumb of a "left"
-            hand is on the picture's right, palmar and dorsal alike.
+        side: ``left`` or ``right`` as in 11k Hands: with the fingers up, the thumb of a "left"
+            hand is on the image's right, palmar and dorsal alike.
         mask: share of each pixel that is bare skin, float32 ``(H, W)``, 0 to 1.
     """
 
@@ -58,7 +58,7 @@ def render_hand(
     max_tilt: float = 35.0,
     stream: int = HANDS_STREAM,
 ) -> SyntheticHand:
-    """Draw photo ``index`` of the endless series that belongs to ``seed``.
+    """Render photo ``index`` of the infinite series of ``seed``.
 
     The same arguments give the same bytes, in any process and in any order.
 
@@ -77,28 +77,28 @@ def render_hand(
     """
     check_request(seed, size)
     if index < 0:
-        raise RequestError("A photo's number is negative", where=f"index={index}", hint="Count from 0.")
+        raise RequestError("The index is negative", where=f"index={index}", hint="Use 0 or more.")
     rng = np.random.default_rng([seed, stream, 11, index])
-    # Drawn even when given, so that a caller's choice changes nothing else in the picture.
+    # Sampled even when given, so that a caller's choice changes nothing else in the image.
     some_aspect: Aspect = "palmar" if rng.random() < 0.75 else "dorsal"
     some_side: Side = "left" if rng.random() < 0.5 else "right"
     aspect, side = aspect or some_aspect, side or some_side
     person = person or sample_person(seed, index // PHOTOS_PER_PERSON, stream=stream)
     hand = build_hand(person, sample_pose(rng, aspect, side, max_tilt), size)
-    image, mask = _photograph(person, hand, aspect, side, size, rng)
+    image, mask = _render_photo(person, hand, aspect, side, size, rng)
     return SyntheticHand(image, palm_box(hand, size), person, aspect, side, mask)
 
 
 def render_empty(seed: int, index: int, *, size: int, stream: int) -> npt.NDArray[np.uint8]:
-    """A photo of the same places without any hand, uint8 RGB ``(size, size, 3)``."""
+    """Render a photo of a background without a hand, uint8 RGB ``(size, size, 3)``."""
     rng = np.random.default_rng([seed, stream, 12, index])
     light = sample_light(rng)
     flat = light.room + light.lamp * np.float32(light.toward[2])
-    return develop(render_background(rng, size) * flat[:, None, None], rng)
+    return expose(render_background(rng, size) * flat[:, None, None], rng)
 
 
 def check_request(seed: int, size: int) -> None:
-    """Refuse a seed or a picture size that makes no sense.
+    """Check the seed and the image size.
 
     Raises:
         RequestError: a negative seed, or a size outside 32 to 2048.
@@ -106,18 +106,18 @@ def check_request(seed: int, size: int) -> None:
     if seed < 0:
         raise RequestError("The seed is negative", where=f"seed={seed}", hint="Use 0 or more.")
     if not MIN_SIZE <= size <= MAX_SIZE:
-        hint = f"Ask for {MIN_SIZE} to {MAX_SIZE} pixels."
-        raise RequestError("Pictures of this size are not drawn", where=f"size={size}", hint=hint)
+        hint = f"Use {MIN_SIZE} to {MAX_SIZE} pixels."
+        raise RequestError("The image size is out of range", where=f"size={size}", hint=hint)
 
 
-def _photograph(
+def _render_photo(
     person: Person, hand: Hand, aspect: Aspect, side: Side, size: int, rng: np.random.Generator
 ) -> tuple[npt.NDArray[np.uint8], Plane]:
-    """The picture, and the share of each pixel that is bare skin."""
+    """The image, and the share of each pixel that is bare skin."""
     light = sample_light(rng)
     window = hand.window(size)
-    near = hand.moved(-np.array([window[1].start, window[0].start]))
-    lit, bare_part, whole_part = _light_hand(person, near, aspect, side, window, size, light, rng)
+    near = hand.translated(-np.array([window[1].start, window[0].start]))
+    lit, bare_part, whole_part = _shade_hand(person, near, aspect, side, window, size, light, rng)
     bare, whole = np.zeros((2, size, size), np.float32)
     bare[window], whole[window] = bare_part, whole_part
     reached = cast_shadow(whole, hand.unit, light)
@@ -127,19 +127,19 @@ def _photograph(
         scene[c] *= light.room[c] * np.float32(0.4) + (light.room[c] * np.float32(0.6) + flat[c]) * reached
         behind = scene[c][window]
         behind += (lit[c] - behind) * whole_part
-    return develop(scene, rng), bare
+    return expose(scene, rng), bare
 
 
-def _light_hand(
+def _shade_hand(
     person: Person, hand: Hand, aspect: Aspect, side: Side, window: Window, size: int, light: Light,
     rng: np.random.Generator,
 ) -> tuple[Colors, Plane, Plane]:  # fmt: skip
-    """The part of the picture with the hand: its colors, the mask of bare skin, the mask with the sleeve."""
+    """The window that holds the hand: its colors, the mask of bare skin, the mask including the sleeve."""
     shape, scale = (window[0].stop - window[0].start, window[1].stop - window[1].start), size / 256
-    relief = raise_hand(hand, aspect, shape, veins=min(1.0, 0.2 + person.age / 80))
+    relief = build_relief(hand, aspect, shape, veins=min(1.0, 0.2 + person.age / 80))
     creases = _creases(person, hand, aspect, side, shape, rng)
-    rough = 0.0045 * cut_noise(rng, "middle", shape, scale)
-    rough += 0.0012 * cut_noise(rng, "fine", shape, scale)
+    rough = 0.0045 * sample_noise(rng, "middle", shape, scale)
+    rough += 0.0012 * sample_noise(rng, "fine", shape, scale)
     surface = paint_skin(person, aspect, relief, creases, hand.unit, scale, rng)
     height = np.asarray(relief.height + hand.unit * rough, np.float32)
     bare, whole = relief.mask, relief.mask
@@ -159,11 +159,11 @@ def _light_hand(
 def _creases(
     person: Person, hand: Hand, aspect: Aspect, side: Side, shape: Shape, rng: np.random.Generator
 ) -> Plane:
-    """Depth of all the lines that this side of the hand shows, 0 to 1."""
+    """Depth of all creases on this side of the hand, 0 to 1."""
     digits = (*hand.fingers, hand.thumb)
     if aspect == "dorsal":
         wrinkles = tuple(w for d in digits for w in knuckle_wrinkles(d, rng, 0.7 * person.crease_depth))
-        return engrave(hand, wrinkles, shape)
+        return rasterize_creases(hand, wrinkles, shape)
     lines = tuple(replace(c, path=hand.to_pixels(c.path)) for c in palm_creases(person, side))
     folds = tuple(f for d in digits for f in finger_creases(d, rng, person.crease_depth))
-    return engrave(hand, lines + folds, shape)
+    return rasterize_creases(hand, lines + folds, shape)

@@ -1,4 +1,4 @@
-"""What is behind the hand: a table, a sheet of paper, a cloth, a room."""
+"""Backgrounds: a table, a sheet of paper, a cloth, a room."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from palm_assets.synthetic.noise import Coarseness, cut_noise
+from palm_assets.synthetic.noise import Coarseness, sample_noise
 from palm_assets.synthetic.skin import linear
 from palm_assets.synthetic.types import Colors, Plane, Shape
 
 
 def render_background(rng: np.random.Generator, size: int) -> Colors:
-    """A background at random, linear RGB ``(3, size, size)``: nearly half of them plain."""
+    """Sample a background, linear RGB ``(3, size, size)``: nearly half of them plain."""
     makers: tuple[tuple[float, Callable[[np.random.Generator, int], Colors]], ...] = (
         (0.30, _white), (0.16, _gradient), (0.12, _paper), (0.14, _wood), (0.14, _cloth), (0.14, _clutter),
     )  # fmt: skip
@@ -22,15 +22,15 @@ def render_background(rng: np.random.Generator, size: int) -> Colors:
     return makers[pick][1](rng, size)
 
 
-def random_color(rng: np.random.Generator, saturation: float, value: tuple[float, float]) -> Colors:
-    """A color of any hue, linear RGB ``(3,)``."""
+def sample_color(rng: np.random.Generator, saturation: float, value: tuple[float, float]) -> Colors:
+    """Sample a color of any hue, linear RGB ``(3,)``."""
     rgb = colorsys.hsv_to_rgb(rng.random(), saturation * rng.random(), rng.uniform(*value))
     return linear(np.array(rgb) * 255)
 
 
 def _noise(rng: np.random.Generator, coarseness: Coarseness, size: int, stretch: Shape = (1, 1)) -> Plane:
-    """Noise over the whole picture."""
-    return cut_noise(rng, coarseness, (size, size), size / 256, stretch=stretch)
+    """Noise over the whole image."""
+    return sample_noise(rng, coarseness, (size, size), size / 256, stretch=stretch)
 
 
 def _ramp(rng: np.random.Generator, size: int) -> Plane:
@@ -53,7 +53,7 @@ def _white(rng: np.random.Generator, size: int) -> Colors:
 
 
 def _gradient(rng: np.random.Generator, size: int) -> Colors:
-    first, second = random_color(rng, 0.55, (0.2, 0.95)), random_color(rng, 0.35, (0.3, 0.95))
+    first, second = sample_color(rng, 0.55, (0.2, 0.95)), sample_color(rng, 0.35, (0.3, 0.95))
     ramp = _ramp(rng, size) * np.float32(rng.uniform(0.2, 1))
     return _mix(first, second, ramp)
 
@@ -85,7 +85,7 @@ def _wood(rng: np.random.Generator, size: int) -> Colors:
 
 
 def _cloth(rng: np.random.Generator, size: int) -> Colors:
-    base = random_color(rng, 0.8, (0.12, 0.95))
+    base = sample_color(rng, 0.8, (0.12, 0.95))
     axis = np.arange(size, dtype=np.float32) * np.float32(256 / size)
     pitch = np.float32(rng.uniform(1.1, 2.6))
     weave = np.sin(axis * pitch)[None, :] * np.sin(axis * pitch + 1)[:, None]
@@ -94,7 +94,7 @@ def _cloth(rng: np.random.Generator, size: int) -> Colors:
     level = 1 + np.float32(0.06) * weave + np.float32(rng.uniform(0.03, 0.16)) * folds + gx
     cloth = base[:, None, None] * level
     if rng.random() < 0.45:
-        other = random_color(rng, 0.7, (0.2, 0.95))
+        other = sample_color(rng, 0.7, (0.2, 0.95))
         angle, width = rng.uniform(0, np.pi), rng.uniform(0.08, 0.35)
         slope = (
             np.float32(width * np.cos(angle)) * axis[None, :]
@@ -107,10 +107,10 @@ def _cloth(rng: np.random.Generator, size: int) -> Colors:
 
 
 def _clutter(rng: np.random.Generator, size: int) -> Colors:
-    """A room out of focus: things of all sizes, a few of them lines, all blurred."""
+    """A room out of focus: blurred shapes of all sizes."""
     room = np.asarray(cv2.merge(list((_gradient if rng.random() < 0.6 else _wood)(rng, size))), np.float32)
     for _ in range(int(rng.integers(6, 22))):
-        color = random_color(rng, 0.65, (0.05, 0.95)).tolist()
+        color = sample_color(rng, 0.65, (0.05, 0.95)).tolist()
         center = (int(rng.integers(size)), int(rng.integers(size)))
         extent = (int(size * rng.uniform(0.03, 0.3)) + 1, int(size * rng.uniform(0.02, 0.25)) + 1)
         angle, kind = float(rng.uniform(0, 180)), int(rng.integers(3))

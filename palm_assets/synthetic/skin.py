@@ -1,11 +1,11 @@
-"""The color of skin, nails, polish and rings before any light falls on them."""
+"""Albedo of skin, nails, nail polish and rings."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-from palm_assets.synthetic.noise import blur, cut_noise
+from palm_assets.synthetic.noise import blur, sample_noise
 from palm_assets.synthetic.people import Person
 from palm_assets.synthetic.relief import Relief, Tube
 from palm_assets.synthetic.types import Aspect, Colors, Plane
@@ -21,7 +21,7 @@ _METALS = ((226, 190, 110), (210, 210, 214), (222, 170, 140))
 
 
 def linear(srgb: npt.ArrayLike) -> Colors:
-    """From sRGB 0 to 255 to linear light 0 to 1; gamma 2 is close enough and costs one product."""
+    """From sRGB 0 to 255 to linear light 0 to 1; approximated by gamma 2."""
     scaled = np.asarray(srgb, np.float32) / np.float32(255)
     return np.asarray(scaled * scaled, np.float32)
 
@@ -29,7 +29,7 @@ def linear(srgb: npt.ArrayLike) -> Colors:
 def skin_tone(person: Person, aspect: Aspect) -> Colors:
     """Mean skin color of a person's palm or back of the hand, linear RGB ``(3,)``."""
     base = linear((_PALM if aspect == "palmar" else _BACK)[person.monk_tone - 1])
-    # Undertone: with little blood in it the same tone looks golden, with much of it rosy.
+    # Undertone: little blood makes the same tone golden, much blood rosy.
     golden = 0.5 - person.flush
     return np.asarray(base * np.array([1.0, 1 + 0.06 * golden, 1 - 0.30 * golden]), np.float32)
 
@@ -43,7 +43,7 @@ def paint_skin(
     scale: float,
     rng: np.random.Generator,
 ) -> Colors:
-    """Skin over the whole picture, linear RGB ``(3, H, W)``; meaningful where the mask is.
+    """Albedo of the skin over the whole image, linear RGB ``(3, H, W)``; meaningful where the mask is.
 
     Args:
         person: whose skin.
@@ -51,15 +51,15 @@ def paint_skin(
         relief: the hand's planes.
         creases: depth of the creases, 0 to 1.
         unit: pixels a hand unit.
-        scale: size of the picture over 256 px.
+        scale: size of the image over 256 px.
         rng: mottling, polish, metal.
     """
     shape = relief.mask.shape
     dark = (person.monk_tone - 1) / 9
     red = _redness(person, aspect, relief, scale, rng)
     tint = (0.03, -0.08, -0.075)
-    pore = 1 + 0.018 * cut_noise(rng, "fine", shape, scale)
-    pore += 0.02 * cut_noise(rng, "middle", shape, scale)
+    pore = 1 + 0.018 * sample_noise(rng, "fine", shape, scale)
+    pore += 0.02 * sample_noise(rng, "middle", shape, scale)
     # Creases of dark palms carry pigment; those of fair ones are mostly shadow and a little red.
     bite = np.array([0.31, 0.45, 0.48]) * (1 + 0.35 * dark) * (1.0 if aspect == "palmar" else 0.7)
     fold = np.maximum(creases, 0.45 * blur(creases, 0.012 * unit))
@@ -75,9 +75,9 @@ def paint_skin(
 
 
 def _redness(person: Person, aspect: Aspect, relief: Relief, scale: float, rng: np.random.Generator) -> Plane:
-    """Where blood shows: fingertips, mounds, and blotches; about -1 to 2."""
+    """Redness from blood: fingertips, mounds and blotches; -0.5 to 1.8."""
     shape = relief.mask.shape
-    red = 0.55 * cut_noise(rng, "coarse", shape, scale) + 0.35 * cut_noise(rng, "middle", shape, scale)
+    red = 0.55 * sample_noise(rng, "coarse", shape, scale) + 0.35 * sample_noise(rng, "middle", shape, scale)
     red *= np.float32(0.6 + 0.7 * person.flush)
     red += np.float32(12 if aspect == "palmar" else 5) * np.clip(relief.swell, -0.05, 0.08)
     tips = np.float32(0.6 + 0.8 * person.flush if aspect == "palmar" else 0.5)
@@ -98,12 +98,12 @@ def _paint_back(person: Person, relief: Relief, skin: Colors, scale: float, rng:
         skin[:, *tube.window] *= 1 - spot * _column(0.16, 0.22, 0.22)
         _paint_nail(tube, skin, polish, turned=number == 4)
     if person.hairy > 0.3:
-        hair = np.clip(cut_noise(rng, "grain", relief.mask.shape, scale, stretch=(3, 1)) - 1.25, 0, 1)
+        hair = np.clip(sample_noise(rng, "grain", relief.mask.shape, scale, stretch=(3, 1)) - 1.25, 0, 1)
         skin *= 1 - np.float32(0.28 * person.hairy) * hair
 
 
 def _paint_nail(tube: Tube, skin: Colors, polish: Colors | None, *, turned: bool) -> None:
-    """One nail: a rounded plate with a pale moon, a free edge and a soft rim; the thumb's is seen askew."""
+    """One nail: a rounded plate with a pale moon, a free edge and a soft rim; the thumb's is turned."""
     middle = -0.30 if turned else 0.0
     x = (tube.v - np.float32(middle)) / np.float32(0.52 if turned else 0.64)
     y = (tube.u - np.float32(0.885)) / np.float32(0.082 if turned else 0.088)

@@ -1,4 +1,4 @@
-"""The few array and word types that the drawing modules share."""
+"""Array and literal types that the modules of this package share."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Shape: TypeAlias = tuple[int, int]
 """Rows and columns of a plane."""
 
 Window: TypeAlias = tuple[slice, slice]
-"""Rows and columns of a picture that hold something."""
+"""A rectangle of an image: rows and columns."""
 
 Points: TypeAlias = npt.NDArray[np.float64]
 """Positions ``(N, 2)``, x to the right, in hand units (y up) or pixels (y down)."""
 
 Image: TypeAlias = npt.NDArray[np.uint8]
-"""A picture, RGB, ``(H, W, 3)``."""
+"""An image, RGB, ``(H, W, 3)``."""

@@ -1,4 +1,4 @@
-"""The child process of ``crew``: draws every k-th photo of a job and prints one line of JSON for each."""
+"""The child process of ``worker_pool``: renders every k-th photo of a job, one line of JSON for each."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from palm_assets.synthetic.jobs import BoxesJob, HandsJob
 JOBS: dict[str, type[HandsJob] | type[BoxesJob]] = {"HandsJob": HandsJob, "BoxesJob": BoxesJob}
 
 
-def main(order: str) -> int:
-    """Carry out one order (see ``crew``).
+def main(argument: str) -> int:
+    """Render a share of a job's photos.
 
     Args:
-        order: JSON with the job's class, its fields, the first photo and the step to the next.
+        argument: JSON with the job's class, its fields, the first photo and the step to the next.
 
     Returns:
-        The exit status: 0, or 1 after a line ``{"errno": ..., "where": ...}`` where a file cannot be written.
+        The exit status: 0, or 1 after a line ``{"errno": ..., "where": ...}`` if a file cannot be written.
     """
-    told = json.loads(order)
-    job = JOBS[told["job"]](**told["fields"])
+    task = json.loads(argument)
+    job = JOBS[task["job"]](**task["fields"])
     cv2.setNumThreads(1)  # the processes share the cores already
     try:
-        for i in range(told["first"], job.count, told["step"]):
-            print(json.dumps({"i": i, "row": job.draw(i)}), flush=True)
+        for i in range(task["first"], job.count, task["step"]):
+            print(json.dumps({"i": i, "row": job.render(i)}), flush=True)
     except BrokenPipeError:
-        return 1  # the parent is gone: nobody wants the rest
+        return 1  # the parent has ended
     except OSError as error:
         print(json.dumps({"errno": error.errno, "where": str(error.filename)}), flush=True)
         return 1

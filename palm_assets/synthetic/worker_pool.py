@@ -1,7 +1,7 @@
-"""Several processes that draw one set together.
+"""Processes that render one data set together.
 
-Threads would share one interpreter lock, and a process pool would import the caller's main script again; a
-plain child process does neither. Each child draws every k-th photo and prints one line a photo.
+Threads would share one interpreter lock, and `multiprocessing` would import the caller's main script again; a
+plain child process does neither. Each child renders every k-th photo and prints one line per photo.
 """
 
 from __future__ import annotations
@@ -21,16 +21,15 @@ from typing import Any
 
 from palm_assets.errors import DiskFullError
 from palm_assets.progress import Progress, no_progress
+from palm_assets.runtime import usable_cores
 from palm_assets.synthetic.jobs import BoxesJob, HandsJob, Row
 
-"""Called as ``progress(done, total)`` after each photo."""
-
-# Below this a child's start (numpy and OpenCV, 0.3 s) costs more than it saves.
-_WORTH_CHILDREN = 60
-_MOST_CHILDREN = 16
-# One thread a child. And glibc is told to keep freed memory: every plane of a picture is just large enough
-# to be mapped and unmapped anew each time, a thousand page faults and a sixth of the time a photo.
-_THRIFT = {
+# For fewer photos the start of a child (numpy and OpenCV, 0.3 s) takes longer than it saves.
+MIN_PHOTOS_FOR_WORKERS = 60
+_MAX_WORKERS = 16
+# One thread per child. glibc keeps freed memory: every plane of an image is just large enough to be mapped
+# and unmapped each time, which costs a thousand page faults and a sixth of the time per photo.
+_CHILD_ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "MALLOC_MMAP_THRESHOLD_": "268435456",
@@ -40,89 +39,88 @@ _THRIFT = {
 
 
 def run_job(job: HandsJob | BoxesJob, progress: Progress = no_progress) -> list[Row]:
-    """Draw all photos of a job, on all cores where that pays.
+    """Render all photos of a job, on all cores if there are enough photos.
 
     Args:
-        job: what to draw.
-        progress: called after each photo.
+        job: what to render.
+        progress: called as ``progress(done, total)`` after each photo.
 
     Returns:
         The rows of the photos, in order.
 
     Raises:
-        DiskFullError: no room left; what was drawn so far stays on disk.
+        DiskFullError: the disk is full; the photos rendered so far stay on it.
         OSError: a file cannot be written for another reason.
     """
     rows: list[Row] = [[] for _ in range(job.count)]
-    drawing = _with_children(job) if job.count >= _WORTH_CHILDREN else _alone(job)
-    for done, (i, row) in enumerate(drawing, 1):
+    rendered = _in_workers(job) if job.count >= MIN_PHOTOS_FOR_WORKERS else _in_this_process(job)
+    for done, (i, row) in enumerate(rendered, 1):
         rows[i] = row
         progress(done, job.count)
     return rows
 
 
-def _alone(job: HandsJob | BoxesJob) -> Iterator[tuple[int, Row]]:
+def _in_this_process(job: HandsJob | BoxesJob) -> Iterator[tuple[int, Row]]:
     for i in range(job.count):
         try:
-            yield i, job.draw(i)
+            yield i, job.render(i)
         except OSError as error:
-            raise _refused(error.errno or 0, str(error.filename)) from error
+            raise _write_error(error.errno or 0, str(error.filename)) from error
 
 
-def _with_children(job: HandsJob | BoxesJob) -> Iterator[tuple[int, Row]]:
-    crew = min(len(os.sched_getaffinity(0)), _MOST_CHILDREN)
-    said: SimpleQueue[str | None] = SimpleQueue()
-    with _children(job, crew) as children:
-        for child in children:
-            Thread(target=_listen, args=(child, said), daemon=True).start()
-        at_work = crew
-        while at_work:
-            line = said.get()
+def _in_workers(job: HandsJob | BoxesJob) -> Iterator[tuple[int, Row]]:
+    lines: SimpleQueue[str | None] = SimpleQueue()  # None: one of the workers has ended
+    with _start_workers(job, min(usable_cores(), _MAX_WORKERS)) as workers:
+        for worker in workers:
+            Thread(target=_forward_lines, args=(worker, lines), daemon=True).start()
+        running = len(workers)
+        while running:
+            line = lines.get()
             if line is None:
-                at_work -= 1
+                running -= 1
                 continue
-            told: dict[str, Any] = json.loads(line)
-            if "errno" in told:
-                raise _refused(told["errno"], told["where"])
-            yield told["i"], told["row"]
-        for child in children:
-            if child.wait() != 0:
-                raise RuntimeError(f"a drawing process ended with status {child.returncode}")
+            message: dict[str, Any] = json.loads(line)
+            if "errno" in message:
+                raise _write_error(message["errno"], message["where"])
+            yield message["i"], message["row"]
+        for worker in workers:
+            if worker.wait() != 0:
+                raise RuntimeError(f"a rendering process ended with status {worker.returncode}")
 
 
 @contextmanager
-def _children(job: HandsJob | BoxesJob, crew: int) -> Iterator[list[subprocess.Popen[str]]]:
-    """Start the children; however the block ends, none of them outlives it."""
+def _start_workers(job: HandsJob | BoxesJob, count: int) -> Iterator[list[subprocess.Popen[str]]]:
+    """Start the workers; none of them outlives the block, however it ends."""
     root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-    environment = {**os.environ, **_THRIFT, "PYTHONPATH": path}
-    children: list[subprocess.Popen[str]] = []
+    environment = {**os.environ, **_CHILD_ENVIRONMENT, "PYTHONPATH": path}
+    workers: list[subprocess.Popen[str]] = []
     try:
-        for first in range(crew):
-            order = {"job": type(job).__name__, "fields": asdict(job), "first": first, "step": crew}
-            command = [sys.executable, "-m", "palm_assets.synthetic.worker", json.dumps(order)]
-            children.append(
+        for first in range(count):
+            task = {"job": type(job).__name__, "fields": asdict(job), "first": first, "step": count}
+            command = [sys.executable, "-m", "palm_assets.synthetic.worker", json.dumps(task)]
+            workers.append(
                 subprocess.Popen(
                     command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env=environment
                 )
             )
-        yield children
+        yield workers
     finally:
-        for child in children:
-            child.kill()
-            child.wait()
+        for worker in workers:
+            worker.kill()
+            worker.wait()
 
 
-def _listen(child: subprocess.Popen[str], said: SimpleQueue[str | None]) -> None:
-    assert child.stdout is not None
-    with child.stdout as lines:
-        for line in lines:
-            said.put(line)
-    said.put(None)
+def _forward_lines(worker: subprocess.Popen[str], lines: SimpleQueue[str | None]) -> None:
+    assert worker.stdout is not None
+    with worker.stdout as output:
+        for line in output:
+            lines.put(line)
+    lines.put(None)
 
 
-def _refused(number: int, where: str) -> Exception:
+def _write_error(number: int, where: str) -> Exception:
     if number in (errno.ENOSPC, errno.EDQUOT):
         hint = "Free some space and try again."
-        return DiskFullError("No room for the drawn photos", where=where, hint=hint)
+        return DiskFullError("No room for the synthetic photos", where=where, hint=hint)
     return OSError(number, os.strerror(number), where)

@@ -342,7 +342,7 @@ def cut_off_after(epochs: int, boxes: BoxSet, folder: Path) -> Path:
             folder,
             folder / "work",
             on_epoch=lambda epoch, _: done.append(epoch),
-            stopped=lambda: len(done) == epochs,
+            should_stop=lambda: len(done) == epochs,
         )
     assert not (folder / DETECTOR_FILE).exists()
     return folder / "work"

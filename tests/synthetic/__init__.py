@@ -1,1 +1,1 @@
-"""The drawer of hands."""
+"""Synthetic photographs of hands."""

@@ -14,8 +14,7 @@ import yaml
 from PIL import Image
 
 from palm_assets.errors import DiskFullError, RequestError
-from palm_assets.synthetic import sample_person, write_kaggle_hands, write_yolo_export
-from palm_assets.synthetic import worker_pool as crew
+from palm_assets.synthetic import sample_person, worker_pool, write_kaggle_hands, write_yolo_export
 from palm_assets.synthetic.jobs import BoxesJob, HandsJob
 
 PHOTOS, PEOPLE = 72, 9
@@ -86,8 +85,8 @@ def test_about_three_quarters_are_palmar(rows: list[dict[str, str]]) -> None:
 def test_the_bytes_depend_neither_on_the_number_of_photos_nor_on_the_number_of_processes(
     hands: Path, tmp_path: Path
 ) -> None:
-    assert PHOTOS >= crew._WORTH_CHILDREN > 20, (
-        "one of the two sets must be drawn alone, the other by children"
+    assert PHOTOS >= worker_pool.MIN_PHOTOS_FOR_WORKERS > 20, (
+        "one set must be rendered in this process, the other by workers"
     )
     write_kaggle_hands(tmp_path, photos=20, people=PEOPLE, seed=4, size=64)
     few, many = hashes(tmp_path), hashes(hands)
@@ -95,7 +94,7 @@ def test_the_bytes_depend_neither_on_the_number_of_photos_nor_on_the_number_of_p
     assert (hands / "HandInfo.csv").read_text().startswith((tmp_path / "HandInfo.csv").read_text())
 
 
-def test_drawing_a_set_again_changes_no_byte(boxes: Path, tmp_path: Path) -> None:
+def test_rendering_a_set_again_changes_no_byte(boxes: Path, tmp_path: Path) -> None:
     write_yolo_export(tmp_path, train=70, valid=12, test=10, seed=4, size=64)
     assert hashes(tmp_path) == hashes(boxes)
 
@@ -134,7 +133,7 @@ def test_splits_and_sets_share_no_photo(boxes: Path, hands: Path) -> None:
 
 
 def test_people_of_one_split_are_in_no_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    seen: dict[str, set[str]] = {}
+    people: dict[str, set[str]] = {}
     for split, spec in {"train": (30, 1, 1), "valid": (1, 30, 1), "test": (1, 1, 30)}.items():
         ids: set[str] = set()
 
@@ -150,15 +149,15 @@ def test_people_of_one_split_are_in_no_other(monkeypatch: pytest.MonkeyPatch, tm
         job = BoxesJob(str(tmp_path), *spec, seed=4, size=32)
         offset = {"train": 0, "valid": 1, "test": 2}[split]
         for i in range(offset, offset + 30):
-            job.draw(i)
-        seen[split] = ids
-    assert all(len(ids) >= 4 for ids in seen.values())
-    assert not seen["train"] & seen["valid"]
-    assert not seen["train"] & seen["test"]
-    assert not seen["valid"] & seen["test"]
+            job.render(i)
+        people[split] = ids
+    assert all(len(ids) >= 4 for ids in people.values())
+    assert not people["train"] & people["valid"]
+    assert not people["train"] & people["test"]
+    assert not people["valid"] & people["test"]
 
 
-@pytest.mark.parametrize("photos", [3, crew._WORTH_CHILDREN + 1])
+@pytest.mark.parametrize("photos", [3, worker_pool.MIN_PHOTOS_FOR_WORKERS + 1])
 def test_progress_counts_every_photo_once(tmp_path: Path, photos: int) -> None:
     calls: list[tuple[int, int]] = []
     write_kaggle_hands(
@@ -184,7 +183,7 @@ def test_progress_counts_every_photo_once(tmp_path: Path, photos: int) -> None:
         (5, 5, 64, -1),
     ],
 )
-def test_absurd_sets_of_hands_are_refused_before_anything_is_written(
+def test_sets_of_hands_out_of_range_are_refused_before_anything_is_written(
     tmp_path: Path, photos: int, people: int, size: int, seed: int
 ) -> None:
     with pytest.raises(RequestError):
@@ -199,7 +198,7 @@ def test_a_split_without_photos_is_refused(tmp_path: Path, counts: tuple[int, in
     assert not (tmp_path / "x").exists()
 
 
-@pytest.mark.parametrize("photos", [2, crew._WORTH_CHILDREN + 1])
+@pytest.mark.parametrize("photos", [2, worker_pool.MIN_PHOTOS_FOR_WORKERS + 1])
 def test_a_full_disk_is_a_typed_error(tmp_path: Path, photos: int) -> None:
     if not os.access("/dev/full", os.W_OK):
         pytest.skip("this machine has no /dev/full")
@@ -215,7 +214,7 @@ def test_a_full_disk_is_a_typed_error(tmp_path: Path, photos: int) -> None:
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "Hands" / "Hands" / "Hand_0000001.jpg").mkdir(parents=True)
     with pytest.raises(OSError, match="Hand_0000001") as caught:
-        write_kaggle_hands(tmp_path, photos=crew._WORTH_CHILDREN, people=1, seed=0, size=32)
+        write_kaggle_hands(tmp_path, photos=worker_pool.MIN_PHOTOS_FOR_WORKERS, people=1, seed=0, size=32)
     assert caught.value.errno == errno.EISDIR
 
 
@@ -223,7 +222,7 @@ def test_stopping_half_way_leaves_no_child_and_no_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     children = []
-    start = crew.subprocess.Popen
+    start = worker_pool.subprocess.Popen
 
     def remember(*args: object, **kwargs: object) -> object:
         children.append(start(*args, **kwargs))  # type: ignore[call-overload]
@@ -232,7 +231,7 @@ def test_stopping_half_way_leaves_no_child_and_no_table(
     def stop(done: int, total: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(crew.subprocess, "Popen", remember)
+    monkeypatch.setattr(worker_pool.subprocess, "Popen", remember)
     with pytest.raises(KeyboardInterrupt):
         write_kaggle_hands(tmp_path, photos=400, people=4, seed=0, size=64, progress=stop)
     assert children
@@ -241,9 +240,9 @@ def test_stopping_half_way_leaves_no_child_and_no_table(
     assert not (tmp_path / "HandInfo.csv").exists()
 
 
-def test_a_job_makes_the_same_photo_whoever_draws_it(tmp_path: Path, hands: Path) -> None:
+def test_a_job_makes_the_same_photo_in_any_process(tmp_path: Path, hands: Path) -> None:
     (tmp_path / "Hands" / "Hands").mkdir(parents=True)
-    row = HandsJob(str(tmp_path), PHOTOS, PEOPLE, 4, 64).draw(70)
+    row = HandsJob(str(tmp_path), PHOTOS, PEOPLE, 4, 64).render(70)
     name = str(row[7])
     assert (tmp_path / "Hands" / "Hands" / name).read_bytes() == (
         hands / "Hands" / "Hands" / name
