@@ -64,7 +64,3 @@ def main() -> None:
 
 for _command in (generate, evaluate, fid, status, releases, release, pack, import_published):
     main.add_command(_command)
-
-
-if __name__ == "__main__":
-    main(prog_name="palms")

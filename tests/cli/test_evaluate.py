@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from PIL import Image
 
-from palm_assets.cli import main
 from palm_assets.quality.config import ReferenceConfig
 from palm_assets.quality.reference import build_reference
 from palm_assets.quality.reference_files import save_reference
 from palm_assets.store.artifacts import Artifact, Store
-
-Publish = Callable[..., Artifact]
-
-
-@pytest.fixture
-def palms(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    monkeypatch.setenv("PALM_HOME", str(store.home))
-    return lambda *arguments: CliRunner().invoke(main, [str(argument) for argument in arguments])
+from tests.cli.conftest import Palms, Publish
 
 
 @pytest.fixture
-def judged(store: Store, publish_model: Publish) -> Artifact:
-    """A released model, and the statistics of noise that it was judged by."""
+def released(store: Store, publish_model: Publish) -> Artifact:
+    """A released model, with a reference of noise."""
     model = publish_model()
     noise = np.random.default_rng(0).integers(0, 256, (48, 3, 16, 16), np.uint8)
 
@@ -42,34 +32,30 @@ def judged(store: Store, publish_model: Publish) -> Artifact:
     return model
 
 
-def test_evaluate_tells_the_score_beside_the_real_floor(
-    palms: Callable[..., Result], judged: Artifact
-) -> None:
+def test_evaluate_prints_metrics_beside_the_real_floor(palms: Palms, released: Artifact) -> None:
     result = palms("evaluate")
     assert result.exit_code == 0, result.output
-    assert f"model {judged.version}" in result.output
+    assert f"model {released.version}" in result.output
     assert "Fréchet distance (efficientnet-lite0)" in result.output
     assert "real palms at n = 16" in result.output
     assert "FID" not in result.output
 
 
-def test_evaluate_answers_scripts_in_json(palms: Callable[..., Result], judged: Artifact) -> None:
-    figures = json.loads(palms("evaluate", "--count", 8, "--json").stdout)
-    assert figures["model"] == judged.version
-    assert figures["n"] == 8
-    assert figures["frechet"] > figures["frechet_floor"] > 0
+def test_evaluate_prints_json(palms: Palms, released: Artifact) -> None:
+    metrics = json.loads(palms("evaluate", "--count", 8, "--json").stdout)
+    assert metrics["model"] == released.version
+    assert metrics["n"] == 8
+    assert metrics["frechet"] > metrics["frechet_floor"] > 0
 
 
-def test_evaluate_without_statistics_says_how_to_get_them(
-    palms: Callable[..., Result], publish_model: Publish
-) -> None:
+def test_evaluate_without_a_reference_says_how_to_get_them(palms: Palms, publish_model: Publish) -> None:
     result = palms("evaluate", "--model", publish_model().version)
     assert result.exit_code == 1
     assert "make pipeline" in result.stderr
 
 
-def test_fid_scores_a_folder_and_the_zip_that_generate_makes(
-    palms: Callable[..., Result], judged: Artifact, tmp_path: Path
+def test_fid_of_a_folder_and_the_zip_that_generate_makes(
+    palms: Palms, released: Artifact, tmp_path: Path
 ) -> None:
     for out in (tmp_path / "palms.zip", tmp_path / "palms"):
         assert palms("generate", "--count", 6, "--seed", 1, "--out", out).exit_code == 0
@@ -80,7 +66,7 @@ def test_fid_scores_a_folder_and_the_zip_that_generate_makes(
 
 @pytest.mark.parametrize("name", ["palms.zip", "palms"])
 def test_fid_says_that_a_set_was_filtered(
-    palms: Callable[..., Result], judged: Artifact, tmp_path: Path, name: str
+    palms: Palms, released: Artifact, tmp_path: Path, name: str
 ) -> None:
     everything, chosen = tmp_path / "all" / name, tmp_path / "chosen" / name
     palms("generate", "--count", 4, "--seed", 1, "--out", everything)
@@ -91,9 +77,7 @@ def test_fid_says_that_a_set_was_filtered(
     assert "filtered: only" in palms("fid", chosen, "--against", everything).output
 
 
-def test_fid_against_itself_is_zero_and_against_others_is_not(
-    palms: Callable[..., Result], tmp_path: Path
-) -> None:
+def test_fid_against_itself_is_zero_and_against_others_is_not(palms: Palms, tmp_path: Path) -> None:
     for name, low, high in (("dark", 0, 100), ("light", 150, 256)):
         (tmp_path / name).mkdir()
         for i in range(6):
@@ -107,7 +91,7 @@ def test_fid_against_itself_is_zero_and_against_others_is_not(
     assert other["frechet"]["value"] > 1
 
 
-def test_fid_of_one_image_is_refused(palms: Callable[..., Result], judged: Artifact, tmp_path: Path) -> None:
+def test_fid_of_one_image_is_refused(palms: Palms, released: Artifact, tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     Image.new("RGB", (16, 16)).save(tmp_path / "one" / "a.png")
     result = palms("fid", tmp_path / "one")
@@ -115,9 +99,7 @@ def test_fid_of_one_image_is_refused(palms: Callable[..., Result], judged: Artif
     assert "at least 2 images" in result.stderr
 
 
-def test_fid_names_the_image_that_cannot_be_read(
-    palms: Callable[..., Result], judged: Artifact, tmp_path: Path
-) -> None:
+def test_fid_names_the_image_that_cannot_be_read(palms: Palms, released: Artifact, tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     Image.new("RGB", (16, 16)).save(tmp_path / "set" / "a.png")
     (tmp_path / "set" / "b.png").write_bytes(b"not an image")
@@ -126,7 +108,7 @@ def test_fid_names_the_image_that_cannot_be_read(
     assert "b.png" in result.stderr
 
 
-def test_fid_refuses_damaged_statistics(palms: Callable[..., Result], judged: Artifact, store: Store) -> None:
+def test_fid_refuses_damaged_statistics(palms: Palms, released: Artifact, store: Store) -> None:
     release = store.released()
     assert release is not None
     path = store.home / "reference" / release.reference / "statistics.npz"
@@ -136,7 +118,7 @@ def test_fid_refuses_damaged_statistics(palms: Callable[..., Result], judged: Ar
     assert "statistics.npz" in result.stderr
 
 
-def test_fid_takes_one_kind_of_reference_only(palms: Callable[..., Result], tmp_path: Path) -> None:
+def test_fid_takes_one_kind_of_reference_only(palms: Palms, tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     result = palms("fid", tmp_path / "a", "--against", tmp_path / "a", "--reference", "x")
     assert result.exit_code == 2
