@@ -1,16 +1,26 @@
-"""The "never imports" column of the house, proved in fresh interpreters."""
+"""Rules of the code base: who imports whom, what start-up costs, how long a file may be.
+
+The contracts in `pyproject.toml` say which package imports which; `lint-imports` checks them. Here is
+the proof that it fails when it should, and what only a fresh interpreter can show.
+"""
 
 from __future__ import annotations
 
-import ast
+import graphlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).parent.parent
+ROOMS = ("palm_assets", "pipelines", "app")
 IMPORT_SECONDS = 1.5
+MAX_MODULES = 6
+MAX_LINES = 400
+MAX_DOCUMENT_LINES = 300
 
 
 def modules_below(package: str) -> list[str]:
@@ -19,49 +29,97 @@ def modules_below(package: str) -> list[str]:
     return [name.removesuffix(".__init__") for name in names if not name.endswith("__main__")]
 
 
-def loaded_by(statements: str, roots: set[str]) -> set[str]:
-    """Which of these top-level packages are loaded in a fresh interpreter after some statements."""
-    tell = f"import sys\nprint('LOADED', *sorted({roots!r} & {{name.split('.')[0] for name in sys.modules}}))"
-    command = [sys.executable, "-c", f"{statements}\n{tell}"]
+def python(code: str) -> str:
+    """Standard output of a fresh interpreter."""
+    command = [sys.executable, "-c", code]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert run.returncode == 0, run.stderr[-3000:]
-    return set(run.stdout.split("LOADED")[-1].split())
+    return run.stdout
 
 
-def imports_of(module: str) -> set[str]:
-    """Top-level packages that a module names in an import statement anywhere, inside functions too."""
-    path = ROOT.joinpath(*module.split("."))
-    source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    found = set()
-    for node in ast.walk(ast.parse(source.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module.split(".")[0])
-    return found
+def loaded_by(statements: str, roots: set[str]) -> set[str]:
+    """Which of these top-level packages are loaded in a fresh interpreter after some statements."""
+    report = f"import sys\nprint('LOADED', *({roots!r} & {{name.split('.')[0] for name in sys.modules}}))"
+    return set(python(f"{statements}\n{report}").split("LOADED")[-1].split())
 
 
-def test_the_rooms_are_not_empty() -> None:
-    assert "palm_assets.store.artifacts" in modules_below("palm_assets")
-    assert "pipelines.definitions" in modules_below("pipelines")
-    assert modules_below("app")
+# Contracts
+
+
+def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [Path(sys.executable).parent / "lint-imports", "--no-cache", "--config", "pyproject.toml"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The three rooms and their contracts, to plant something in."""
+    for room in ROOMS:
+        shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__", "starter"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def test_the_contracts_are_kept(copy: Path) -> None:
+    result = lint_imports(copy)
+    assert result.returncode == 0, result.stdout
+    assert "0 broken" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "planted", "contract"),
+    [
+        ("palm_assets/errors.py", "import palm_assets.cli.main", "imports only those below it"),
+        ("palm_assets/store/artifacts.py", "from palm_assets.release import gate", "only those below it"),
+        (
+            "palm_assets/gan/config.py",
+            "def f():\n    import palm_assets.stages.worker",
+            "only those below it",
+        ),
+        ("palm_assets/crops/config.py", "import palm_assets.crops.extraction", "in a circle"),
+        ("palm_assets/crops/config.py", "import dagster", "neither Dagster nor Streamlit"),
+        ("palm_assets/stages/training_job.py", "import dagster_pipes", "neither Dagster nor Streamlit"),
+        ("palm_assets/cli/options.py", "import app.logs", "nor the other rooms"),
+        ("app/logs.py", "import pipelines.definitions", "page knows neither Dagster"),
+        ("pipelines/logs.py", "import streamlit", "pipelines know neither Streamlit"),
+        ("pipelines/resources.py", "import torch", "leave torch and Ultralytics to the library"),
+    ],
+)
+def test_a_planted_import_breaks_its_contract(copy: Path, module: str, planted: str, contract: str) -> None:
+    path = copy / module
+    path.write_text(path.read_text() + f"\n{planted}\n")
+    result = lint_imports(copy)
+    assert result.returncode == 1
+    broken = [line for line in result.stdout.splitlines() if line.endswith("BROKEN")]
+    assert any(contract in line for line in broken), result.stdout
+
+
+def test_a_package_outside_the_layers_breaks_the_contract(copy: Path) -> None:
+    (copy / "palm_assets" / "utils").mkdir()
+    (copy / "palm_assets" / "utils" / "__init__.py").touch()
+    result = lint_imports(copy)
+    assert result.returncode == 1
+    assert "palm_assets.utils" in result.stdout
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Imports inside functions and under TYPE_CHECKING count, but for those of the front door's types."""
+    graph = grimp.build_graph(*ROOMS, cache_dir=None)
+    imported = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    imported["palm_assets"] = set()
+    try:
+        graphlib.TopologicalSorter(imported).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+# Start-up
 
 
 def test_importing_the_whole_library_never_imports_dagster_or_streamlit() -> None:
     statements = "\n".join(f"import {module}" for module in modules_below("palm_assets"))
     foreign = {"dagster", "dagster_pipes", "streamlit", "pipelines", "app"}
     assert loaded_by(statements, foreign) <= {"dagster_pipes"}
-
-
-@pytest.mark.parametrize("module", modules_below("palm_assets"))
-def test_no_module_of_the_library_names_another_room(module: str) -> None:
-    allowed = {"dagster_pipes"} if module == "palm_assets.stages.worker" else set()
-    assert imports_of(module) & {"dagster", "dagster_pipes", "streamlit", "pipelines", "app"} <= allowed
-
-
-@pytest.mark.parametrize("module", modules_below("pipelines"))
-def test_no_module_of_the_pipelines_names_streamlit_or_the_app(module: str) -> None:
-    assert not imports_of(module) & {"streamlit", "app"}
 
 
 def test_the_definitions_import_neither_numpy_nor_torch_nor_ultralytics_nor_streamlit() -> None:
@@ -76,24 +134,43 @@ def test_the_definitions_are_imported_in_under_a_second_and_a_half() -> None:
     )
     times: list[float] = []
     while len(times) < 5 and not (len(times) >= 3 and min(times) < IMPORT_SECONDS):
-        run = subprocess.run(
-            [sys.executable, "-c", measure], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
-        )
-        times.append(float(run.stdout.split()[-1]))
+        times.append(float(python(measure).split()[-1]))
     assert min(times) < IMPORT_SECONDS, times
 
 
-@pytest.mark.parametrize("module", modules_below("app"))
-def test_no_module_of_the_page_names_dagster_or_the_pipelines(module: str) -> None:
-    assert not imports_of(module) & {"dagster", "dagster_pipes", "pipelines"}
-
-
 def test_importing_the_page_never_imports_dagster_or_the_pipelines() -> None:
-    entry_points = {"app.main", *(name for name in modules_below("app") if name.endswith("_page"))}  # scripts
-    statements = "\n".join(f"import {name}" for name in modules_below("app") if name not in entry_points)
+    statements = "\n".join(f"import {name}" for name in modules_below("app") if name not in page_scripts())
     assert loaded_by(statements, {"dagster", "dagster_pipes", "pipelines"}) == set()
 
 
 def test_the_form_of_the_page_is_shown_before_torch_is_imported() -> None:
     heavy = {"torch", "torchvision", "scipy", "cv2", "ultralytics"}
-    assert loaded_by("import app.palms_page", heavy) == set()
+    assert loaded_by("import app.views.palms", heavy) == set()
+
+
+def page_scripts() -> set[str]:
+    """Modules of the page that Streamlit runs as scripts: importing them shows a page."""
+    return {"app.main"}
+
+
+# Size
+
+
+def test_at_most_six_modules_lie_directly_in_the_library() -> None:
+    assert len(list((ROOT / "palm_assets").glob("*.py"))) <= MAX_MODULES
+
+
+def test_no_module_is_longer_than_400_lines() -> None:
+    folders = (*ROOMS, "benchmarks", "examples", "tests")
+    paths = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    assert too_long(paths, MAX_LINES) == {}
+
+
+def test_no_document_but_the_diary_of_experiments_is_longer_than_300_lines() -> None:
+    paths = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")]
+    assert too_long([path for path in paths if path.name != "experiments.md"], MAX_DOCUMENT_LINES) == {}
+
+
+def too_long(paths: list[Path], limit: int) -> dict[str, int]:
+    lines = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in paths}
+    return {name: count for name, count in lines.items() if count > limit}
