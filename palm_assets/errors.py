@@ -1,7 +1,7 @@
-"""Everything that the outside world can break, as errors a person can act on.
+"""Typed errors for bad input from outside: files, downloads, weights, checkpoints and requests.
 
-Each error says what was wrong, where, and what to do next. They are raised at the
-doors (files, network, weights, checkpoints, requests); inside, code trusts its types.
+Each error says what is wrong, where, and what to do about it. Input is checked once, where it enters; code
+behind that relies on its types.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Any
 
 
 class PalmError(Exception):
-    """Base of all errors that a person can do something about.
+    """Base class of all errors that a user can act on.
 
     Args:
-        what: what went wrong, one sentence, no trailing full stop.
+        what: what is wrong, one sentence without a final period.
         where: the file, folder, address or setting concerned.
         hint: what to do about it, one sentence.
     """
@@ -27,48 +27,48 @@ class PalmError(Exception):
         super().__init__(f"{what}{place}. {hint}")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Survive the way from another process, which ordinary pickling of keyword arguments does not."""
-        return _rebuilt, (type(self), self.what, self.where, self.hint)
+        """Pickle support, so that an error can cross processes: the default ignores keyword arguments."""
+        return _rebuild, (type(self), self.what, self.where, self.hint)
 
 
-def _rebuilt(kind: type[PalmError], what: str, where: str | None, hint: str) -> PalmError:
+def _rebuild(kind: type[PalmError], what: str, where: str | None, hint: str) -> PalmError:
     return kind(what, where=where, hint=hint)
 
 
 class SourceError(PalmError):
-    """A set of photographs cannot be had."""
+    """A set of photographs cannot be obtained."""
 
 
 class SourceNotFoundError(SourceError):
-    """The set or folder that was asked for does not exist."""
+    """The requested data set or folder does not exist."""
 
 
 class AccessRefusedError(SourceError):
-    """The set exists, but these credentials may not read it."""
+    """The data set exists, but these credentials do not give access to it."""
 
 
 class SourceUnreachableError(SourceError):
-    """The server did not answer, or answered that it is out of order."""
+    """The server did not answer, or reported an internal error."""
 
 
 class CorruptDownloadError(SourceError):
-    """What arrived is truncated, fails its checksum, or is not the archive it should be."""
+    """A download is truncated, fails its checksum, or is not the expected archive."""
 
 
 class UnsafeArchiveError(CorruptDownloadError):
-    """An archive member would be written outside the folder it is unpacked into."""
+    """A member of an archive would be written outside the target folder."""
 
 
 class DiskFullError(PalmError):
-    """No room left where the result has to be written."""
+    """There is no space left on the disk that a result is written to."""
 
 
 class DatasetError(PalmError):
-    """The photographs were read, but they do not make a usable set."""
+    """The photographs can be read, but are not a usable data set."""
 
 
 class PhotoError(PalmError):
-    """One photograph cannot be used; the message says why."""
+    """One photograph cannot be used."""
 
 
 class DetectorError(PalmError):
@@ -76,48 +76,48 @@ class DetectorError(PalmError):
 
 
 class ArtifactError(PalmError):
-    """Something in the artifact store cannot be used."""
+    """An artifact in the store cannot be used."""
 
 
 class ArtifactMissingError(ArtifactError):
-    """The artifact has not been made yet."""
+    """The artifact does not exist yet."""
 
 
 class NothingReleasedError(ArtifactMissingError):
-    """No model was ever released."""
+    """No model has been released."""
 
 
 class ArtifactCorruptError(ArtifactError):
-    """The artifact is there, but it is not what its manifest says."""
+    """The artifact exists, but does not match its manifest."""
 
 
 class CheckpointError(PalmError):
-    """A file of weights is not one that this program can run."""
+    """Model weights, or a saved training state, cannot be loaded."""
 
 
 class TrainingDivergedError(PalmError):
-    """The adversarial game broke down (non-finite loss or weights)."""
+    """Training diverged, and rollbacks did not help."""
 
 
 class RefusedError(PalmError):
-    """The gate does not let a candidate through; what is released stays."""
+    """A candidate is not released because it fails a check; the released model stays."""
 
 
 class QualityError(PalmError):
-    """A score cannot be computed from what was given."""
+    """A metric cannot be computed from the given images or features."""
 
 
 class ExtractorMismatchError(QualityError):
-    """Two figures or statistics come from different feature extractors."""
+    """Metrics or statistics of different feature extractors would be compared."""
 
 
 class WeightsUnavailableError(QualityError):
-    """The weights of a feature extractor are neither here nor downloadable."""
+    """The weights of a feature extractor are neither on disk nor downloadable."""
 
 
 class RequestError(PalmError):
-    """A person asked for something that makes no sense or is too much."""
+    """A request is invalid or too large."""
 
 
 class TrainingStoppedError(PalmError):
-    """Training was asked to stop before its end; its state is saved."""
+    """Training was stopped before its end; its state is saved."""

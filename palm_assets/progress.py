@@ -1,4 +1,4 @@
-"""What long work tells its caller, and asks it: progress, a progress bar, and whether to stop."""
+"""Callbacks of long-running work: progress and early stop; and a progress bar."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from collections.abc import Callable, Iterator
 from tqdm import tqdm
 
 Progress = Callable[[int, int], None]
-"""Called as `progress(done, total)`, at least at every change that a person would notice."""
+"""Called as `progress(done, total)`, often enough for a progress bar."""
 
 ShouldStop = Callable[[], bool]
-"""Asked now and then; True ends the work early."""
+"""Asked regularly; True ends the work early."""
 
 
 def no_progress(done: int, total: int) -> None:
-    """Show nothing."""
+    """Report nothing."""
 
 
 def never() -> bool:
-    """Do not stop."""
+    """Never stop."""
     return False
 
 
 @contextlib.contextmanager
 def progress_bar(label: str, unit: str = "it") -> Iterator[Progress]:
-    """A bar with rate and ETA on standard error; it stays out of sight for work under half a second."""
+    """A progress bar with rate and ETA on standard error, which appears after half a second."""
     with tqdm(desc=label, unit=unit, delay=0.5, mininterval=0.3, dynamic_ncols=True) as bar:
 
         def update(done: int, total: int) -> None:

@@ -1,4 +1,7 @@
-"""Process-wide settings: threads, memory, garbage collection. Entry points call `configure`, not imports."""
+"""Process-wide settings of threads, memory and garbage collection, and what the processor can do.
+
+Entry points call `configure`; importing a module changes no setting.
+"""
 
 from __future__ import annotations
 
@@ -6,32 +9,32 @@ import ctypes
 import gc
 import os
 
-TRIM_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -4, -8  # of glibc's malloc.h
-NEVER = 2**31 - 1
-# Dagster's import alone makes 150,000 objects that stay. With Python's usual thresholds the collector visits
-# them again and again, which costs a twelfth of the import.
-COLLECTION_THRESHOLDS = (100_000, 50, 100)
+TRIM_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -4, -8  # from glibc's malloc.h
+UNLIMITED = 2**31 - 1
+# Importing Dagster creates 150,000 permanent objects. With Python's default thresholds the garbage collector
+# traverses them repeatedly, which takes a twelfth of the import time.
+GC_THRESHOLDS = (100_000, 50, 100)
 
 
 def configure() -> None:
-    """Settle how this process computes; call it once, before torch is imported.
+    """Set environment variables and garbage collection; call it once, before torch is imported.
 
-    Variables that the environment sets already are left alone.
+    Variables that are already set in the environment keep their values.
     """
-    # By default OpenMP's threads spin while they wait for each other, and with anything else running on the
-    # machine they then mostly spin: three times slower on two shared cores.
+    # By default OpenMP threads spin while they wait for each other. If other programs run too, that takes
+    # most of the time: training is three times slower on two shared cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    os.environ.setdefault("MPLBACKEND", "Agg")  # no window: Ultralytics plots in workers and servers
-    gc.set_threshold(*COLLECTION_THRESHOLDS)
+    os.environ.setdefault("MPLBACKEND", "Agg")  # Ultralytics plots in processes without a display
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
 def usable_cores() -> int:
-    """Cores that this process may run on."""
+    """Number of cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def use_all_cores() -> None:
-    """Let torch use every core: importing Ultralytics limits it to one."""
+    """Let torch use all usable cores; importing Ultralytics limits it to one."""
     import torch
 
     torch.set_num_threads(usable_cores())
@@ -45,15 +48,15 @@ def computes_in_bfloat16() -> bool:
 
 
 def keep_freed_memory() -> None:
-    """Use freed memory again instead of giving it back, in large pages: where a process computes, then ends.
+    """Make glibc keep freed memory for reuse, and use large pages; for processes that compute and then end.
 
-    glibc gives the memory of a large tensor back to the system when it is freed, and the system hands out the
-    next one page by page, each an interruption: thousands for an image that Inception looks at. To be called
-    before there are tensors or threads. Where there is no glibc, or no Linux, it changes nothing.
+    By default glibc returns the memory of a large tensor to the system when it is freed, and each page of the
+    next tensor causes a page fault: thousands for one image in Inception. Call this function before there are
+    tensors or threads. Without glibc it does nothing.
     """
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # PyTorch then asks for pages of 2 MB
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # PyTorch then requests pages of 2 MB
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(TRIM_THRESHOLD, NEVER)
+        mallopt(TRIM_THRESHOLD, UNLIMITED)
         mallopt(MMAP_MAX, 0)
-        mallopt(ARENA_MAX, 1)  # the heaps of other threads are too small for what is large
+        mallopt(ARENA_MAX, 1)  # the heaps of other arenas are too small for large tensors

@@ -1,1 +1,1 @@
-"""The DCGAN: two networks, the game between them, and what is kept of it."""
+"""The DCGAN: networks, adversarial training, checkpoints, and sampling."""

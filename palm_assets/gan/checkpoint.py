@@ -1,4 +1,4 @@
-"""A model on disk: weights as safetensors, the network config, metrics, and a model card."""
+"""A model on disk: weights as safetensors, the network config, and metrics."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ CARD_FILE = "README.md"
 def save_networks(
     generator: Generator, discriminator: Discriminator, networks: NetworkConfig, folder: Path
 ) -> None:
-    """Write both networks and their shape."""
+    """Write the weights of both networks and their config into a folder."""
     for network, name in ((generator, GENERATOR_FILE), (discriminator, DISCRIMINATOR_FILE)):
         weights = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
         save_file(weights, folder / name)
-    shape = networks.model_dump_json(indent=2, include=set(NetworkConfig.model_fields))
-    (folder / CONFIG_FILE).write_text(shape + "\n")
+    config = networks.model_dump_json(indent=2, include=set(NetworkConfig.model_fields))
+    (folder / CONFIG_FILE).write_text(config + "\n")
 
 
 def load_networks(folder: Path) -> tuple[Generator, Discriminator, NetworkConfig]:
-    """Read what `save_networks` wrote, both networks in evaluation mode.
+    """Read what `save_networks` wrote; both networks are in evaluation mode.
 
     Raises:
-        CheckpointError: a file is missing, damaged, of another architecture, or holds weights that are not
-            finite.
+        CheckpointError: a file is missing or damaged, has another architecture, or holds weights that are
+            not finite.
     """
     try:
         networks = NetworkConfig.model_validate_json((folder / CONFIG_FILE).read_text())
     except (OSError, UnicodeDecodeError, ValidationError) as error:
-        raise _refused(folder / CONFIG_FILE, error) from error
+        raise _unusable(folder / CONFIG_FILE, error) from error
     generator, discriminator = Generator(networks), Discriminator(networks)
     _load(generator, folder / GENERATOR_FILE)
     _load(discriminator, folder / DISCRIMINATOR_FILE)
@@ -55,13 +55,13 @@ def load_networks(folder: Path) -> tuple[Generator, Discriminator, NetworkConfig
 
 
 def write_metrics(folder: Path, metrics: dict[str, Any], curves: Sequence[TrainingMetrics]) -> None:
-    """Write `metrics.json`: metrics of the finished model, and the training curves."""
+    """Write `metrics.json`: metrics of the trained model, and its training curves."""
     content = {**metrics, "curves": [asdict(row) for row in curves]}
     (folder / METRICS_FILE).write_text(json.dumps(content, indent=1) + "\n")
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:
-    """Read what `write_metrics` wrote; empty for a model that has none.
+    """Read what `write_metrics` wrote; empty for a model without metrics.
 
     Raises:
         CheckpointError: the file is damaged.
@@ -72,7 +72,7 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise _refused(path, error) from error
+        raise _unusable(path, error) from error
     return metrics
 
 
@@ -81,13 +81,13 @@ def _load(network: nn.Module, path: Path) -> None:
         weights = load_file(path)
         network.load_state_dict(weights)
     except (OSError, SafetensorError, RuntimeError) as error:
-        raise _refused(path, error) from error
+        raise _unusable(path, error) from error
     if not all(torch.isfinite(value).all() for value in weights.values()):
-        raise _refused(path, "it holds values that are not finite")
+        raise _unusable(path, "it holds values that are not finite")
 
 
-def _refused(path: Path, why: object) -> CheckpointError:
-    reason = str(why).splitlines()[0]
+def _unusable(path: Path, cause: object) -> CheckpointError:
+    reason = str(cause).splitlines()[0]
     return CheckpointError(
-        f"Not a model that can be run: {reason}", where=path, hint="Train or import the model again."
+        f"The model cannot be loaded: {reason}", where=path, hint="Train or import the model again."
     )

@@ -1,4 +1,4 @@
-"""Selects the checkpoint of a training run whose samples are nearest to the people held out."""
+"""Selects the checkpoint of a training run whose samples are closest to the held-out people."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ import numpy as np
 from palm_assets.gan.checkpoint import load_networks, save_networks
 from palm_assets.gan.networks import Discriminator, Generator
 from palm_assets.gan.sampler import PalmModel
-from palm_assets.quality.extractors.identity import ExtractorName
+from palm_assets.quality.extractors.registry import ExtractorName
 from palm_assets.quality.features import extract, load_extractor
 from palm_assets.quality.kid import kernel_distance
 from palm_assets.store.atomic import write_atomically
 
-EXTRACTOR: ExtractorName = "efficientnet-lite0"  # ships with its package, and is fast
+CHECKPOINTS_FILE = "checkpoints.json"
+EXTRACTOR: ExtractorName = "efficientnet-lite0"  # fast, and its weights come with its package
 SAMPLES = 500
 SEED = 4 * 10**9  # the same latents for every checkpoint, so that differences are due to the weights
-MIN_HELD_OUT = 8  # with fewer held-out crops a distance says nothing: then the last checkpoint is kept
+MIN_HELD_OUT = 8  # held-out crops; with fewer, distances mean nothing and the last checkpoint is kept
 
 
 @dataclass(frozen=True)
 class CheckpointRecord:
-    """How one checkpoint measured up.
+    """The measured quality of one checkpoint.
 
     Attributes:
-        images_seen: real images shown until then.
-        kernel_distance: on EfficientNet-Lite0 features, between its samples and the crops of held-out people;
-            NaN where too few are held out.
+        images_seen: real images shown until the checkpoint.
+        kernel_distance: kernel distance on EfficientNet-Lite0 features between its samples and the held-out
+            crops; NaN if too few are held out.
         kernel_distance_sd: standard deviation of that distance over random subsets.
     """
 
@@ -40,39 +41,44 @@ class CheckpointRecord:
 
 
 class CheckpointSelector:
-    """Keeps the best checkpoint so far in `folder`; a resumed run finds it there."""
+    """Keeps the best checkpoint so far in a folder, where a resumed run finds it.
+
+    Args:
+        holdout: crops of held-out people, uint8 RGB (N, 3, S, S).
+        folder: holds the weights of the best checkpoint, and the records of all of them.
+    """
 
     def __init__(self, holdout: np.ndarray, folder: Path) -> None:
         self._folder = folder
         self._extractor = load_extractor(EXTRACTOR) if len(holdout) >= MIN_HELD_OUT else None
         self._real = None if self._extractor is None else extract(self._extractor, holdout)
         self.checkpoints: list[CheckpointRecord] = []
-        notes = folder / "checkpoints.json"
-        if notes.is_file():
-            self.checkpoints = [CheckpointRecord(**row) for row in json.loads(notes.read_text())]
+        records = folder / CHECKPOINTS_FILE
+        if records.is_file():
+            self.checkpoints = [CheckpointRecord(**row) for row in json.loads(records.read_text())]
 
     @property
     def best(self) -> CheckpointRecord:
-        """The checkpoint that is kept."""
-        known = [row for row in self.checkpoints if np.isfinite(row.kernel_distance)]
-        return min(known, key=lambda row: row.kernel_distance) if known else self.checkpoints[-1]
+        """The checkpoint with the smallest kernel distance; the last one if none has a distance."""
+        measured = [row for row in self.checkpoints if np.isfinite(row.kernel_distance)]
+        return min(measured, key=lambda row: row.kernel_distance) if measured else self.checkpoints[-1]
 
     def consider(self, model: PalmModel, images_seen: int) -> CheckpointRecord:
-        """Measure a checkpoint, and keep it if none was better."""
+        """Measure a checkpoint, and keep its weights if it is the best so far."""
         record = self._measure(model, images_seen)
-        # A run rolled back, or resumed from an older state, passes the same point again.
+        # A run that was rolled back or resumed reaches the same checkpoint again.
         self.checkpoints = [row for row in self.checkpoints if row.images_seen != images_seen] + [record]
         if self.best is record:
             self._keep(model, images_seen)
         rows = [asdict(row) for row in self.checkpoints]
-        write_atomically(self._folder / "checkpoints.json", json.dumps(rows).encode())
-        for kept in self._folder.glob("at-*"):
-            if kept.name != f"at-{self.best.images_seen}":
-                shutil.rmtree(kept, ignore_errors=True)
+        write_atomically(self._folder / CHECKPOINTS_FILE, json.dumps(rows).encode())
+        for weights in self._folder.glob("at-*"):
+            if weights.name != f"at-{self.best.images_seen}":
+                shutil.rmtree(weights, ignore_errors=True)
         return record
 
     def networks(self) -> tuple[Generator, Discriminator]:
-        """The networks of the kept checkpoint.
+        """The networks of the best checkpoint.
 
         Raises:
             CheckpointError: its files are damaged.
@@ -83,11 +89,11 @@ class CheckpointSelector:
     def _measure(self, model: PalmModel, images_seen: int) -> CheckpointRecord:
         if self._extractor is None or self._real is None:
             return CheckpointRecord(images_seen, float("nan"), float("nan"))
-        images = model.generate(model.latents(SEED, range(SAMPLES)))
+        images = model.sample(SAMPLES, seed=SEED)
         features = extract(self._extractor, images)
         name, digest = self._extractor.identity
-        found = kernel_distance(features, self._real, extractor=name, digest=digest)
-        return CheckpointRecord(images_seen, found.value, found.sd)
+        distance = kernel_distance(features, self._real, extractor=name, digest=digest)
+        return CheckpointRecord(images_seen, distance.value, distance.sd)
 
     def _keep(self, model: PalmModel, images_seen: int) -> None:
         target = self._folder / f"at-{images_seen}"

@@ -1,4 +1,4 @@
-"""Configuration of the DCGAN: one model for the networks, one for the whole recipe."""
+"""Configuration of the DCGAN: `NetworkConfig` for the architecture, `GanConfig` for the whole recipe."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-MAX_SEED = 2**53  # what JSON, JavaScript and a link carry without loss
+MAX_SEED = 2**53  # JSON and JavaScript represent every integer up to this exactly
 AUGMENTATIONS = ("color", "rotation", "translation", "cutout")
 
 
 class NetworkConfig(BaseModel):
-    """The shape of both networks (Radford et al. 2015, arXiv:1511.06434).
+    """Architecture of both networks (Radford et al. 2015, arXiv:1511.06434).
 
-    The generator starts at 4x4 and doubles its side until `image_size`; the discriminator halves it down to
-    `discriminator_bottom`. The layer next to the image has `*_width` channels, and each step away from it
-    has twice as many, up to `max_width`.
+    The generator starts from a 4x4 feature map and doubles its side up to `image_size`; the discriminator
+    halves it down to `discriminator_bottom`. The layer next to the image has `*_width` channels; the number
+    doubles with each layer away from it, up to `max_width`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -38,7 +38,10 @@ class NetworkConfig(BaseModel):
         description="padding of generator feature maps of 32 px and larger",
     )
     output_smoothing: float = Field(
-        0, ge=0, le=0.25, description="low-pass on sampled images: weight of each neighboring pixel; 0 is off"
+        0,
+        ge=0,
+        le=0.25,
+        description="low-pass on generated images: weight of each neighboring pixel; 0 is off",
     )
     discriminator_bottom: int = Field(
         4, ge=4, le=8, multiple_of=4, description="side of the discriminator's last feature map in pixels"
@@ -70,7 +73,7 @@ PUBLISHED_NETWORKS = NetworkConfig(
 
 
 class GanConfig(NetworkConfig):
-    """The recipe: the networks' shape and how they are trained."""
+    """The recipe: the architecture of both networks, and how they are trained."""
 
     start: str = Field(
         "scratch",
@@ -107,7 +110,7 @@ class GanConfig(NetworkConfig):
         0.4,
         ge=0,
         le=1,
-        description="strength of the color augmentation; with more, skin tones are not learnt",
+        description="strength of the color augmentation; at higher strength, skin tones are not learned",
     )
     augment_target: float = Field(
         0,
@@ -139,10 +142,11 @@ class GanConfig(NetworkConfig):
     save_minutes: float = Field(2, gt=0, description="minutes between saves of the resumable state")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to train; auto prefers CUDA")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="of the convolutions; auto is bfloat16 where the hardware computes in it"
+        "auto",
+        description="precision of the convolutions; auto is bfloat16 where the hardware supports it natively",
     )
 
-    # Dagster's launchpad knows lists of text only, so the choice is checked here.
+    # A list of literals has no form in Dagster's launchpad, a list of strings has: so they are checked here.
     @field_validator("augment")
     @classmethod
     def _augmentations_are_known(cls, augment: list[str]) -> list[str]:
@@ -151,5 +155,5 @@ class GanConfig(NetworkConfig):
         return augment
 
     def networks(self) -> NetworkConfig:
-        """The part that describes the networks alone."""
+        """The architecture alone, without the recipe."""
         return NetworkConfig(**{name: getattr(self, name) for name in NetworkConfig.model_fields})

@@ -13,17 +13,17 @@ from torch import Tensor
 
 Function = Callable[[Sequence[Tensor], bool], Tensor]
 
-WARMUP_CALLS = 3  # in which cuDNN chooses its convolutions and the optimizers allocate their moments
+WARMUP_CALLS = 3  # cuDNN chooses its algorithms, and the optimizers allocate their moments
 
 
 class CudaGraphRunner:
-    """Calls a function three times, then captures it as a CUDA graph and replays that.
+    """Calls a function; from the fourth call on, replays it as a CUDA graph.
 
     Args:
-        function: computes on the GPU alone: it samples no random numbers, reads no value back, and copies
+        function: runs on the GPU alone: it generates no random numbers, reads no value back, and copies
             nothing from the host. Its arguments are tensors, always of the same shapes, and a flag; each
-            value of the flag has a graph of its own. What the function changes in place, a replay changes,
-            too; any other value it reads (a learning rate, for example) stays as it was at capture.
+            value of the flag has a graph of its own. A replay repeats what the function changes in place;
+            any other value that it reads (a learning rate, for example) stays as it was at capture.
     """
 
     def __init__(self, function: Function) -> None:
@@ -32,14 +32,14 @@ class CudaGraphRunner:
         self._inputs: list[Tensor] = []
         self._graphs: dict[bool, tuple[torch.cuda.CUDAGraph, Tensor]] = {}
         self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        self._memory = torch.cuda.graph_pool_handle()  # shared: graphs are replayed one after the other
+        self._memory = torch.cuda.graph_pool_handle()  # shared, as graphs are replayed one after another
 
     def __call__(self, inputs: Sequence[Tensor], flag: bool) -> Tensor:
-        """What the function returns; `inputs` may be on the host."""
+        """The result of the function; `inputs` may be on the host."""
         if not self._inputs:
-            self._inputs = [torch.empty_like(given, device="cuda") for given in inputs]
-        for place, given in zip(self._inputs, inputs, strict=True):
-            place.copy_(given if given.is_cuda else given.pin_memory(), non_blocking=True)
+            self._inputs = [torch.empty_like(value, device="cuda") for value in inputs]
+        for buffer, value in zip(self._inputs, inputs, strict=True):
+            buffer.copy_(value if value.is_cuda else value.pin_memory(), non_blocking=True)
         if self._calls[flag] < WARMUP_CALLS:
             self._calls[flag] += 1
             return self._warm_up(flag)
@@ -47,15 +47,15 @@ class CudaGraphRunner:
             self._graphs[flag] = self._capture(flag)
         graph, result = self._graphs[flag]
         graph.replay()
-        return result.clone()  # the next replay writes to the same place
+        return result.clone()  # the next replay overwrites it
 
     def reset(self) -> None:
-        """Capture again at the next call: a value that the function reads has changed."""
+        """Capture again at the next call, because a value that the function reads has changed."""
         self._graphs.clear()
-        self._memory = torch.cuda.graph_pool_handle()  # the other pool went with its graphs
+        self._memory = torch.cuda.graph_pool_handle()  # the old pool was freed with its graphs
 
     def _warm_up(self, flag: bool) -> Tensor:
-        """A plain call, on the stream on which the function will be captured."""
+        """An ordinary call, on the stream on which the function will be captured."""
         current = torch.cuda.current_stream()
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):

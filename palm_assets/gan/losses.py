@@ -10,8 +10,9 @@ from torch import Tensor
 def discriminator_loss(kind: str, real: Tensor, fake: Tensor) -> Tensor:
     """The discriminator's loss for logits (N,) of real and of generated images.
 
-    `softplus`: non-saturating (Goodfellow 2014). `hinge`: Lim & Ye 2017. `relativistic`: pairs of logits,
-    whose absolute height means nothing (Jolicoeur-Martineau 2018; R3GAN, Huang et al. 2024).
+    `softplus`: non-saturating (Goodfellow et al. 2014, arXiv:1406.2661). `hinge`: Lim & Ye 2017
+    (arXiv:1705.02894). `relativistic`: on differences of paired logits, so their absolute level is arbitrary
+    (Jolicoeur-Martineau 2018, arXiv:1807.00734; R3GAN: Huang et al. 2024, arXiv:2501.05441).
     """
     if kind == "hinge":
         return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
@@ -21,7 +22,7 @@ def discriminator_loss(kind: str, real: Tensor, fake: Tensor) -> Tensor:
 
 
 def generator_loss(kind: str, fake: Tensor, real: Tensor | None) -> Tensor:
-    """The generator's loss; only `relativistic` needs the logits of real images."""
+    """The generator's loss for logits (N,); only `relativistic` needs those of real images."""
     if kind == "hinge":
         return -fake.mean()
     if kind == "relativistic":
@@ -31,19 +32,19 @@ def generator_loss(kind: str, fake: Tensor, real: Tensor | None) -> Tensor:
 
 
 def overfitting_heuristic(kind: str, real: Tensor, fake: Tensor) -> Tensor:
-    """ADA's overfitting heuristic r_t, in [-1, 1]: how certain the discriminator is of real images.
+    """ADA's overfitting heuristic r_t, in [-1, 1]: mean sign of the logits of real images.
 
-    The mean sign of their logits (Karras et al. 2020, arXiv:2006.06676, section 3.1); for `relativistic`,
-    whose logits have no zero, of their lead over the fakes.
+    Karras et al. 2020 (arXiv:2006.06676, section 3.1). For `relativistic`, whose logits have no fixed zero,
+    the mean sign of their difference from those of generated images.
     """
     return (real - fake if kind == "relativistic" else real).sign().mean()
 
 
 def gradient_penalty(logits: Tensor, images: Tensor) -> Tensor:
-    """Half the mean squared gradient of the logits by the images: R1 on real images, R2 on generated ones.
+    """Half the mean squared norm of the gradient of the logits with respect to the images.
 
-    Mescheder et al. 2018 (arXiv:1801.04406). `images` (N, 3, S, S) must require gradients and have led to
-    `logits` (N,).
+    It is R1 on real images and R2 on generated ones (Mescheder et al. 2018, arXiv:1801.04406). `images`
+    (N, 3, S, S) must require gradients, and `logits` (N,) must have been computed from them.
     """
     (gradients,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
     return gradients.square().sum((1, 2, 3)).mean() / 2

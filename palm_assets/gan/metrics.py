@@ -1,4 +1,4 @@
-"""What a training run reports while it trains."""
+"""Metrics that a training run reports while it trains."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class TrainingMetrics:
         loss_g: loss of the generator.
         logit_real: the discriminator's logit of real images.
         logit_fake: the discriminator's logit of generated images.
-        images_per_second: real images shown.
+        images_per_second: real images shown per second.
         augment_probability: probability of each kind of augmentation for each image.
     """
 

@@ -15,11 +15,20 @@ def write_model_card(
     folder: Path,
     crops: Artifact,
     config: GanConfig,
-    kept: CheckpointRecord,
+    best: CheckpointRecord,
     score: CalibrationReport,
     start: Artifact | None = None,
 ) -> None:
-    """Write the card beside the weights; `start` is the model that training started from, if any."""
+    """Write the model card beside the weights.
+
+    Args:
+        folder: folder of the model.
+        crops: the crops that it was trained on.
+        config: its recipe.
+        best: the checkpoint whose weights it has.
+        score: evaluation of its calibrated score.
+        start: the model that training started from, if any.
+    """
     facts = crops.facts
     warning = (
         " **It says little here:** the discriminator can hardly tell them apart." if score.says_little else ""
@@ -39,7 +48,7 @@ def write_model_card(
 - **Skin tones of the photographs, from their metadata:** {skin}. A tone
   that is rare there is rare here, and looks worse.
 - **Recipe:**{started} {config.loss} loss, batch {config.batch}, {config.kimg:g} thousand images.
-  Of its checkpoints, the one at {kept.images_seen / 1000:g} thousand images was nearest to the people held
+  Of its checkpoints, the one at {best.images_seen / 1000:g} thousand images was nearest to the people held
   out. Augmentation: {", ".join(config.augment) or "none"}; seed {config.seed}. The full configuration is in
   `manifest.json`.
 - **The score of an image** is the calibrated probability that it is a photograph, at 50:50 odds: a

@@ -13,16 +13,16 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from palm_assets.gan.config import NetworkConfig
 
-GENERATOR_BOTTOM = 4
+GENERATOR_BOTTOM = 4  # side of the first feature map
 BLACK = -1.0
-REPLICATE_FROM = (
-    32  # pixels; smaller maps are nearly all padding_mode, and a trained model is used to its zeros
-)
-GRADIENT_BEYOND = 0.1
+# Side of a feature map in pixels. Smaller maps are mostly border, and models trained with zero padding depend
+# on the zeros there.
+REPLICATE_FROM = 32
+CLIPPED_SLOPE = 0.1
 
 
 class Generator(nn.Module):
-    """Latent vectors (N, latent) to images (N, 3, S, S) in [-1, 1], by transposed convolutions only."""
+    """Maps latent vectors (N, latent) to images (N, 3, S, S) in [-1, 1], by transposed convolutions only."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -42,11 +42,11 @@ class Generator(nn.Module):
         self.latent = config.latent
         self.output_smoothing = config.output_smoothing
         self.main = nn.Sequential(*layers)
-        self.apply(_initialize)
+        self.apply(_initialize_dcgan)
 
     def forward(self, latents: Tensor) -> Tensor:
-        """Images for latents."""
-        # In bfloat16 tanh is exactly 1 from 3.4 on, its gradient 0: a pixel white by mistake would stay so.
+        """Images of latent vectors."""
+        # Not in bfloat16: there tanh is exactly 1 from 3.4 on, its gradient 0, and a white pixel stays white.
         images: Tensor = self.main[-1](self.pre_activation(latents).float())
         return images
 
@@ -56,81 +56,86 @@ class Generator(nn.Module):
         return images
 
     @torch.no_grad()
-    def even_out(self) -> None:
-        """Make each transposed convolution add up to the same in the four output pixels of an input pixel.
+    def remove_checkerboard(self) -> None:
+        """Project the upsampling weights onto the nearest ones without checkerboard; call after each step.
 
-        A flat map then stays flat; otherwise skin and background show a faint checkerboard (Odena 2016,
-        doi:10.23915/distill.00003). Projects onto the nearest such weights, so call it after each step.
+        The weights that reach each of the four subpixels then have the same sum, so a flat map stays flat.
+        Otherwise skin and background show a faint checkerboard (Odena et al. 2016,
+        doi:10.23915/distill.00003).
         """
         for layer in self.main:
             if isinstance(layer, UpsampleConv):
-                # Of the four taps along a side, every other one reaches the same pixel.
+                # Along each axis, every other of the four taps reaches the same subpixel.
                 taps = layer.weight.reshape(*layer.weight.shape[:2], 2, 2, 2, 2)
                 sums = taps.sum((2, 4), keepdim=True)
                 excess = (sums - sums.mean((3, 5), keepdim=True)) / 4
                 layer.weight.sub_(excess.expand_as(taps).reshape(layer.weight.shape))
 
 
-def smooth_output(images: Tensor, share: float) -> Tensor:
-    """Low-pass of images (N, 3, S, S): each pixel takes the weight `share` of each neighbor; 0 is off.
+def smooth_output(images: Tensor, weight: float) -> Tensor:
+    """Low-pass filter for images (N, 3, S, S); the kernel is (w, 1 - 2w, w) along each axis, w = `weight`.
 
-    Transposed convolutions put more power into the finest detail than photographs reduced to this size have:
-    at the shortest periods several times as much. The border is replicated. Used for sampling, not in
-    training: a generator that is smoothed while it trains learns to sharpen in return.
+    Transposed convolutions put more power into the finest detail than photographs of this size have, several
+    times as much at the shortest periods. The border is replicated. For sampling only: a generator trained
+    with the filter learns to compensate for it by sharpening.
     """
-    if share == 0:
+    if weight == 0:
         return images
-    framed = F.pad(images, (1, 1, 1, 1), mode="replicate")
-    rows = framed[:, :, 1:-1] * (1 - 2 * share) + (framed[:, :, :-2] + framed[:, :, 2:]) * share
-    return rows[..., 1:-1] * (1 - 2 * share) + (rows[..., :-2] + rows[..., 2:]) * share
+    padded = F.pad(images, (1, 1, 1, 1), mode="replicate")
+    rows = padded[:, :, 1:-1] * (1 - 2 * weight) + (padded[:, :, :-2] + padded[:, :, 2:]) * weight
+    return rows[..., 1:-1] * (1 - 2 * weight) + (rows[..., :-2] + rows[..., 2:]) * weight
 
 
 class UpsampleConv(nn.ConvTranspose2d):
-    """A transposed convolution 4x4 with stride 2: maps (N, C, s, s) to (N, D, 2s, 2s).
+    """A transposed convolution 4x4 with stride 2: (N, C, s, s) to (N, D, 2s, 2s).
 
-    Zero padding leaves the outermost pixels with half of the taps, which shows as rows of dots along the
-    border of an image; `replicate` padding keeps flat areas flat up to the border.
+    With zero padding, fewer taps reach the outermost pixels, which shows as rows of dots along the border of
+    an image; `replicate` padding keeps flat areas flat up to the border.
     """
 
     def __init__(self, inner: int, outer: int, edge_padding: Literal["zeros", "replicate"]) -> None:
         super().__init__(inner, outer, 4, 2, 1 if edge_padding == "zeros" else 3, bias=False)
-        # Not `padding_mode`: PyTorch's own attribute of that name knows only zeros here.
+        # Not named `padding_mode`: nn.ConvTranspose2d has that attribute and accepts only zeros.
         self.edge_padding: Literal["zeros", "replicate"] = edge_padding
 
     def forward(self, maps: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """Maps of twice the side."""
+        """Feature maps of twice the side."""
         if self.edge_padding == "replicate":
             maps = F.pad(maps, (1, 1, 1, 1), mode="replicate")
         return super().forward(maps, output_size)
 
 
 class Smoothstep(nn.Module):
-    """Maps x in [-1, 1] to x (3 - x^2) / 2 and clips beyond: exactly white at 1, where tanh comes near.
+    """Output activation: x (3 - x^2) / 2 on [-1, 1], clipped to -1 and 1 outside.
 
-    Towards white the slope falls to 0, so variation in the layer before hardly shows there. Beyond, a tenth
-    of the gradient is passed on, or a pixel that is white by mistake would stay white.
+    Unlike tanh it reaches exactly 1 (white), and its slope falls to 0 there, which hides small variations of
+    white. Outside [-1, 1] a tenth of the gradient is passed on, so that a saturated pixel can recover.
     """
 
     def forward(self, values: Tensor) -> Tensor:
         """Pixels in [-1, 1]."""
         inside = values.clamp(-1, 1)
-        beyond = GRADIENT_BEYOND * (values - inside)
-        return inside * (3 - inside * inside) / 2 + (beyond - beyond.detach())
+        outside = CLIPPED_SLOPE * (values - inside)
+        # The second term is 0, but has a gradient.
+        return inside * (3 - inside * inside) / 2 + (outside - outside.detach())
 
 
 class Discriminator(nn.Module):
-    """Images (N, 3, S, S) in [-1, 1] to one logit each, (N,): the larger, the more like a photograph."""
+    """Maps images (N, 3, S, S) in [-1, 1] to logits (N,): the higher, the more like a photograph."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         levels = int(math.log2(config.image_size // config.discriminator_bottom))
         widths = [min(config.discriminator_width * 2**i, config.max_width) for i in range(levels)]
         norm = config.discriminator_norm
-        # The first layer pads with black (see forward) and has a bias: so the range of the pixels is a matter
-        # of the weights alone, and weights made for another range can be converted exactly.
-        layers: list[nn.Module] = [_down(3, widths[0], norm, padding=0, bias=True), nn.LeakyReLU(0.2, True)]
+        # The first layer pads with black (see forward) and has a bias, so weights trained on another range of
+        # pixel values can be converted exactly.
+        layers: list[nn.Module] = [
+            _downsample(3, widths[0], norm, padding=0, bias=True),
+            nn.LeakyReLU(0.2, True),
+        ]
         for inner, outer in pairwise(widths):
-            layers.append(_down(inner, outer, norm, bias=norm != "batch"))
+            layers.append(_downsample(inner, outer, norm, bias=norm != "batch"))
             if norm == "batch":
                 layers.append(nn.BatchNorm2d(outer))
             layers.append(nn.LeakyReLU(0.2, True))
@@ -141,22 +146,22 @@ class Discriminator(nn.Module):
         self.main = nn.Sequential(*layers)
         head = nn.Linear(features, 1)
         self.head = spectral_norm(head) if norm == "spectral" else head
-        self.apply(_initialize if norm == "batch" else _initialize_unnormed)
+        self.apply(_initialize_dcgan if norm == "batch" else _initialize_he)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits for images."""
+        """Logits of images."""
         features = self.main(F.pad(images, (1, 1, 1, 1), value=BLACK))
         logits: Tensor = self.head(self.head_inputs(features))
         return logits.squeeze(1)
 
     def head_inputs(self, features: Tensor) -> Tensor:
-        """Inputs of the last layer, (N, K), for the features of the last convolution."""
+        """Inputs of the last layer, (N, K), from the features of the last convolution."""
         if self.minibatch_stddev:
             features = torch.cat([features, self._stddev_map(features)], dim=1)
         return features.flatten(1)
 
     def _stddev_map(self, features: Tensor) -> Tensor:
-        """The batch's standard deviation in training; in evaluation its running mean."""
+        """Standard deviation over the batch in training mode; its running mean in evaluation mode."""
         running: Tensor = self.get_buffer("running_stddev")
         if not self.training:
             return running.expand(len(features), 1, *features.shape[2:])
@@ -167,17 +172,17 @@ class Discriminator(nn.Module):
 
 
 def _upsample(inner: int, outer: int, side: int, config: NetworkConfig) -> UpsampleConv:
-    """To maps of this side."""
+    """Upsampling to feature maps of `side` pixels."""
     return UpsampleConv(inner, outer, config.padding_mode if side // 2 >= REPLICATE_FROM else "zeros")
 
 
-def _down(inner: int, outer: int, norm: str, *, padding: int = 1, bias: bool) -> nn.Module:
+def _downsample(inner: int, outer: int, norm: str, *, padding: int = 1, bias: bool) -> nn.Module:
     layer = nn.Conv2d(inner, outer, 4, 2, padding, bias=bias)
     return spectral_norm(layer) if norm == "spectral" else layer
 
 
 def _stddev(features: Tensor, group: int = 4) -> Tensor:
-    """One map (N, 1, h, w): the standard deviation over groups of up to four images (Karras 2017, section 3)."""
+    """Minibatch standard deviation, (N, 1, h, w), in groups of up to 4 images (Karras et al. 2017)."""
     count, _, height, width = features.shape
     size = next(s for s in range(min(group, count), 0, -1) if count % s == 0)
     grouped = features.reshape(size, count // size, *features.shape[1:])
@@ -185,8 +190,8 @@ def _stddev(features: Tensor, group: int = 4) -> Tensor:
     return stddev.repeat(size).reshape(count, 1, 1, 1).expand(count, 1, height, width)
 
 
-def _initialize(module: nn.Module) -> None:
-    """As DCGANs start (Radford et al. 2015)."""
+def _initialize_dcgan(module: nn.Module) -> None:
+    """Normal with standard deviation 0.02 (Radford et al. 2015)."""
     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
         nn.init.normal_(module.weight, 0.0, 0.02)
     elif isinstance(module, nn.BatchNorm2d):
@@ -194,7 +199,7 @@ def _initialize(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
-def _initialize_unnormed(module: nn.Module) -> None:
-    """Without a norm to rescale them, activations keep their size only from this start (He et al. 2015)."""
+def _initialize_he(module: nn.Module) -> None:
+    """Keeps the scale of activations across layers without batch norm (He et al. 2015, arXiv:1502.01852)."""
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, a=0.2)

@@ -1,12 +1,14 @@
-"""The student project's published weights, turned into a model of ours by exact algebra.
+"""Converts the published weights of genPalmsWeb (`PUBLISHED_NETWORKS`) exactly into networks of this package.
 
-Its generator ends in a sigmoid and draws BGR in [0, 1]; its discriminator reads that and has two logits, of
-which a softmax takes the second as "real". Ours ends in tanh, speaks RGB in [-1, 1] and has one logit:
+The published generator ends in a sigmoid and outputs BGR in [0, 1]; the discriminator takes such images and
+has two logits with a softmax, the second meaning "real". Networks of this package use tanh, RGB in [-1, 1]
+and one logit:
 
-- sigmoid(x) = (1 + tanh(x / 2)) / 2: halve the last layer, and reverse its output channels;
-- softmax(l)[1] = sigmoid(l1 - l0): subtract the rows of the last layer;
-- a convolution of (x + 1) / 2 has half the weights and a bias of half their sum, provided that the padding is
-  black (-1), as that of our first layer is; and its input channels are reversed.
+- sigmoid(x) = (1 + tanh(x / 2)) / 2: the weights of the generator's last layer are halved, and its output
+  channels reversed;
+- softmax(l)[1] = sigmoid(l1 - l0): the two rows of the discriminator's last layer are subtracted;
+- a convolution of (x + 1) / 2 is one of x with half the weights and a bias of half their sum, provided that
+  the padding is black (-1), as in `Discriminator`; the input channels are reversed.
 """
 
 from __future__ import annotations
@@ -30,63 +32,67 @@ def import_published(generator_path: Path, discriminator_path: Path) -> tuple[Ge
     """Read `generator.pt` and `discriminator.pt`, plain state dicts, as networks of `PUBLISHED_NETWORKS`.
 
     Raises:
-        CheckpointError: a file is missing, is not a dict of plain, finite tensors (it is not run to find
-            out), or is of another architecture.
+        CheckpointError: a file is missing, is not a dict of finite tensors, or has another architecture. No
+            code in a file is executed.
     """
-    # Files first, networks later: a generator of 256 pixels takes seconds to set up.
-    for_generator = _converted_generator(_plain_tensors(generator_path), generator_path)
-    for_discriminator = _converted_discriminator(_plain_tensors(discriminator_path), discriminator_path)
-    discriminator = _filled(Discriminator(PUBLISHED_NETWORKS), for_discriminator, discriminator_path)
-    generator = _filled(Generator(PUBLISHED_NETWORKS), for_generator, generator_path)
+    # The files first: initializing a generator of 256 px takes seconds.
+    generator_weights = _convert_generator(_load_tensors(generator_path), generator_path)
+    discriminator_weights = _convert_discriminator(_load_tensors(discriminator_path), discriminator_path)
+    discriminator = _with_weights(
+        Discriminator(PUBLISHED_NETWORKS), discriminator_weights, discriminator_path
+    )
+    generator = _with_weights(Generator(PUBLISHED_NETWORKS), generator_weights, generator_path)
     return generator.eval(), discriminator.eval()
 
 
-def _plain_tensors(path: Path) -> dict[str, Tensor]:
+def _load_tensors(path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError("There is no such file", where=path, hint="Check the path.") from None
-    except Exception as error:  # whatever the restricted unpickler raises for bytes that are anything at all
+    except Exception as error:  # the restricted unpickler raises anything for arbitrary bytes
         raise CheckpointError(
-            "The file is not a plain dict of tensors, and nothing in it was run",
+            "The file is not a plain dict of tensors; no code in it was executed",
             where=path,
-            hint="Save it with torch.save(model.state_dict(), ...).",
+            hint="Save it with torch.save(model.state_dict(), path).",
         ) from error
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
         raise CheckpointError(
             "The file is not a plain dict of tensors",
             where=path,
-            hint="Save it with torch.save(model.state_dict()).",
+            hint="Save it with torch.save(model.state_dict(), path).",
         )
     return {str(key).removeprefix("module."): value.float() for key, value in content.items()}
 
 
-def _converted_generator(weights: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
-    last = _entry(weights, LAST_GENERATOR_LAYER, 4, path)
+def _convert_generator(weights: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+    last = _tensor(weights, LAST_GENERATOR_LAYER, 4, path)
     return {**weights, LAST_GENERATOR_LAYER: last.flip(1) / 2}
 
 
-def _converted_discriminator(weights: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
-    first = _entry(weights, FIRST_DISCRIMINATOR_LAYER, 4, path).flip(1) / 2
-    head, bias = _entry(weights, "fc.weight", 2, path), _entry(weights, "fc.bias", 1, path)
+def _convert_discriminator(weights: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+    first = _tensor(weights, FIRST_DISCRIMINATOR_LAYER, 4, path).flip(1) / 2
+    head, bias = _tensor(weights, "fc.weight", 2, path), _tensor(weights, "fc.bias", 1, path)
     if len(head) != 2 or len(bias) != 2:
         raise CheckpointError(
-            "The last layer has not two outputs", where=path, hint="Is it the discriminator?"
+            "The last layer does not have two outputs", where=path, hint="Check that it is the discriminator."
         )
     converted = {key: value for key, value in weights.items() if not key.startswith("fc.")}
     converted |= {FIRST_DISCRIMINATOR_LAYER: first, "main.0.bias": first.sum((1, 2, 3))}
     return converted | {"head.weight": head[1:] - head[:1], "head.bias": bias[1:] - bias[:1]}
 
 
-def _entry(weights: dict[str, Tensor], name: str, dimensions: int, path: Path) -> Tensor:
+def _tensor(weights: dict[str, Tensor], name: str, dimensions: int, path: Path) -> Tensor:
     if name not in weights or weights[name].ndim != dimensions:
         raise CheckpointError(
-            f"The file has no {name} as published", where=path, hint="Are the two files in the right order?"
+            f"The file has no {name} of the published shape",
+            where=path,
+            hint="Check the order of the two files.",
         )
     return weights[name]
 
 
-def _filled(network: Network, weights: dict[str, Tensor], path: Path) -> Network:
+def _with_weights(network: Network, weights: dict[str, Tensor], path: Path) -> Network:
     if not all(bool(value.isfinite().all()) for value in weights.values()):
         raise CheckpointError(
             "The file holds values that are not finite", where=path, hint="Download it again."

@@ -1,4 +1,4 @@
-"""A model ready for sampling: the same seed gives the same bytes, whatever the batch size."""
+"""A trained model for sampling and scoring; the same seed gives the same bytes for any batch size."""
 
 from __future__ import annotations
 
@@ -24,14 +24,23 @@ if TYPE_CHECKING:
     from palm_assets.quality.calibration import Calibration
 
 CALIBRATION_FILE = "calibration.json"
-MAX_CHUNK = 125  # larger chunks gain nothing; smaller ones spend their time on reordering the weights
+MAX_CHUNK = 125  # larger chunks are not faster; in smaller ones the time goes to reordering the weights
 CHUNK_PIXELS = 125 * 64**2
 MIN_CHUNK = 16
 
 
 @dataclass(frozen=True)
 class PalmModel:
-    """A generator and its discriminator, loaded for use."""
+    """A generator and its discriminator, ready for use on a CPU.
+
+    Attributes:
+        generator: in evaluation mode.
+        discriminator: in evaluation mode.
+        networks: their architecture.
+        version: version of the artifact.
+        folder: folder of the artifact.
+        calibration: of the scores, if the model has one.
+    """
 
     generator: Generator
     discriminator: Discriminator
@@ -42,7 +51,7 @@ class PalmModel:
 
     @property
     def scoring(self) -> Literal["calibrated", "raw"]:
-        """What a score is: a calibrated probability, or the bare sigmoid of the discriminator's logit."""
+        """Whether scores are calibrated probabilities, or the plain sigmoid of the discriminator's logit."""
         return "raw" if self.calibration is None else "calibrated"
 
     @property
@@ -52,7 +61,7 @@ class PalmModel:
 
     @property
     def chunk(self) -> int:
-        """Images that are always computed together: a kernel may round differently for another batch size."""
+        """Fixed number of images per batch, as kernels may round differently for another batch size."""
         return max(MIN_CHUNK, min(MAX_CHUNK, CHUNK_PIXELS // self.image_size**2))
 
     @cached_property
@@ -64,12 +73,12 @@ class PalmModel:
         return fused_discriminator(self.discriminator)
 
     def latents(self, seed: int, indices: Sequence[int]) -> Tensor:
-        """Latent vectors (N, latent) of images `indices` of the set with this seed.
+        """Latent vectors (N, latent) of the images with these indices in the set with this seed.
 
-        Image i depends on seed + i alone, so a set is a prefix of every longer one with the same seed.
+        Image i depends on seed + i alone, so a set is a prefix of any longer one with the same seed.
 
         Raises:
-            RequestError: a seed outside 0..2**53.
+            RequestError: the seed is outside 0..2**53.
         """
         if not 0 <= seed <= MAX_SEED:
             raise RequestError(f"The seed {seed} is out of range", hint=f"Choose one from 0 to {MAX_SEED}.")
@@ -82,7 +91,7 @@ class PalmModel:
         Args:
             count: number of images, from 0.
             seed: 0 to 2**53; the same seed gives the same images, whatever the count.
-            truncation: scales the latents; 1 gives the full variety, towards 0 images become alike.
+            truncation: scales the latents; 1 gives the full diversity, towards 0 images become alike.
             start: index of the first image.
 
         Raises:
@@ -99,7 +108,7 @@ class PalmModel:
     def generate(self, latents: Tensor, *, truncation: float = 1.0) -> np.ndarray:
         """Images uint8 RGB (N, 3, S, S) of latent vectors (N, latent).
 
-        `truncation` scales the latents: 1 gives the full variety, towards 0 images become alike.
+        `truncation` scales the latents: 1 gives the full diversity, towards 0 images become alike.
         """
         parts = [self._generate(chunk * truncation)[:count] for chunk, count in self._chunks(latents)]
         images = torch.cat(parts) if parts else torch.empty(0, 3, self.image_size, self.image_size)
@@ -107,7 +116,7 @@ class PalmModel:
 
     @torch.inference_mode()
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """The discriminator's raw output, float32 (N,), for images uint8 (N, 3, S, S)."""
+        """The discriminator's logits, float32 (N,), for images uint8 RGB (N, 3, S, S)."""
         pixels = torch.from_numpy(np.array(images))
         parts = [self._discriminate(chunk)[:count] for chunk, count in self._chunks(pixels)]
         return torch.cat(parts).numpy() if parts else np.empty(0, np.float32)
@@ -116,31 +125,31 @@ class PalmModel:
         """How real each image looks to the discriminator, float32 (N,) in [0, 1]; see `scoring`.
 
         Args:
-            images: uint8 (N, 3, S, S).
+            images: uint8 RGB (N, 3, S, S).
         """
         logits = self.logits(images)
         if self.calibration is not None:
             return self.calibration.probability(logits).astype(np.float32)
-        # In float64, so that a float32 comes out the same wherever in a vector it stood.
+        # In float64, as float32 kernels may round differently at different positions of a vector.
         halves: np.ndarray = np.tanh(logits.astype(np.float64) / 2) / 2
         return (halves + 0.5).astype(np.float32)
 
     def _chunks(self, rows: Tensor) -> Iterator[tuple[Tensor, int]]:
-        """Pieces of exactly `chunk` rows, the last one filled up with zeros, and how many of each count."""
+        """Chunks of exactly `chunk` rows, the last padded with zeros, each with its number of valid rows."""
         for start in range(0, len(rows), self.chunk):
-            piece = rows[start : start + self.chunk]
-            count = len(piece)
+            chunk = rows[start : start + self.chunk]
+            count = len(chunk)
             if count < self.chunk:
-                piece = torch.cat([piece, piece.new_zeros(self.chunk - count, *piece.shape[1:])])
-            yield piece, count
+                chunk = torch.cat([chunk, chunk.new_zeros(self.chunk - count, *chunk.shape[1:])])
+            yield chunk, count
 
 
 def load_model(folder: Path, version: str) -> PalmModel:
-    """Load a model for use on this machine's CPU, with the calibration of its scores if it has one.
+    """Load a model for use on the CPU, with the calibration of its scores if it has one.
 
     Raises:
-        CheckpointError: see `palm_assets.gan.checkpoint.load_networks`; or the calibration is not readable.
-        ArtifactCorruptError: the calibration is readable but makes no sense.
+        CheckpointError: see `palm_assets.gan.checkpoint.load_networks`; or the calibration cannot be read.
+        ArtifactCorruptError: the calibration can be read, but is invalid.
     """
     use_all_cores()
     generator, discriminator, networks = load_networks(folder)
@@ -151,13 +160,13 @@ def _load_calibration(folder: Path) -> Calibration | None:
     path = folder / CALIBRATION_FILE
     if not path.exists():
         return None
-    from palm_assets.quality.calibration import Calibration  # brings SciPy: half a second
+    from palm_assets.quality.calibration import Calibration  # imports SciPy, which takes half a second
 
     try:
         content = json.loads(path.read_text())
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise CheckpointError(
-            "The calibration of the scores is not readable", where=path, hint="Make the model again."
+            "The calibration of the scores cannot be read", where=path, hint="Make the model again."
         ) from error
     return Calibration.from_json(content)
 

@@ -16,26 +16,26 @@ FAKES = 1000
 FIT_SEED, EVALUATION_SEED = 10**9, 2 * 10**9  # far from the seeds that people choose, and from each other
 
 
-def calibrate(model: PalmModel, palms: Crops) -> tuple[Calibration, CalibrationReport]:
-    """Fit the discriminator's logits to probabilities at 50:50 odds, and evaluate such a fit.
+def calibrate(model: PalmModel, crops: Crops) -> tuple[Calibration, CalibrationReport]:
+    """Fit a map from the discriminator's logits to probabilities at 50:50 odds, and evaluate it.
 
-    The fit uses all held-out people and fresh samples. The report uses the same people, each scored by a fit
-    without that person, and samples of another seed.
+    The calibration is fitted on all held-out people and on samples of the model. The report is a
+    cross-validation: each person is scored by a fit without that person, and the samples have another seed.
 
     Raises:
-        QualityError: fewer than two palms in a fit.
+        QualityError: fewer than two crops in a fit.
     """
-    real = model.logits(np.asarray(palms.holdout))
-    people = [crop.person for crop in palms.index if crop.split == "holdout"]
-    return fit_calibration(real, _fresh(model, FIT_SEED)), cross_validate_by_person(
-        real, people, _fresh(model, EVALUATION_SEED)
-    )
+    real = model.logits(np.asarray(crops.holdout))
+    people = [crop.person for crop in crops.index if crop.split == "holdout"]
+    calibration = fit_calibration(real, _fake_logits(model, FIT_SEED))
+    report = cross_validate_by_person(real, people, _fake_logits(model, EVALUATION_SEED))
+    return calibration, report
 
 
 def write_calibration(calibration: Calibration, folder: Path) -> None:
-    """Write `calibration.json`, which a loaded model's scores are made with."""
+    """Write `calibration.json`, which `load_model` reads."""
     (folder / CALIBRATION_FILE).write_text(json.dumps(calibration.to_json(), indent=1) + "\n")
 
 
-def _fresh(model: PalmModel, seed: int) -> np.ndarray:
-    return model.logits(model.generate(model.latents(seed, range(FAKES))))
+def _fake_logits(model: PalmModel, seed: int) -> np.ndarray:
+    return model.logits(model.sample(FAKES, seed=seed))

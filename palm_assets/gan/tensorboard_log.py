@@ -1,4 +1,4 @@
-"""Event files for TensorBoard, where its package is installed: `pip install 'palms[tensorboard]'`."""
+"""Event files for TensorBoard, if its package is installed: `pip install 'palms[tensorboard]'`."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ EVENTS_FOLDER = "tensorboard"
 
 
 class TensorBoardLog:
-    """Writes training metrics into a folder, over the images seen; without TensorBoard it writes nothing.
+    """Writes training metrics over the images seen into a folder; nothing if TensorBoard is not installed.
 
-    A resumed run adds files of its own beside the earlier ones, as TensorBoard expects.
+    A resumed run adds event files to the earlier ones, as TensorBoard expects.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -32,12 +32,12 @@ class TensorBoardLog:
             self._writer = SummaryWriter(folder)
 
     def add_metrics(self, metrics: TrainingMetrics) -> None:
-        """Losses, logits, speed and augmentation probability."""
+        """Write losses, logits, speed and augmentation probability."""
         values = {
             "loss/discriminator": metrics.loss_d,
             "loss/generator": metrics.loss_g,
-            "logit/photographs": metrics.logit_real,
-            "logit/generated": metrics.logit_fake,
+            "logit/real": metrics.logit_real,
+            "logit/fake": metrics.logit_fake,
             "images_per_second": metrics.images_per_second,
             "augment_probability": metrics.augment_probability,
         }
@@ -46,12 +46,12 @@ class TensorBoardLog:
                 self._writer.add_scalar(name, value, metrics.images_seen)
 
     def add_checkpoint(self, samples: Image.Image, record: CheckpointRecord) -> None:
-        """The sample grid, and the kernel distance to people held out."""
+        """Write the sample grid, and the kernel distance to held-out people."""
         if self._writer is not None:
             self._writer.add_scalar("kernel_distance_to_held_out", record.kernel_distance, record.images_seen)
             self._writer.add_image("samples", np.asarray(samples), record.images_seen, dataformats="HWC")
 
     def close(self) -> None:
-        """Write out what is still held."""
+        """Flush and close the event file."""
         if self._writer is not None:
             self._writer.close()

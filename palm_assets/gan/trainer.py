@@ -1,4 +1,4 @@
-"""The adversarial step: both networks, their optimizers and EMAs, and what one batch does to them."""
+"""The adversarial training step: both networks, their optimizers and their EMAs."""
 
 from __future__ import annotations
 
@@ -17,17 +17,21 @@ from palm_assets.gan.losses import discriminator_loss, generator_loss, gradient_
 from palm_assets.gan.networks import Discriminator, Generator
 from palm_assets.runtime import computes_in_bfloat16
 
-DISCRIMINATOR_EMA_SHARE = 0.1  # of the generator's half-life; the scores have to keep up with the generator
-MAX_AUGMENT_PROBABILITY = 0.85  # beyond it, augmentations leak into the samples (Karras 2020, ADA, figure 4)
+DISCRIMINATOR_EMA_RATIO = 0.1  # its half-life over the generator's: scores must keep up with the generator
+MAX_AUGMENT_PROBABILITY = 0.85  # above it, augmentations leak into the samples (Karras 2020, ADA, figure 4)
 
 
 class Trainer:
-    """Both networks with their optimizers, their exponential moving averages (EMA), and all randomness.
+    """Both networks with their optimizers, exponential moving averages (EMA) and random number generator.
+
+    Args:
+        images: the real images, uint8 RGB (N, 3, S, S) with S = `config.image_size`.
+        config: networks and recipe.
 
     Attributes:
         generator_ema: EMA of the generator, from which images are sampled.
-        discriminator_ema: EMA of the discriminator, which scores images: the discriminator itself wavers, and
-            its logit of one image changes from step to step.
+        discriminator_ema: EMA of the discriminator, which scores images, because the logits of the
+            discriminator itself fluctuate from step to step.
         images_seen: real images shown so far.
         augment_probability: current probability of each kind of augmentation for each image.
     """
@@ -36,7 +40,7 @@ class Trainer:
         self.config = config
         self.device = torch.device(_device(config.device))
         self.bfloat16 = _use_bfloat16(config.precision, self.device)
-        torch.manual_seed(config.seed)  # the initial weights
+        torch.manual_seed(config.seed)  # for the initial weights
         self.generator = Generator(config).to(self.device).to(memory_format=torch.channels_last)
         self.discriminator = Discriminator(config).to(self.device).to(memory_format=torch.channels_last)
         self.generator_ema = copy.deepcopy(self.generator).requires_grad_(False)
@@ -44,9 +48,7 @@ class Trainer:
         self.optimizer_g = self._adam(self.generator, config.generator_lr)
         self.optimizer_d = self._adam(self.discriminator, config.discriminator_lr)
         self.random = torch.Generator().manual_seed(config.seed)
-        self.images = _on_fastest_device(
-            torch.from_numpy(np.array(images)), self.device
-        )  # uint8 (N, 3, S, S)
+        self.images = _on_fastest_device(torch.from_numpy(np.array(images)), self.device)
         self.images_seen = 0
         self.augment_probability = config.augment_probability
         self._augment_kinds = tuple(dict.fromkeys(config.augment))
@@ -54,11 +56,11 @@ class Trainer:
 
     def _adam(self, network: nn.Module, lr: float) -> torch.optim.Adam:
         betas = self.config.beta1, self.config.beta2
-        capturable = self.device.type == "cuda"  # there a step is captured as a CUDA graph
+        capturable = self.device.type == "cuda"  # where a step is captured as a CUDA graph
         return torch.optim.Adam(network.parameters(), lr, betas, fused=True, capturable=capturable)
 
     def step(self) -> dict[str, Tensor]:
-        """Update both networks once: first the discriminator, then the generator, from the same fake images.
+        """Update both networks once: the discriminator, then the generator, on the same generated images.
 
         Returns:
             `loss_d`, `loss_g`, and the mean logits `logit_real` and `logit_fake`, each of shape ().
@@ -73,48 +75,45 @@ class Trainer:
         return {"loss_d": loss_d, "loss_g": loss_g, "logit_real": logit_real, "logit_fake": logit_fake}
 
     def _update(self, inputs: Sequence[Tensor], with_penalty: bool) -> Tensor:
-        """The part of a step that runs on the GPU alone: losses, mean logits, overfitting heuristic, (5,)."""
+        """Update both networks, as a CUDA graph can; returns losses, mean logits and heuristic, (5,)."""
         loss = self.config.loss
-        photographs, latents, *augmentations = inputs
-        kinds, per_image = self._augment_kinds, len(augmentations) // 2
-        augment_real = dict(zip(kinds, augmentations[:per_image], strict=True))
-        augment_fake = dict(zip(kinds, augmentations[per_image:], strict=True))
+        images, latents, *augmentations = inputs
+        kinds = self._augment_kinds
+        augment_real = dict(zip(kinds, augmentations[: len(kinds)], strict=True))
+        augment_fake = dict(zip(kinds, augmentations[len(kinds) :], strict=True))
+
+        # The discriminator, on real and generated images.
         with self._autocast():
-            real = apply_augmentations(_to_float(photographs), augment_real)
+            real = apply_augmentations(_to_float(images), augment_real)
             fake = apply_augmentations(self.generator(latents).float(), augment_fake)
             logits_real, logits_fake = self._logits(real, fake.detach())
             loss_d = discriminator_loss(loss, logits_real, logits_fake)
         penalty = self._gradient_penalties(real, fake.detach()) if with_penalty else 0.0
         self._minimize(self.optimizer_d, loss_d + penalty)
 
-        # The generator's step needs no gradients of the discriminator's weights.
+        # The generator, through the updated discriminator, whose weights need no gradients here.
         self.discriminator.requires_grad_(False)
         with self._autocast():
-            # A relativistic generator loss compares fake images with real ones.
-            opposite = self.discriminator(real) if loss == "relativistic" else None
-            loss_g = generator_loss(loss, self.discriminator(fake), opposite)
+            paired = self.discriminator(real) if loss == "relativistic" else None
+            loss_g = generator_loss(loss, self.discriminator(fake), paired)
         self._minimize(self.optimizer_g, loss_g)
         if self.config.even_upsampling:
-            self.generator.even_out()
+            self.generator.remove_checkerboard()
         self.discriminator.requires_grad_(True)
         heuristic = overfitting_heuristic(loss, logits_real, logits_fake)
         return torch.stack([loss_d, loss_g, logits_real.mean(), logits_fake.mean(), heuristic]).detach()
 
     def _sample_inputs(self) -> list[Tensor]:
-        """Everything random in a step: photographs, latents, and the augmentations of both batches."""
+        """Everything random in a step: real images, latents, and augmentations of both batches by kind."""
         config = self.config
-        photographs = self._sample_photographs()
+        images = self._sample_real_images()
         real = self._sample_augmentations()
         latents = torch.randn(config.batch, config.latent, generator=self.random)
         fake = self._sample_augmentations()
-        return [
-            photographs,
-            latents,
-            *(batch[kind] for batch in (real, fake) for kind in self._augment_kinds),
-        ]
+        return [images, latents, *(batch[kind] for batch in (real, fake) for kind in self._augment_kinds)]
 
-    def _sample_photographs(self) -> Tensor:
-        """A batch of real images, uint8 (N, 3, S, S)."""
+    def _sample_real_images(self) -> Tensor:
+        """A batch of real images, uint8 (N, 3, S, S), half of them mirrored if so configured."""
         count = self.config.batch
         indices = torch.randint(len(self.images), (count,), generator=self.random)
         batch = self.images[indices.to(self.images.device, non_blocking=True)]
@@ -143,7 +142,7 @@ class Trainer:
         return logits_real, logits_fake
 
     def _gradient_penalties(self, real: Tensor, fake: Tensor) -> Tensor | float:
-        """R1 and R2 in full precision, weighted up for the steps without them (lazy regularization)."""
+        """R1 and R2 penalties in float32, scaled up for the steps without them (lazy regularization)."""
         config = self.config
         penalty: Tensor | float = 0.0
         for weight, images in ((config.r1, real), (config.r2, fake)):
@@ -159,7 +158,7 @@ class Trainer:
 
     @torch.no_grad()
     def _adapt_augmentation(self, heuristic: Tensor) -> None:
-        """Augment more while the discriminator overfits, else less (adaptive augmentation, ADA)."""
+        """Raise the augmentation probability if the discriminator overfits, else lower it (ADA)."""
         config = self.config
         if config.augment_target > 0:
             step = config.batch / (config.augment_kimg * 1000)
@@ -168,18 +167,18 @@ class Trainer:
 
     @torch.no_grad()
     def _update_emas(self) -> None:
-        """Both EMAs, with a half-life that grows with what was seen (Karras et al. 2020, ADA)."""
+        """Update both EMAs, with a half-life that grows with the images seen (Karras et al. 2020, ADA)."""
         half_life = min(self.config.ema_kimg * 1000, self.images_seen * self.config.ema_rampup)
-        for ema, network, share in (
+        for ema, network, ratio in (
             (self.generator_ema, self.generator, 1),
-            (self.discriminator_ema, self.discriminator, DISCRIMINATOR_EMA_SHARE),
+            (self.discriminator_ema, self.discriminator, DISCRIMINATOR_EMA_RATIO),
         ):
-            weight = 1 - 0.5 ** (self.config.batch / max(half_life * share, 1e-8))
+            weight = 1 - 0.5 ** (self.config.batch / max(half_life * ratio, 1e-8))
             torch._foreach_lerp_(list(ema.parameters()), list(network.parameters()), weight)
-        # Batch statistics are running means already (those of the generator are recomputed at the end).
+        # Batch statistics are running means already. Those of the generator are recomputed before sampling.
         buffers = zip(self.discriminator_ema.buffers(), self.discriminator.buffers(), strict=True)
-        for kept, latest in buffers:
-            kept.copy_(latest)
+        for buffer, latest in buffers:
+            buffer.copy_(latest)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
@@ -190,7 +189,7 @@ class Trainer:
             for group in optimizer.param_groups:
                 group["lr"] *= factor
         if self._cuda_graph is not None:
-            self._cuda_graph.reset()  # a captured graph keeps its learning rates
+            self._cuda_graph.reset()  # a captured graph keeps the old learning rates
 
     def is_finite(self) -> bool:
         """Whether all weights of both networks and both EMAs are finite."""
@@ -198,7 +197,7 @@ class Trainer:
         return all(bool(value.isfinite().all()) for net in networks for value in net.state_dict().values())
 
     def parts(self) -> dict[str, object]:
-        """All that a resumed run needs, beside `images_seen` and `augment_probability`."""
+        """The state of training by name, without `images_seen` and `augment_probability`."""
         return {
             "generator": self.generator,
             "discriminator": self.discriminator,
@@ -217,20 +216,20 @@ def _device(wanted: str) -> str:
     return "cuda" if available and wanted != "cpu" else "cpu"
 
 
-def _to_float(photographs: Tensor) -> Tensor:
-    """Bytes as float32 in [-1, 1]."""
-    return photographs.to(torch.float32, memory_format=torch.channels_last).div_(127.5).sub_(1)
+def _to_float(images: Tensor) -> Tensor:
+    """Images uint8 as float32 in [-1, 1]."""
+    return images.to(torch.float32, memory_format=torch.channels_last).div_(127.5).sub_(1)
 
 
 def _on_fastest_device(images: Tensor, device: torch.device) -> Tensor:
-    """The photographs on the GPU if they leave most of its memory free, else where they are."""
+    """All real images on the GPU if they leave most of its memory free, else on the host."""
     if device.type == "cuda" and 4 * images.nbytes < torch.cuda.mem_get_info(device)[0]:
         return images.to(device)
     return images
 
 
 def _use_bfloat16(wanted: str, device: torch.device) -> bool:
-    """On a processor that has to emulate it, bfloat16 costs more than twice the time."""
+    # "auto" is float32 where bfloat16 would be emulated, which more than doubles the time.
     if wanted != "auto":
         return wanted == "bfloat16"
     return torch.cuda.is_bf16_supported() if device.type == "cuda" else computes_in_bfloat16()

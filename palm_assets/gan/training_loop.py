@@ -1,4 +1,4 @@
-"""The training loop: saves state, takes snapshots, and rolls back when training diverges."""
+"""Training loop: saves state, takes snapshots, and rolls back when training diverges."""
 
 from __future__ import annotations
 
@@ -26,16 +26,26 @@ from palm_assets.runtime import use_all_cores
 STATE_FILE = "state.safetensors"
 REPORT_SECONDS = 1.0
 MAX_ROLLBACKS = 3
-ROLLBACK_LR_FACTOR = 0.5  # of both learning rates, after each rollback
-MAX_MAGNITUDE = 1e4  # a mean loss or logit beyond it: training has exploded
+ROLLBACK_LR_FACTOR = 0.5  # for both learning rates, at each rollback
+MAX_MAGNITUDE = 1e4  # of mean losses and logits; training diverges above it
 WON_LOSS = 1e-3  # a discriminator loss below it leaves the generator without a gradient
-WON_REPORTS = 30  # that many reports in a row below WON_LOSS: the discriminator has won
+WON_REPORTS = 30  # this many consecutive reports below WON_LOSS: the discriminator has won
 NOT_FINITE = "A weight is not finite"
+
+Report = Callable[[TrainingMetrics], None]
+Snapshot = Callable[[Generator, Discriminator, int], None]
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """The EMA networks at the end of training, the metrics on the way, and the number of rollbacks."""
+    """Result of a completed training.
+
+    Attributes:
+        generator: the EMA generator, in evaluation mode.
+        discriminator: the EMA discriminator, in evaluation mode.
+        metrics: every report of the run, in order.
+        rollbacks: number of rollbacks.
+    """
 
     generator: Generator
     discriminator: Discriminator
@@ -49,11 +59,11 @@ def training_loop(
     work: Path,
     *,
     start: Path | None = None,
-    report: Callable[[TrainingMetrics], None] = lambda metrics: None,
-    snapshot: Callable[[Generator, Discriminator, int], None] = lambda generator, discriminator, seen: None,
+    report: Report = lambda metrics: None,
+    snapshot: Snapshot = lambda generator, discriminator, images_seen: None,
     should_stop: ShouldStop = never,
 ) -> TrainingResult | None:
-    """Train until `config.kimg` thousand real images were shown; resumes from a state saved in `work`.
+    """Train until `config.kimg` thousand real images were shown; resume if a state is saved in `work`.
 
     Training that diverges is rolled back to the last saved state and continues at half the learning rates, at
     most three times.
@@ -61,23 +71,27 @@ def training_loop(
     Args:
         images: uint8 RGB (N, 3, S, S) with S = `config.image_size`.
         config: networks and recipe.
-        work: folder of the resumable state, saved every `config.save_minutes`, before a snapshot, and when
-            stopped.
-        start: folder of the model whose weights (grown if need be) a new run starts from.
+        work: folder for the resumable state, saved every `config.save_minutes`, before each snapshot, and at
+            the end.
+        start: folder of the model whose weights a new run starts from; see `palm_assets.gan.warm_start`.
         report: called about once a second.
         snapshot: called every `config.snapshot_kimg` and at the end with copies of the EMA generator and the
-            EMA discriminator, ready for use; called again if the process died during the call.
-        should_stop: asked after every step; if True, the state is saved and None is returned.
+            EMA discriminator in evaluation mode, and the images seen. Called again if the process died during
+            the call.
+        should_stop: asked after every step; if True, the state is saved and training ends.
+
+    Returns:
+        The result, or None if training was stopped.
 
     Raises:
         DatasetError: the images do not have the configured size, or there are too few for a batch.
-        CheckpointError: the saved state, or `start`, is damaged or of other networks.
+        CheckpointError: the saved state or the model in `start` is damaged, or has other networks.
         TrainingDivergedError: training diverged again after the last rollback.
     """
     _check_images(images, config)
     use_all_cores()
-    torch.set_flush_denormal(True)  # vanishing activations otherwise take a hundred times longer on a CPU
-    torch.backends.cudnn.benchmark = True  # sizes never change, so one search for the fastest kernels pays
+    torch.set_flush_denormal(True)  # denormal numbers are a hundred times slower on a CPU
+    torch.backends.cudnn.benchmark = True  # shapes never change, so a search for the fastest kernels pays off
     run = _Run(images, config, work / STATE_FILE, start)
 
     def take_snapshot() -> None:
@@ -85,7 +99,7 @@ def training_loop(
         generator = with_recomputed_batch_norm(run.trainer.generator_ema, config)
         snapshot(generator, discriminator, run.trainer.images_seen)
 
-    if run.died_in_snapshot:
+    if run.interrupted_in_snapshot:
         take_snapshot()
     last_save = time.monotonic()
     while run.trainer.images_seen < run.total:
@@ -96,7 +110,7 @@ def training_loop(
                 continue
             report(metrics)
         snapshot_due = run.snapshot_due()
-        # A snapshot takes a while, and whoever stops a run does not wait that long: save first.
+        # A snapshot takes long, and a process that is asked to stop may be killed before it ends: save first.
         if snapshot_due or time.monotonic() - last_save > config.save_minutes * 60:
             last_save = time.monotonic()
             if not run.trainer.is_finite():
@@ -114,7 +128,7 @@ def training_loop(
 
 
 class _Run:
-    """A trainer with its metrics so far and its state on disk."""
+    """A trainer, its metrics so far, and its saved state."""
 
     def __init__(self, images: np.ndarray, config: GanConfig, path: Path, start: Path | None) -> None:
         self._images, self._config, self._path, self._start = images, config, path, start
@@ -135,26 +149,26 @@ class _Run:
             trainer.augment_probability = notes["augment_probability"]
             self.metrics = [TrainingMetrics(**row) for row in notes["metrics"]]
             self.rollbacks = max(self.rollbacks, notes["rollbacks"])
-        self.died_in_snapshot = notes is not None and notes["before_snapshot"]
+        self.interrupted_in_snapshot = notes is not None and notes["before_snapshot"]
         trainer.scale_learning_rates(ROLLBACK_LR_FACTOR**self.rollbacks)
-        self._window = _Window(trainer.images_seen)
+        self._means = _Means(trainer.images_seen)
 
     def step(self) -> TrainingMetrics | None:
-        """One batch; metrics about once a second."""
-        self._window.add(self.trainer.step())
-        if self._window.age() < REPORT_SECONDS and self.trainer.images_seen < self.total:
+        """Train on one batch; returns metrics about once a second, and after the last batch."""
+        self._means.add(self.trainer.step())
+        if self._means.age() < REPORT_SECONDS and self.trainer.images_seen < self.total:
             return None
-        metrics = self._window.mean(self.trainer, self.total)
-        self._window = _Window(self.trainer.images_seen)
+        metrics = self._means.mean(self.trainer, self.total)
+        self._means = _Means(self.trainer.images_seen)
         self.metrics.append(metrics)
         return metrics
 
     def snapshot_due(self) -> bool:
-        every, seen = self._config.snapshot_kimg * 1000, self.trainer.images_seen
-        return seen % every < self._config.batch or seen >= self.total
+        interval, seen = self._config.snapshot_kimg * 1000, self.trainer.images_seen
+        return seen % interval < self._config.batch or seen >= self.total
 
     def save(self, *, before_snapshot: bool = False) -> None:
-        if not self.trainer.is_finite():  # such a state would end every later run too
+        if not self.trainer.is_finite():  # resuming from such a state would always fail
             raise _diverged(NOT_FINITE, self.trainer.images_seen)
         notes = {
             "images_seen": self.trainer.images_seen,
@@ -173,7 +187,7 @@ class _Run:
 
 
 def divergence(metrics: list[TrainingMetrics]) -> str:
-    """Why training has diverged, judging by the latest metrics; empty if it has not."""
+    """Why training has diverged, according to the latest metrics; empty if it has not."""
     latest = metrics[-1]
     values = (latest.loss_d, latest.loss_g, latest.logit_real, latest.logit_fake)
     if not all(map(math.isfinite, values)):
@@ -188,7 +202,7 @@ def divergence(metrics: list[TrainingMetrics]) -> str:
 
 def _diverged(reason: str, images_seen: int) -> TrainingDivergedError:
     return TrainingDivergedError(
-        f"{reason} after {images_seen} images; {MAX_ROLLBACKS} rollbacks to lower rates did not help",
+        f"{reason} after {images_seen} images, and {MAX_ROLLBACKS} rollbacks did not help",
         hint="Lower the learning rates, or raise r1 to regularize the discriminator more.",
     )
 
@@ -197,16 +211,23 @@ def _diverged(reason: str, images_seen: int) -> TrainingDivergedError:
 def with_recomputed_batch_norm(
     generator: Generator, config: GanConfig, batches: int = 32, size: int = 64
 ) -> Generator:
-    """A copy of an EMA generator whose batch-norm statistics are those of its own weights.
+    """A copy of an EMA generator with recomputed batch-norm statistics, in evaluation mode.
 
-    Averaged weights never produced the running statistics that were averaged along with them, so these are
-    measured afresh (Izmailov et al. 2018, arXiv:1803.05407, section 3.2, do so for averaged classifiers).
+    The running statistics were collected with other weights than the averaged ones, so they are recomputed
+    from random latents, as for stochastic weight averaging (Izmailov et al. 2018, arXiv:1803.05407, section
+    3.2). Independent of global random state.
+
+    Args:
+        generator: left unchanged.
+        config: its latent size and the seed.
+        batches: number of batches of latents.
+        size: latents per batch.
     """
     copied = copy.deepcopy(generator).train()
     norms = [module for module in copied.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # a plain mean over the batches below
+        norm.momentum = None  # cumulative mean over the batches below
     random = torch.Generator().manual_seed(config.seed)
     device = next(copied.parameters()).device
     for _ in range(batches):
@@ -214,8 +235,8 @@ def with_recomputed_batch_norm(
     return copied.eval()
 
 
-class _Window:
-    """Means since the last report, without waiting for the device at every step."""
+class _Means:
+    """Means of metrics since the last report, without synchronizing with the device at every step."""
 
     def __init__(self, images_seen: int) -> None:
         self._images_seen = images_seen
@@ -243,11 +264,11 @@ class _Window:
 
 
 def _check_images(images: np.ndarray, config: GanConfig) -> None:
-    wanted = (3, config.image_size, config.image_size)
-    if images.shape[1:] != wanted:
+    expected = (3, config.image_size, config.image_size)
+    if images.shape[1:] != expected:
         raise DatasetError(
-            f"The crops are {images.shape[1:]}, the networks want {wanted}",
-            hint="Give cropped_palms and dcgan_checkpoint the same image_size.",
+            f"The crops have shape {images.shape[1:]}, but the networks expect {expected}",
+            hint="Set the same image_size for cropped_palms and dcgan_checkpoint.",
         )
     if len(images) < config.batch:
         raise DatasetError(

@@ -1,4 +1,4 @@
-"""A training run from crops to a finished model on disk: weights, samples, curves, calibration and card."""
+"""A training run from crops to a model on disk: weights, samples, plots, calibration and model card."""
 
 from __future__ import annotations
 
@@ -32,12 +32,14 @@ from palm_assets.gan.training_loop import training_loop
 from palm_assets.progress import ShouldStop
 from palm_assets.store.artifacts import Artifact
 
+PROGRESS_FOLDER = "progress"  # of sample grids
+SNAPSHOT_SAMPLES = 36
 SAMPLES = 64
 
 
 def run_training(
-    palms: Crops,
-    crops: Artifact,
+    crops: Crops,
+    artifact: Artifact,
     config: GanConfig,
     folder: Path,
     work: Path,
@@ -47,21 +49,31 @@ def run_training(
     on_checkpoint: Callable[[Image.Image, CheckpointRecord], None] = lambda samples, record: None,
     should_stop: ShouldStop,
 ) -> dict[str, Any]:
-    """Train on the training split; write the checkpoint nearest to held-out people into `folder`.
+    """Train on the training split; write the checkpoint closest to the held-out people into `folder`.
 
-    Sample grids go to `folder/progress`; `on_checkpoint(samples, record)` is called with each as it is made.
-    TensorBoard's event files go to `folder/tensorboard`, if the package is installed.
+    Sample grids go to `folder/progress`, and event files to `folder/tensorboard` if TensorBoard is installed.
+
+    Args:
+        crops: the training and held-out crops.
+        artifact: the artifact that holds them.
+        config: networks and recipe.
+        folder: folder to fill with the model.
+        work: folder for the resumable state, removed at the end.
+        start: the model that training starts from, if any.
+        report: called about once a second.
+        on_checkpoint: called with the sample grid and the record of each checkpoint.
+        should_stop: asked after every step; True saves the state and ends training.
 
     Returns:
         Facts for the manifest.
 
     Raises:
-        TrainingStoppedError: stopped early; the state stays in `work`.
+        TrainingStoppedError: `should_stop()` became true; the state stays in `work`.
         TrainingDivergedError, DatasetError, CheckpointError: see `training_loop`.
     """
-    grids = work / "progress"
+    grids = work / PROGRESS_FOLDER
     grids.mkdir(parents=True, exist_ok=True)
-    selector = CheckpointSelector(palms.holdout, work / "checkpoints")
+    selector = CheckpointSelector(crops.holdout, work / "checkpoints")
     log = TensorBoardLog(work / EVENTS_FOLDER)
 
     def on_report(metrics: TrainingMetrics) -> None:
@@ -70,7 +82,7 @@ def run_training(
 
     def snapshot(generator: Generator, discriminator: Discriminator, images_seen: int) -> None:
         model = PalmModel(generator.cpu(), discriminator.cpu(), config.networks(), "", folder)
-        samples = sample_grid(model, 36)
+        samples = sample_grid(model, SNAPSHOT_SAMPLES)
         samples.save(grids / f"{images_seen // 1000:06d}-kimg.png")
         record = selector.consider(model, images_seen)
         log.add_checkpoint(samples, record)
@@ -78,7 +90,7 @@ def run_training(
 
     try:
         result = training_loop(
-            palms.train,
+            crops.train,
             config,
             work,
             start=None if start is None else start.folder,
@@ -90,16 +102,16 @@ def run_training(
         log.close()
     if result is None:
         raise TrainingStoppedError(
-            "Training was stopped", hint="Materialize it again: it resumes from the saved state."
+            "Training was stopped", hint="Start it again: it resumes from the saved state."
         )
     save_networks(*selector.networks(), config.networks(), folder)
-    shutil.copytree(grids, folder / "progress")
+    shutil.copytree(grids, folder / PROGRESS_FOLDER)
     if (work / EVENTS_FOLDER).is_dir():
         shutil.copytree(work / EVENTS_FOLDER, folder / EVENTS_FOLDER)
-    model = load_model(folder, "")  # as everybody else will load it
+    model = load_model(folder, "")  # as its users will
     sample_grid(model, SAMPLES).save(folder / SAMPLES_FILE)
     plot_curves(result.metrics, selector.checkpoints, folder / CURVES_FILE)
-    calibration, score_report = calibrate(model, palms)
+    calibration, score_report = calibrate(model, crops)
     write_calibration(calibration, folder)
     plot_reliability(score_report, folder / RELIABILITY_FILE)
     facts = {
@@ -117,6 +129,6 @@ def run_training(
     checkpoints = [vars(row) for row in selector.checkpoints]
     metrics = {**facts, "checkpoints": checkpoints, "score_report": score_report.to_json()}
     write_metrics(folder, metrics, result.metrics)
-    write_model_card(folder, crops, config, selector.best, score_report, start)
+    write_model_card(folder, artifact, config, selector.best, score_report, start)
     shutil.rmtree(work, ignore_errors=True)
     return facts

@@ -1,4 +1,4 @@
-"""The resumable state of a training run, as one safetensors file: no pickle, whole or absent."""
+"""The resumable state of a training run as one safetensors file, written atomically; no pickle."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from palm_assets.store.atomic import write_atomically
 
 
 def save_state(path: Path, parts: dict[str, Any], notes: dict[str, Any]) -> None:
-    """Write networks, optimizers and random generators; a kill at any moment leaves the old file or the new.
+    """Write modules, optimizers and random generators; if killed, the old file or the new one is left.
 
     Args:
         path: the file.
         parts: modules, optimizers and `torch.Generator`s by name.
-        notes: anything that JSON holds.
+        notes: further state, serializable as JSON.
     """
     tensors: dict[str, Tensor] = {}
     for name, part in parts.items():
@@ -31,10 +31,13 @@ def save_state(path: Path, parts: dict[str, Any], notes: dict[str, Any]) -> None
 
 
 def load_state(path: Path, parts: dict[str, Any]) -> dict[str, Any] | None:
-    """Put a saved state into the same parts; returns the notes, or None if nothing was saved.
+    """Load a saved state into the same parts.
+
+    Returns:
+        The notes, or None if there is no file.
 
     Raises:
-        CheckpointError: the file is damaged or of other networks.
+        CheckpointError: the file is damaged, or has other networks.
     """
     if not path.is_file():
         return None
@@ -43,13 +46,14 @@ def load_state(path: Path, parts: dict[str, Any]) -> dict[str, Any] | None:
             notes: dict[str, Any] = json.loads(stored.metadata()["notes"])
             tensors = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118
         for name, part in parts.items():
-            own = {
-                key.removeprefix(f"{name}/"): v for key, v in tensors.items() if key.startswith(f"{name}/")
-            }
+            prefix = f"{name}/"
+            own = {k.removeprefix(prefix): value for k, value in tensors.items() if k.startswith(prefix)}
             _restore(part, own)
     except (SafetensorError, KeyError, RuntimeError, ValueError, TypeError) as error:
         raise CheckpointError(
-            f"The saved training state cannot be used: {error}", where=path, hint="Delete it to start afresh."
+            f"The saved training state cannot be used: {error}",
+            where=path,
+            hint="Delete it to train from the start.",
         ) from error
     return notes
 
@@ -72,7 +76,7 @@ def _restore(part: Any, tensors: dict[str, Tensor]) -> None:
             number, slot = key.split("/")
             state.setdefault(int(number), {})[slot] = value
         part.load_state_dict({"state": state, "param_groups": part.state_dict()["param_groups"]})
-        # The fused kernels walk through memory, so moments must lie in memory as their parameters do.
+        # The fused kernels need moments in the memory layout of their parameters.
         for parameter, slots in part.state.items():
             for slot, value in slots.items():
                 if value.shape == parameter.shape:

@@ -1,9 +1,9 @@
-"""Starting from a trained model: from its weights, or from those of a model of half the size, grown.
+"""Initial weights from a trained model of the same size, or of half the image size, which is grown.
 
-Growing preserves what both networks compute (as Net2Net does: Chen et al. 2016, arXiv:1511.05641). The grown
-generator outputs the small one's images at twice the size, the grown discriminator applies the small one to
-the means of 2x2 pixels, and only the new detail has to be learnt. Training at increasing sizes is the idea of
-progressive growing (Karras et al. 2017, arXiv:1710.10196), here without fading in.
+Growing preserves the functions of both networks (as in Net2Net: Chen et al. 2016, arXiv:1511.05641). The
+grown generator outputs the images of the small one at twice the size, the grown discriminator applies the
+small one to the means of 2x2 pixels, and only the new detail has to be learned. Training at increasing sizes
+follows progressive growing (Karras et al. 2017, arXiv:1710.10196), here without fading in.
 """
 
 from __future__ import annotations
@@ -18,53 +18,51 @@ from palm_assets.gan.checkpoint import load_networks
 from palm_assets.gan.config import NetworkConfig
 from palm_assets.gan.networks import Discriminator, Generator, UpsampleConv
 
-SIGNED_COLORS = 6  # red, green and blue, and their negatives
-LEAKY = 1.2  # leaky(x) - leaky(-x) = 1.2 x, with a slope of 0.2
-MEASURED_ON = 256
-TANH_AS_SMOOTHSTEP = 0.55  # tanh(x) and the smoothstep of 0.55 x are nowhere more than 0.06 apart
+SIGNED_COLORS = 6  # channels: red, green and blue, and their negatives, so that all pass a ReLU
+LEAKY_GAIN = 1.2  # leaky(x) - leaky(-x) = 1.2 x, for a slope of 0.2
+STATISTICS_SAMPLES = 256
+TANH_TO_SMOOTHSTEP = 0.55  # tanh(x) and smoothstep(0.55 x) differ by at most 0.06
+COMPATIBLE_CHANGES = ("padding_mode", "output_activation", "output_smoothing")  # training adapts to these
 
 
 def start_from(
     folder: Path, generator: Generator, discriminator: Discriminator, config: NetworkConfig
 ) -> None:
-    """Put the weights of the model in `folder` into both networks.
+    """Load the weights of the model in `folder` into both networks, growing them if its images are smaller.
 
     Args:
-        folder: of a published model.
-        generator: of the shape `config`; changed in place, as is `discriminator`.
-        discriminator: of the same.
-        config: the shape; that of the model, or of one of half its size whose networks are otherwise these.
-            The padding mode, output activation and output smoothing may differ: training adapts.
+        folder: folder of the model.
+        generator: network of architecture `config`, changed in place.
+        discriminator: likewise.
+        config: architecture of the model, or with twice its `image_size` and half its widths. `padding_mode`,
+            `output_activation` and `output_smoothing` may differ.
 
     Raises:
-        CheckpointError: the model cannot be read, or has other networks.
+        CheckpointError: the model cannot be read, or its networks do not match.
     """
-    small_generator, small_discriminator, networks = load_networks(folder)
-    ending = {
-        name: getattr(config, name) for name in ("padding_mode", "output_activation", "output_smoothing")
-    }
-    alike = networks.model_copy(update=ending)
-    if alike == config:
-        generator.load_state_dict(small_generator.state_dict())
-        discriminator.load_state_dict(small_discriminator.state_dict())
-    elif alike == _half(config) and _can_grow(config):
-        _grow_generator(small_generator, generator)
-        _grow_discriminator(small_discriminator, discriminator)
+    trained_generator, trained_discriminator, networks = load_networks(folder)
+    comparable = networks.model_copy(update={name: getattr(config, name) for name in COMPATIBLE_CHANGES})
+    if comparable == config:
+        generator.load_state_dict(trained_generator.state_dict())
+        discriminator.load_state_dict(trained_discriminator.state_dict())
+    elif comparable == _half_size(config) and _can_grow(config):
+        _grow_generator(trained_generator, generator)
+        _grow_discriminator(trained_discriminator, discriminator)
     else:
         raise CheckpointError(
             f"Networks of {_describe(config)} cannot start from a model of {_describe(networks)}",
             where=folder,
-            hint="Choose the same networks; or twice the image_size, half of each width (but 6 at least) and "
-            "no norm in the discriminator; or `start: scratch`.",
+            hint="Configure the same networks; or twice the image_size, half of both widths (at least 6) and "
+            "`discriminator_norm: none`; or `start: scratch`.",
         )
     if networks.output_activation != config.output_activation:
-        factor = TANH_AS_SMOOTHSTEP if config.output_activation == "smoothstep" else 1 / TANH_AS_SMOOTHSTEP
+        factor = TANH_TO_SMOOTHSTEP if config.output_activation == "smoothstep" else 1 / TANH_TO_SMOOTHSTEP
         list(generator.main)[-2].get_parameter("weight").data.mul_(factor)
 
 
 @torch.no_grad()
 def _grow_generator(small: Generator, grown: Generator) -> None:
-    """Twice the size by linear interpolation of the small one's images before the output activation."""
+    """Output the small generator's images, before the output activation, bilinearly upsampled by two."""
     *trunk, last, _ = list(small.main)
     *grown_trunk, inner, norm, _, outer, _ = list(grown.main)
     assert isinstance(last, UpsampleConv)
@@ -73,12 +71,12 @@ def _grow_generator(small: Generator, grown: Generator) -> None:
     assert isinstance(outer, UpsampleConv)
     _copy(trunk, grown_trunk)
 
-    # Colors and their negatives pass the ReLU; the norm is told to give back what it takes away.
+    # The scale and bias of the batch norm undo its normalization of the colors.
     inner.weight[:, :SIGNED_COLORS] = torch.cat([last.weight, -last.weight], 1)
     random = torch.Generator().manual_seed(0)
-    colors = small.train().pre_activation(torch.randn(MEASURED_ON, small.latent, generator=random))
-    mean, spread = colors.mean((0, 2, 3)), colors.var((0, 2, 3)).add(norm.eps).sqrt()
-    norm.weight[:SIGNED_COLORS], norm.bias[:SIGNED_COLORS] = spread.repeat(2), torch.cat([mean, -mean])
+    colors = small.train().pre_activation(torch.randn(STATISTICS_SAMPLES, small.latent, generator=random))
+    mean, std = colors.mean((0, 2, 3)), colors.var((0, 2, 3)).add(norm.eps).sqrt()
+    norm.weight[:SIGNED_COLORS], norm.bias[:SIGNED_COLORS] = std.repeat(2), torch.cat([mean, -mean])
 
     linear = torch.tensor([0.25, 0.75, 0.75, 0.25])
     outer.weight.zero_()
@@ -89,7 +87,7 @@ def _grow_generator(small: Generator, grown: Generator) -> None:
 
 @torch.no_grad()
 def _grow_discriminator(small: Discriminator, grown: Discriminator) -> None:
-    """The small one, on the means of 2x2 pixels."""
+    """Compute the small discriminator's logits of the means of 2x2 pixels."""
     first, _, *trunk = list(small.main)
     outer, _, inner, _, *rest = list(grown.main)
     assert isinstance(first, nn.Conv2d)
@@ -101,13 +99,14 @@ def _grow_discriminator(small: Discriminator, grown: Discriminator) -> None:
     _copy(trunk, rest)
     grown.head.load_state_dict(small.head.state_dict())
 
-    # Counted from black up, so that the zeros with which the next layer pads are the black of the small one.
+    # Colors are offset so that black is 0: the zero padding of the next layer is then the black padding that
+    # the small discriminator has.
     outer.weight[:SIGNED_COLORS], outer.bias[:SIGNED_COLORS] = 0, torch.tensor([1.0, 1, 1, -1, -1, -1])
     for color in range(3):
         outer.weight[color, color, 1:3, 1:3] = 0.25
         outer.weight[color + 3, color, 1:3, 1:3] = -0.25
     inner.weight.zero_()
-    inner.weight[:, :SIGNED_COLORS] = torch.cat([first.weight, -first.weight], 1) / LEAKY
+    inner.weight[:, :SIGNED_COLORS] = torch.cat([first.weight, -first.weight], 1) / LEAKY_GAIN
     inner.bias.copy_(first.bias - first.weight.sum((1, 2, 3)))
 
 
@@ -121,7 +120,7 @@ def _can_grow(config: NetworkConfig) -> bool:
     return narrower >= SIGNED_COLORS and config.discriminator_norm == "none"
 
 
-def _half(config: NetworkConfig) -> NetworkConfig:
+def _half_size(config: NetworkConfig) -> NetworkConfig:
     wider = {
         "generator_width": 2 * config.generator_width,
         "discriminator_width": 2 * config.discriminator_width,
