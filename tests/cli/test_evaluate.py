@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from palm_assets.quality.config import ReferenceConfig
-from palm_assets.quality.reference import build_reference
+from palm_assets.quality.reference_builder import build_reference
 from palm_assets.quality.reference_files import save_reference
 from palm_assets.store.artifacts import Artifact, Store
 from tests.cli.conftest import Palms, Publish
