@@ -1,4 +1,4 @@
-# `make` prints this help. Every target sets up what it needs, in .venv.
+# `make` prints the targets. Each first installs what it needs into .venv.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -7,16 +7,16 @@ PRESET ?= sample
 
 export PALM_HOME    ?= $(CURDIR)/palm_home
 export DAGSTER_HOME ?= $(CURDIR)/dagster_home
-# Ultralytics would otherwise limit everything in its process to one core.
+# Otherwise Ultralytics limits its process to one core.
 export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup pipeline ui app test test-load test-faults test-dagster portraits lint bench blind-sheet clean
 
-help: ## Print this help
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(READY) ## Install everything into .venv
+setup: $(READY) ## Install the project and its dependencies into .venv
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v not in ((3, 11), (3, 12)) and "Python 3.11 or 3.12 is needed, this is %d.%d: make PYTHON=python3.12" % v)'
@@ -25,20 +25,20 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -c 'import cv2' || (echo "OpenCV needs system libraries: sudo apt-get install libgl1 libglib2.0-0" >&2; exit 1)
 	@touch $@
 
-pipeline: setup ## Make everything from photographs to a released model (PRESET=sample, local, local-256, kaggle, published)
+pipeline: setup ## Run the pipeline: photographs to a released model (PRESET=sample, local, local-256, kaggle, published, gpu-128)
 	$(BIN)/dagster asset materialize -m pipelines.definitions --select '*' -c pipelines/presets/$(PRESET).yaml
 
-ui: setup ## Dagster's page on http://localhost:3000
+ui: setup ## Start the Dagster UI on http://localhost:3000
 	$(BIN)/dagster dev -w workspace.yaml
 
-app: setup ## The page with the palms on http://localhost:8501
+app: setup ## Start the Streamlit page on http://localhost:8501
 	$(BIN)/streamlit run app/main.py
 
-test: setup ## Run all tests (as root it installs Debian's chromium and nginx, if they are missing)
+test: setup ## Run all tests (as root, installs Debian's chromium and nginx if they are missing)
 	tests/e2e/install-servers
 	$(BIN)/pytest
 
-test-load: setup ## 20 visitors at once, three rounds, with limits of time and memory
+test-load: setup ## Load test: 20 concurrent visitors, three rounds, limits on time and memory
 	PALM_LOAD=1 $(BIN)/pytest -s tests/e2e/test_load.py
 
 test-faults: setup ## Kill it fifty times, fill its disk in each stage, damage each artifact: a table of what came of it
@@ -47,10 +47,10 @@ test-faults: setup ## Kill it fifty times, fill its disk in each stage, damage e
 test-dagster: setup ## A real Dagster service on SQLite and on PostgreSQL, driven as the UI drives it; a month of ticks
 	PALMS_DAGSTER_LONG=1 $(BIN)/pytest tests/e2e/test_dagster.py tests/pipelines/test_month.py
 
-portraits: setup ## Retake the README's pictures of the page, with the released model
+portraits: setup ## Retake the README's screenshots with the released model
 	$(BIN)/python -m tests.e2e.portraits
 
-lint: setup ## Ruff, import contracts and strict type checking
+lint: setup ## Run ruff, the import contracts and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
@@ -65,5 +65,5 @@ blind-sheet: setup ## Real held-out palms and the model's, shuffled, for fresh e
 bench-%: setup
 	$(BIN)/python benchmarks/$*.py
 
-clean: ## Remove the environment and caches; what the pipeline made stays in palm_home
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+clean: ## Remove the environment and caches; palm_home stays
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
