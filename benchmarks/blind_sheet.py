@@ -22,7 +22,7 @@ from PIL import Image, ImageDraw
 
 from palm_assets.crops.extraction import Crops
 from palm_assets.release.serving import open_model
-from palm_assets.stages.open_artifacts import open_crops
+from palm_assets.stages.crops import open_crops
 from palm_assets.store.artifacts import Store
 
 TILES, COLUMNS, SIDE, FRAME = 48, 8, 256, 14

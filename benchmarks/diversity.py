@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from palm_assets.release.serving import open_model
-from palm_assets.stages.open_artifacts import open_crops
+from palm_assets.stages.crops import open_crops
 from palm_assets.store.artifacts import Store
 
 SEED = 6 * 10**9

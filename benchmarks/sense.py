@@ -22,7 +22,7 @@ from palm_assets.quality.reference import Reference, load_reference
 from palm_assets.quality.set_metrics import SetMetrics, evaluate_features
 from palm_assets.quality.statistics import Floats
 from palm_assets.release.serving import open_model
-from palm_assets.stages.open_artifacts import open_crops
+from palm_assets.stages.crops import open_crops
 from palm_assets.store.artifacts import Store
 
 BLURS = (0.3, 0.5, 0.7, 1.0, 1.5, 2.0)  # radius of the Gaussian, pixels of the crop

@@ -24,7 +24,7 @@ def show(words: Words) -> None:
     """The page, top to bottom."""
     st.html(f'<p class="palm-lead">{words("about_lead")}</p>')
     with st.spinner(words("loading"), show_time=False):
-        served = watcher().look()
+        served = watcher().served()
     tell_about_model(words, served)
     follow_releases(served)
     if served.model is None or served.artifact is None:

@@ -36,7 +36,7 @@ def show(words: Words) -> None:
     remember_visit()
     asked = ask(words)
     with st.spinner(words("loading"), show_time=False):
-        served = watcher().look()
+        served = watcher().served()
     with notes:
         tell_about_model(words, served)
         follow_releases(served)
@@ -121,13 +121,13 @@ def tell_about_model(words: Words, served: Served) -> None:
     """In words, if there is no model of this place's own, or if the newest cannot be used."""
     if served.is_starter:
         st.info(words("starter"))
-    if served.trouble is None:
+    if served.problem is None:
         return
     if served.is_starter:
         st.warning(words("broken_model_starter"))
     elif served.model is not None:
         st.warning(words("broken_new_model"))
-    elif isinstance(served.trouble, ArtifactMissingError):
+    elif isinstance(served.problem, ArtifactMissingError):
         st.info(words("no_model"))
     else:
         st.error(words("broken_model"))
@@ -136,11 +136,11 @@ def tell_about_model(words: Words, served: Served) -> None:
 @st.fragment(run_every=WATCH_SECONDS)
 def follow_releases(shown: Served) -> None:
     """Draw the page anew when another model is released, or trouble comes or goes."""
-    now = watcher().look()
+    now = watcher().served()
     for name in JOBS:  # the other page is a place to wait, too
         if state.get(name) is not None:
             state[name].look()
-    if (now.model is not shown.model) or (now.trouble is None) != (shown.trouble is None):
+    if (now.model is not shown.model) or (now.problem is None) != (shown.problem is None):
         st.rerun(scope="app")
 
 

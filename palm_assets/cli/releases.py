@@ -52,10 +52,10 @@ def release(store: Store, version: str) -> None:
       palms release 0123456789ab
     """
     from palm_assets.release.candidates import release_by_hand
-    from palm_assets.release.decisions import read
+    from palm_assets.release.decisions import find_decision
 
     released = release_by_hand(store, version)
-    decision = read(store, version, damaged_is_none=True)
+    decision = find_decision(store, version)
     click.echo(f"released model {released.model} by hand with reference {released.reference}")
     if decision is not None and not decision.passed:
         click.echo(f"the gate had refused it: {decision.refusal}", err=True)

@@ -1,4 +1,4 @@
-"""Every model as a candidate: released, released before, refused and why, or never judged."""
+"""All models of a store as candidates for a release: their states, evaluations and releases."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import Literal
 
 from palm_assets.errors import ArtifactError, ArtifactMissingError
-from palm_assets.release.decisions import Decision, read
+from palm_assets.release.decisions import DecisionRecord, find_decision
 from palm_assets.release.serving import open_model
-from palm_assets.store.artifacts import Artifact, Manifest, Store
-from palm_assets.store.release_pointer import Release, read_history
+from palm_assets.stages.evaluation import evaluation_manifests
+from palm_assets.store.artifacts import Artifact, Store
+from palm_assets.store.releases import Release, read_history
 
-State = Literal["released", "released before", "refused", "passed", "not judged"]
+State = Literal["released", "released before", "refused", "passed", "not checked"]
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,11 @@ class Candidate:
 
     Attributes:
         model: its version.
-        created: when it was made.
-        state: what became of it; one that a person released is "released", whatever the gate said.
-        refusal: what the gate has against it; "" if nothing, or if it was never asked.
-        releases: each time that it was released, and by whom.
-        score: its newest Fréchet distance with label and count; "" if it was never scored.
+        created: when it was made, UTC.
+        state: "released" if it is released now, by the gate or by hand; else the gate's decision.
+        refusal: the failed checks with their reasons; "" if none failed or none was recorded.
+        releases: each of its releases, oldest first.
+        metric: its newest Fréchet distance with label and count; "" if it was never evaluated.
     """
 
     model: str
@@ -33,42 +34,41 @@ class Candidate:
     state: State
     refusal: str
     releases: tuple[Release, ...]
-    score: str
+    metric: str
 
 
 def candidates(store: Store) -> list[Candidate]:
-    """All models that are whole, oldest first."""
+    """All models with a readable manifest, oldest first."""
     try:
         history = read_history(store.home)
     except ArtifactError:
         history = []
-    scores = _scores(store)
+    metrics = _newest_metrics(store)
     found = []
     for version in store.versions("models"):
-        judgement = read(store, version, damaged_is_none=True)
+        decision = find_decision(store, version)
         releases = tuple(release for release in history if release.model == version)
-        manifest = store.manifest("models", version)
         found.append(
             Candidate(
-                version,
-                manifest.created,
-                _state(releases, history, judgement),
-                "" if judgement is None else judgement.refusal,
-                releases,
-                scores.get(version, ""),
+                model=version,
+                created=store.manifest("models", version).created,
+                state=_state(releases, history, decision),
+                refusal="" if decision is None else decision.refusal,
+                releases=releases,
+                metric=metrics.get(version, ""),
             )
         )
     return found
 
 
 def as_table(rows: list[Candidate]) -> str:
-    """The candidates for people: a line each, and one more for what the gate has against it."""
+    """The candidates for people: a line each, and one more for a refusal."""
     lines = []
     for row in rows:
-        when = ", ".join(f"{r.released:%Y-%m-%d %H:%M} by the {r.by}" for r in row.releases)
+        released = ", ".join(f"{r.released_at:%Y-%m-%d %H:%M} by {r.by}" for r in row.releases)
         lines.append(
-            f"{row.model:<14}{row.created:%Y-%m-%d %H:%M}  {row.state:<16}{row.score}".rstrip()
-            + (f"  (released {when})" if when else "")
+            f"{row.model:<14}{row.created:%Y-%m-%d %H:%M}  {row.state:<16}{row.metric}".rstrip()
+            + (f"  (released {released})" if released else "")
         )
         if row.refusal:
             lines.append(f"              {row.refusal}")
@@ -76,23 +76,23 @@ def as_table(rows: list[Candidate]) -> str:
 
 
 def release_by_hand(store: Store, version: str) -> Release:
-    """Release a model whatever the gate says, once the page's own door has opened it.
+    """Release a model without the gate, if it loads and generates.
 
-    It is released beside the reference that it was last scored against, else beside that of what is released
-    now, else beside the newest.
+    The release names the reference of the model's newest evaluation, else that of the current release, else
+    the newest.
 
     Raises:
         ArtifactMissingError: there is no such model, or no reference at all.
-        ArtifactCorruptError, CheckpointError: it cannot be used; what is released stays.
+        ArtifactCorruptError, CheckpointError: the model cannot be run; the released model stays.
     """
     model = open_model(store, version)[1]
     return store.release(model, _reference_for(store, version), by="hand")
 
 
 def _reference_for(store: Store, version: str) -> Artifact:
-    wanted = [m.inputs["reference"] for m in _score_manifests(store) if m.inputs["model"] == version]
+    references = [m.inputs["reference"] for m in evaluation_manifests(store) if m.inputs["model"] == version]
     release = store.released()
-    for reference in [*reversed(wanted), *([] if release is None else [release.reference])]:
+    for reference in [*references, *([] if release is None else [release.reference])]:
         try:
             return store.open("reference", reference)
         except ArtifactMissingError:
@@ -100,22 +100,19 @@ def _reference_for(store: Store, version: str) -> Artifact:
     return store.current("fid_reference")
 
 
-def _state(releases: tuple[Release, ...], history: list[Release], judgement: Decision | None) -> State:
+def _state(releases: tuple[Release, ...], history: list[Release], decision: DecisionRecord | None) -> State:
     if releases:
         return "released" if history[-1] == releases[-1] else "released before"
-    if judgement is None:
-        return "not judged"
-    return "passed" if judgement.passed else "refused"
+    if decision is None:
+        return "not checked"
+    return "passed" if decision.passed else "refused"
 
 
-def _scores(store: Store) -> dict[str, str]:
-    """The newest score of each model, in words."""
-    said = {}
-    for manifest in _score_manifests(store):
+def _newest_metrics(store: Store) -> dict[str, str]:
+    """The Fréchet distance of each model's newest evaluation, as text."""
+    found: dict[str, str] = {}
+    for manifest in evaluation_manifests(store):
         facts = manifest.facts
-        said[manifest.inputs["model"]] = f"{facts['label']} {facts['frechet']:.4g} at n = {facts['n']}"
-    return said
-
-
-def _score_manifests(store: Store) -> list[Manifest]:
-    return [store.manifest("evaluations", version) for version in store.versions("evaluations")]
+        text = f"{facts['label']} {facts['frechet']:.4g} at n = {facts['n']}"
+        found.setdefault(manifest.inputs["model"], text)
+    return found

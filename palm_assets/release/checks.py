@@ -1,46 +1,86 @@
-"""The gate's checks as pure functions: figures in, a frozen verdict out.
+"""The checks of the gate as pure functions: facts and metrics in, a `CheckResult` out.
 
-`facts` are those of an artifact's manifest. A verdict's reason is one sentence with the figure and its bound,
-whether it passed or not.
+`facts` are those of an artifact's manifest. To add a check of models, write it here, name it in
+`MODEL_CHECKS`, and call it in `palm_assets.release.gate.decide`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from statistics import fmean, variance
 from typing import Any
 
-from palm_assets.evaluation.measures import Measures
+from palm_assets.evaluation.model_metrics import ModelMetrics
 from palm_assets.release.config import GateConfig
 
-HARMLESS = ("duplicate", "aspect", "not in HandInfo")
+EXPECTED_REASONS = ("duplicate", "aspect", "not in HandInfo")
+"""Reasons to set a photograph aside that say nothing about the quality of the set."""
+
+PHOTOS_CHECK = "photos_are_usable"
+DETECTOR_CHECK = "detector_finds_palms"
+CROPS_CHECK = "crops_are_usable"
+LOAD_CHECK = "loads_and_generates"
+MODEL_CHECKS = {
+    "not_blank": "The samples have contrast.",
+    "not_collapsed": "The samples vary as real palms do: no mode collapse.",
+    "not_memorized": "Few samples are nearly copies of a training image.",
+    "resembles_palms": "The samples are far closer to real palms than those of a fully collapsed model.",
+    "not_worse_than_released": "No distance is larger than the released model's, beyond measurement error.",
+    "not_withdrawn": "Nobody has released another model in its place by hand.",
+}
+"""Name and description of each check of an evaluated model, beside `LOAD_CHECK`."""
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What one check found.
+    """The result of one check.
 
     Attributes:
-        check: its name, an identifier.
-        passed: whether the bounds are kept.
-        reason: one sentence, without a full stop.
-        figures: what was measured, for people and plots.
+        name: of the check, an identifier.
+        passed: whether all its bounds are met.
+        reason: one line with each value and its bound; only the violated ones if it failed.
+        metrics: the values, for plots.
     """
 
-    check: str
+    name: str
     passed: bool
     reason: str
-    figures: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Incumbent:
+    """The released model, which a candidate would replace.
+
+    Attributes:
+        model: its version.
+        metrics: measured like the candidate's: same reference, same number and size of sets; None if the
+            model cannot be measured.
+        problem: why it cannot be measured; "" if it was.
+    """
+
+    model: str
+    metrics: ModelMetrics | None
+    problem: str = ""
+
+
+def refusal(results: Iterable[CheckResult]) -> str:
+    """The failed checks with their reasons, in one line; "" if all passed."""
+    return "; ".join(f"{result.name}: {result.reason}" for result in results if not result.passed)
 
 
 def check_photos(facts: Mapping[str, Any], bounds: GateConfig) -> CheckResult:
-    """Enough photographs of enough people, few of them unusable."""
-    faults = sum(n for why, n in facts["set_aside_reasons"].items() if not why.startswith(HARMLESS))
-    share = faults / max(facts["photos"] + facts["set_aside"], 1)
+    """Enough photographs of enough people, and few unusable files."""
+    unusable = sum(
+        count
+        for reason, count in facts["set_aside_reasons"].items()
+        if not reason.startswith(EXPECTED_REASONS)
+    )
+    share = unusable / max(facts["photos"] + facts["set_aside"], 1)
     return _all_of(
-        "photographs_are_sane",
+        PHOTOS_CHECK,
         _at_least("usable photographs", facts["photos"], bounds.min_photos),
         _at_least("people", facts["people"], bounds.min_people),
         _at_most("share of unusable files", share, bounds.max_set_aside),
@@ -48,122 +88,141 @@ def check_photos(facts: Mapping[str, Any], bounds: GateConfig) -> CheckResult:
 
 
 def check_detector(facts: Mapping[str, Any], bounds: GateConfig) -> CheckResult:
-    """It finds the palms of pictures that it never saw."""
-    return _all_of(
-        "detector_finds_palms", _at_least("AP50 on the test split", facts["ap50"], bounds.min_ap50)
-    )
+    """The detector finds the palms of test images."""
+    return _all_of(DETECTOR_CHECK, _at_least("AP50 on the test split", facts["ap50"], bounds.min_ap50))
 
 
 def check_crops(
-    facts: Mapping[str, Any], trained: Set[str], held_out: Set[str], bounds: GateConfig
+    facts: Mapping[str, Any], train_people: Set[str], held_out_people: Set[str], bounds: GateConfig
 ) -> CheckResult:
-    """A palm on nearly every photograph, enough to train on, and nobody on both sides of the split.
+    """A palm in nearly every photograph, enough crops, and nobody on both sides of the split.
 
     Args:
         facts: of the crops.
-        trained: people whose palms are trained on.
-        held_out: people whose palms are not.
-        bounds: to keep.
+        train_people: people whose crops are trained on.
+        held_out_people: people whose crops are not.
+        bounds: to meet.
     """
     return _all_of(
-        "crops_are_sane",
+        CROPS_CHECK,
         _at_least("share of photographs with a palm", facts["share_with_palm"], bounds.min_share_with_palm),
-        _at_least("palms to train on", facts["crops"].get("train", 0), bounds.min_crops),
-        _at_least("people held out", len(held_out), bounds.min_people_held_out),
-        _at_most("people on both sides of the split", len(trained & held_out), 0),
+        _at_least("crops to train on", facts["crops"].get("train", 0), bounds.min_crops),
+        _at_least("people held out", len(held_out_people), bounds.min_people_held_out),
+        _at_most("people on both sides of the split", len(train_people & held_out_people), 0),
     )
 
 
-def check_contrast(measures: Measures, bounds: GateConfig) -> CheckResult:
-    """The pictures show something."""
-    return _all_of("not_blank", _at_most("share of blank palms", measures.blank, bounds.max_blank))
+def check_contrast(metrics: ModelMetrics, bounds: GateConfig) -> CheckResult:
+    """Few samples have almost no contrast."""
+    return _all_of("not_blank", _at_most("share of blank samples", metrics.blank_share, bounds.max_blank))
 
 
-def check_variety(measures: Measures, bounds: GateConfig) -> CheckResult:
-    """The palms differ as real ones do: neither one palm nor a few, repeated."""
+def check_variety(metrics: ModelMetrics, bounds: GateConfig) -> CheckResult:
+    """The samples vary as real palms do: neither one image nor a few repeated."""
     return _all_of(
         "not_collapsed",
-        _at_least("variety, of real palms", measures.variety, bounds.min_variety),
+        _at_least("variance relative to real palms", metrics.variance_ratio, bounds.min_variety),
         _at_least(
-            "distance to the next palm, of real palms", measures.nearest_other, bounds.min_nearest_other
+            "nearest-neighbor distance relative to real palms",
+            metrics.nearest_neighbor_ratio,
+            bounds.min_nearest_other,
         ),
     )
 
 
-def check_authenticity(scores: Mapping[str, Any], bounds: GateConfig) -> CheckResult:
-    """Few palms lie nearer to a photograph trained on than photographs lie to each other.
+def check_memorization(facts: Mapping[str, Any], bounds: GateConfig) -> CheckResult:
+    """Few samples are closer to a training image than training images are to each other.
 
-    No figure proves that nothing was learnt by heart (Stein et al. 2023): look at the pictures, too.
-    """
-    floor = scores["floor"]
-    usual = 100.0 if floor is None else max(floor["auth_pct"], 1e-9)
-    return _all_of(
-        "not_memorised",
-        _at_least("authentic palms, of real palms", scores["auth_pct"] / usual, bounds.min_authentic),
-    )
-
-
-def check_distance(measures: Measures, bounds: GateConfig) -> CheckResult:
-    """Not farther from real palms than some multiple of what one average palm, repeated, would be."""
-    ratio = fmean(measures.frechet) / measures.frechet_of_one
-    return _all_of(
-        "resembles_palms",
-        _at_most("Fréchet distance, of one average palm's", ratio, bounds.max_frechet),
-    )
-
-
-def check_against_released(ours: Measures, released: Measures | None, bounds: GateConfig) -> CheckResult:
-    """Neither distance is larger than the released model's by more than the measurement wavers.
-
-    Both were measured on as many sets of the same size against the same reference. The means are compared,
-    and `bounds.spread` standard errors of their difference are allowed.
+    Compared with the same share of held-out people's crops. No metric proves that nothing was memorized
+    (Stein et al. 2023), so look at the nearest training images too.
 
     Args:
-        ours: of the candidate.
-        released: of the model that it would replace; None if there is nothing to compare with.
-        bounds: to keep.
+        facts: of the evaluation.
+        bounds: to meet.
     """
-    check = "not_worse_than_released"
-    if released is None:
-        return CheckResult(check, True, "nothing is released that it could be worse than")
+    floor = facts["floor"]
+    real = 100.0 if floor is None else max(floor["auth_pct"], 1e-9)
+    ratio = facts["auth_pct"] / real
     return _all_of(
-        check,
-        _no_worse("Fréchet distance", ours.frechet, released.frechet, bounds.spread),
-        _no_worse("kernel distance", ours.kid, released.kid, bounds.spread),
+        "not_memorized", _at_least("authentic samples relative to real palms", ratio, bounds.min_authentic)
     )
+
+
+def check_distance(metrics: ModelMetrics, bounds: GateConfig) -> CheckResult:
+    """The Fréchet distance is a limited multiple of a fully collapsed model's."""
+    ratio = fmean(metrics.frechet) / metrics.frechet_collapsed
+    return _all_of(
+        "resembles_palms",
+        _at_most("Fréchet distance relative to a collapsed model's", ratio, bounds.max_frechet),
+    )
+
+
+def check_against_incumbent(
+    candidate: ModelMetrics, incumbent: Incumbent | None, bounds: GateConfig
+) -> CheckResult:
+    """Neither distance is larger than the released model's by more than the measurement error.
+
+    The means over the sets are compared; `bounds.standard_errors` standard errors of their difference are
+    tolerated.
+
+    Args:
+        candidate: its metrics.
+        incumbent: the released model; None if none is released, or if the candidate itself is.
+        bounds: to meet.
+    """
+    name = "not_worse_than_released"
+    if incumbent is None:
+        return CheckResult(name, True, "no other model is released")
+    if incumbent.metrics is None:
+        return CheckResult(name, True, f"the released model cannot be measured: {incumbent.problem}")
+    theirs, tolerance = incumbent.metrics, bounds.standard_errors
+    return _all_of(
+        name,
+        _not_worse("Fréchet distance", candidate.frechet, theirs.frechet, tolerance),
+        _not_worse("kernel distance", candidate.kid, theirs.kid, tolerance),
+    )
+
+
+def check_withdrawal(withdrawn: bool | None) -> CheckResult:
+    """No person has released another model in the candidate's place; `None` if the history is unreadable."""
+    reasons = {
+        True: "another model was released by hand in its place",
+        False: "it was never replaced by hand",
+        None: "the history of releases is not readable",
+    }
+    return CheckResult("not_withdrawn", not withdrawn, reasons[withdrawn])
 
 
 def _at_least(what: str, value: float, bound: float) -> CheckResult:
-    return _bounded(what, value, bound, value >= bound, "at least")
+    return _bounded(what, value, value >= bound, f"at least {bound:g}")
 
 
 def _at_most(what: str, value: float, bound: float) -> CheckResult:
-    return _bounded(what, value, bound, value <= bound, "at most")
+    return _bounded(what, value, value <= bound, f"at most {bound:g}")
 
 
-def _bounded(what: str, value: float, bound: float, passed: bool, word: str) -> CheckResult:
+def _bounded(what: str, value: float, met: bool, bound: str) -> CheckResult:
+    """The result for one value; what is not finite never passes."""
     return CheckResult(
-        what,
-        passed and math.isfinite(value),
-        f"{what} {value:.3g} ({word} {bound:g})",
-        {what: float(value)},
+        what, met and math.isfinite(value), f"{what} {value:.3g} ({bound})", {what: float(value)}
     )
 
 
-def _no_worse(what: str, ours: Sequence[float], theirs: Sequence[float], spread: float) -> CheckResult:
-    mine, released = fmean(ours), fmean(theirs)
-    wavering = math.sqrt(variance(ours) / len(ours) + variance(theirs) / len(theirs))
-    allowed = released + spread * wavering
+def _not_worse(what: str, ours: Sequence[float], theirs: Sequence[float], tolerance: float) -> CheckResult:
+    candidate, released = fmean(ours), fmean(theirs)
+    standard_error = math.sqrt(variance(ours) / len(ours) + variance(theirs) / len(theirs))
+    bound = released + tolerance * standard_error
     return CheckResult(
         what,
-        mine <= allowed,  # False for what is not a number
-        f"{what} {mine:.4g} beside the released model's {released:.4g} (at most {allowed:.4g})",
-        {what: mine, f"{what} released": released, f"{what} allowed": allowed},
+        candidate <= bound,  # False for NaN
+        f"{what} {candidate:.4g}, the released model's is {released:.4g} (at most {bound:.4g})",
+        {what: candidate, f"{what} released": released, f"{what} allowed": bound},
     )
 
 
-def _all_of(check: str, *parts: CheckResult) -> CheckResult:
-    """One verdict of several: where some failed, those are the reason."""
+def _all_of(name: str, *parts: CheckResult) -> CheckResult:
+    """One result of several; the failed ones are the reason, if any."""
     failed = [part for part in parts if not part.passed]
     reason = "; ".join(part.reason for part in failed or parts)
-    return CheckResult(check, not failed, reason, {k: v for part in parts for k, v in part.figures.items()})
+    metrics = {key: value for part in parts for key, value in part.metrics.items()}
+    return CheckResult(name, not failed, reason, metrics)

@@ -1,67 +1,99 @@
-"""What the gate said of each candidate, kept beside the models: `verdicts/<model>.json`."""
+"""The gate's decisions on disk: `decisions/<model>.json` holds the latest result of each check on a model."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, Literal
+from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from palm_assets.errors import ArtifactCorruptError
-from palm_assets.release.checks import CheckResult
+from palm_assets.release.checks import CheckResult, refusal
 from palm_assets.store.artifacts import Store
-from palm_assets.store.atomic import write_atomically, writing_under
+from palm_assets.store.atomic import write_atomically
 
-FOLDER = "verdicts"
+FOLDER = "decisions"
 
 
-class Decision(BaseModel):
-    """The latest verdict of each check on one model."""
+class DecisionRecord(BaseModel):
+    """The latest result of each check on one model.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Attributes:
+        schema_version: of this format.
+        model: version of the model.
+        checked_at: when the latest of the results was recorded, UTC.
+        checks: the results, in the order in which the checks were first recorded.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
     schema_version: Literal[1] = 1
     model: str
-    judged: datetime
-    verdicts: dict[str, dict[str, Any]]
+    checked_at: datetime
+    checks: tuple[CheckResult, ...]
 
     @property
     def passed(self) -> bool:
-        """Whether no check refused it."""
-        return all(verdict["passed"] for verdict in self.verdicts.values())
+        """Whether no recorded check failed."""
+        return all(result.passed for result in self.checks)
 
     @property
     def refusal(self) -> str:
-        """Why it was refused, in one line; "" if it was not."""
-        return refusal(CheckResult(name, **said) for name, said in self.verdicts.items())
+        """The failed checks with their reasons, in one line; "" if none failed."""
+        return refusal(self.checks)
+
+    def result(self, check: str) -> CheckResult | None:
+        """The latest result of a check; None if it was never recorded."""
+        return next((result for result in self.checks if result.name == check), None)
 
 
-def refusal(verdicts: Iterable[CheckResult]) -> str:
-    """What failed, in one line; "" if nothing did."""
-    return "; ".join(f"{v.check}: {v.reason}" for v in verdicts if not v.passed)
+def record_checks(store: Store, model: str, results: Iterable[CheckResult]) -> None:
+    """Record results of checks on a model; each replaces the earlier result of the same check.
 
+    Nothing is written if the results are the same, or if the model is released: its record is that of the
+    decision to release it.
 
-def record(store: Store, model: str, verdicts: Iterable[CheckResult]) -> None:
-    """Keep verdicts on a model, each in the place of the last one by that check.
-
-    Nothing is written if they are the same, or if the model is released: it was judged before it was.
+    Raises:
+        DiskFullError, ArtifactError: the store cannot be written.
     """
-    before = read(store, model, damaged_is_none=True)
+    before = find_decision(store, model)
     if before is not None and _is_released(store, model):
         return
-    said = {v.check: {"passed": v.passed, "reason": v.reason, "figures": dict(v.figures)} for v in verdicts}
-    merged = {} if before is None else before.verdicts
-    merged = {**merged, **json.loads(json.dumps(said))}
-    if before is not None and merged == before.verdicts:
-        return
-    judgement = Decision(model=model, judged=datetime.now(UTC), verdicts=merged)
-    with writing_under(store.home):
-        write_atomically(
-            store.home / FOLDER / f"{model}.json", judgement.model_dump_json(indent=1).encode() + b"\n"
-        )
+    merged = {result.name: result for result in [*(before.checks if before else ()), *results]}
+    record = DecisionRecord(model=model, checked_at=datetime.now(UTC), checks=tuple(merged.values()))
+    unchanged = before is not None and _content(before) == _content(record)
+    if not unchanged:
+        with store.writing():
+            write_atomically(_path(store, model), record.model_dump_json(indent=1).encode() + b"\n")
+
+
+def read_decision(store: Store, model: str) -> DecisionRecord | None:
+    """The record of a model; None if no check was ever recorded.
+
+    Raises:
+        ArtifactCorruptError: the record is not readable.
+    """
+    path = _path(store, model)
+    try:
+        return DecisionRecord.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        raise ArtifactCorruptError(
+            "The record of the gate's decision is not readable",
+            where=path,
+            hint="Materialize palm_release again.",
+        ) from error
+
+
+def find_decision(store: Store, model: str) -> DecisionRecord | None:
+    """The record of a model; None if there is none, or if it is not readable."""
+    with contextlib.suppress(ArtifactCorruptError):
+        return read_decision(store, model)
+    return None
 
 
 def _is_released(store: Store, model: str) -> bool:
@@ -71,20 +103,10 @@ def _is_released(store: Store, model: str) -> bool:
     return False
 
 
-def read(store: Store, model: str, *, damaged_is_none: bool = False) -> Decision | None:
-    """What the gate said of a model; None if it was never asked.
+def _content(record: DecisionRecord) -> str:
+    """All but the time, as text: NaN, which is not equal to itself, is equal in it."""
+    return record.model_dump_json(exclude={"checked_at"})
 
-    Raises:
-        ArtifactCorruptError: the record is not readable, and `damaged_is_none` was not asked for.
-    """
-    path = store.home / FOLDER / f"{model}.json"
-    try:
-        return Decision.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except ValidationError as error:
-        if damaged_is_none:
-            return None
-        raise ArtifactCorruptError(
-            "The gate's record is not readable", where=path, hint="Materialize palm_release again."
-        ) from error
+
+def _path(store: Store, model: str) -> Path:
+    return store.home / FOLDER / f"{model}.json"

@@ -1,6 +1,15 @@
-"""A candidate before the gate: its artifacts are found by what its scores were made from."""
+"""The release gate, a straight line: gather the evidence on a candidate, decide, record and release.
+
+evidence = gather(store, evaluation)
+decision = decide(evidence, bounds)
+release = record_and_release(store, decision)
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from palm_assets.errors import (
     ArtifactCorruptError,
@@ -9,106 +18,167 @@ from palm_assets.errors import (
     PalmError,
     RefusedError,
 )
-from palm_assets.evaluation.measures import Measures
-from palm_assets.evaluation.model_evaluation import EvaluationConfig
+from palm_assets.evaluation.config import EvaluationConfig
+from palm_assets.evaluation.model_metrics import ModelMetrics
 from palm_assets.release.checks import (
+    LOAD_CHECK,
     CheckResult,
-    check_against_released,
-    check_authenticity,
+    Incumbent,
+    check_against_incumbent,
     check_contrast,
-    check_crops,
     check_distance,
+    check_memorization,
     check_variety,
+    check_withdrawal,
+    refusal,
 )
 from palm_assets.release.config import GateConfig
-from palm_assets.release.decisions import read, record, refusal
-from palm_assets.release.load_check import CHECK, check_loading
-from palm_assets.stages import make as stages
-from palm_assets.stages.open_artifacts import open_crops
+from palm_assets.release.decisions import find_decision, record_checks
+from palm_assets.release.load_check import check_loading
+from palm_assets.stages.evaluation import make_evaluation
 from palm_assets.store.artifacts import Artifact, Store
-from palm_assets.store.release_pointer import Release, read_history, withdrawn_by_hand
+from palm_assets.store.releases import Release, is_withdrawn, read_history
 
 
-def check_evaluation(store: Store, scores: Artifact, bounds: GateConfig) -> tuple[CheckResult, ...]:
-    """All that can be said of a candidate by its scores, beside the released model where there is one.
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that a decision on one candidate depends on, beside the bounds.
 
-    The released model is measured again where it was never measured against this reference, at this count.
+    Attributes:
+        model: version of the candidate.
+        reference: version of the reference that it was evaluated against.
+        loading: result of the load check.
+        evaluation: facts of its evaluation.
+        metrics: its metrics over several sets of samples.
+        incumbent: the released model; None if none is released, or if the candidate itself is.
+        withdrawn: whether a person released another model in its place by hand; None if that is not known.
     """
-    ours = Measures.from_json(scores.facts["measures"])
-    return (
-        check_contrast(ours, bounds),
-        check_variety(ours, bounds),
-        check_authenticity(scores.facts, bounds),
-        check_distance(ours, bounds),
-        _beside_released(store, scores, ours, bounds),
-        _judge_history(store, scores.manifest.inputs["model"]),
-    )
+
+    model: str
+    reference: str
+    loading: CheckResult
+    evaluation: Mapping[str, Any]
+    metrics: ModelMetrics
+    incumbent: Incumbent | None
+    withdrawn: bool | None
 
 
-def check_crops_artifact(crops: Artifact, bounds: GateConfig) -> CheckResult:
-    """The verdict on cropped palms; reads who is on which side of the split."""
-    index = open_crops(crops).index
-    people = {side: {crop.person for crop in index if crop.split == side} for side in ("train", "holdout")}
-    return check_crops(crops.facts, people["train"], people["holdout"], bounds)
+@dataclass(frozen=True)
+class Decision:
+    """Whether a candidate may be released.
+
+    Attributes:
+        model: version of the candidate.
+        reference: version of the reference that it was evaluated against.
+        checks: results of all checks.
+    """
+
+    model: str
+    reference: str
+    checks: tuple[CheckResult, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no check failed."""
+        return all(result.passed for result in self.checks)
+
+    @property
+    def refusal(self) -> str:
+        """The failed checks with their reasons, in one line; "" if none failed."""
+        return refusal(self.checks)
 
 
-def release_candidate(store: Store, scores: Artifact, bounds: GateConfig) -> Release:
-    """Release the model that was scored, if every check passes; what the checks said is kept.
+def gather(store: Store, evaluation: Artifact) -> Evidence:
+    """Gather what the decision on an evaluated model depends on.
+
+    Loads the model in a fresh process, and evaluates the released model against the same reference, unless
+    either was done before.
+
+    Args:
+        store: with the model, the released model and the reference.
+        evaluation: of the candidate.
 
     Raises:
-        RefusedError: it is not released; what is released stays.
+        PalmError: see `make_evaluation`, for reasons that lie neither in the released model nor in its data.
     """
-    version = scores.manifest.inputs["model"]
-    model, reference = (
-        store.open("models", version),
-        store.open("reference", scores.manifest.inputs["reference"]),
+    model = evaluation.manifest.inputs["model"]
+    return Evidence(
+        model=model,
+        reference=evaluation.manifest.inputs["reference"],
+        loading=_load_check(store, model),
+        evaluation=evaluation.facts,
+        metrics=_metrics(evaluation),
+        incumbent=_incumbent(store, evaluation),
+        withdrawn=_is_withdrawn(store, model),
     )
-    verdicts = (_loading(store, version), *check_evaluation(store, scores, bounds))
-    record(store, version, verdicts)
-    if why := refusal(verdicts):
+
+
+def decide(evidence: Evidence, bounds: GateConfig) -> Decision:
+    """Apply all checks of a model to the evidence; reads and writes nothing."""
+    metrics = evidence.metrics
+    return Decision(
+        evidence.model,
+        evidence.reference,
+        (
+            evidence.loading,
+            check_contrast(metrics, bounds),
+            check_variety(metrics, bounds),
+            check_memorization(evidence.evaluation, bounds),
+            check_distance(metrics, bounds),
+            check_against_incumbent(metrics, evidence.incumbent, bounds),
+            check_withdrawal(evidence.withdrawn),
+        ),
+    )
+
+
+def record_and_release(store: Store, decision: Decision) -> Release:
+    """Record the results of the checks, and release the model if all passed.
+
+    Raises:
+        RefusedError: a check failed; the released model stays.
+        ArtifactMissingError, ArtifactCorruptError: the model or its reference is gone or damaged.
+    """
+    record_checks(store, decision.model, decision.checks)
+    if not decision.passed:
         raise RefusedError(
-            f"Model {version} is not released: {why}",
-            where=model.folder,
-            hint=f"What is released stays; `palms release {version}` would release this one by hand.",
+            f"Model {decision.model} is not released: {decision.refusal}",
+            where=store.home / "models" / decision.model,
+            hint=f"The released model stays. To release this one anyway: `palms release {decision.model}`.",
         )
-    return store.release(model, reference)
+    return store.release(store.open("models", decision.model), store.open("reference", decision.reference))
 
 
-def _loading(store: Store, version: str) -> CheckResult:
-    """What the fresh process said of this model, asked now if it never was."""
-    known = read(store, version, damaged_is_none=True)
-    said = {} if known is None else known.verdicts.get(CHECK, {})
-    return CheckResult(CHECK, **said) if said.get("passed") else check_loading(store, version)
+def _load_check(store: Store, model: str) -> CheckResult:
+    """The recorded result if it passed, else a new one."""
+    record = find_decision(store, model)
+    known = None if record is None else record.result(LOAD_CHECK)
+    return known if known is not None and known.passed else check_loading(store, model)
 
 
-def _beside_released(store: Store, scores: Artifact, ours: Measures, bounds: GateConfig) -> CheckResult:
+def _metrics(evaluation: Artifact) -> ModelMetrics:
+    return ModelMetrics.from_json(evaluation.facts["model_metrics"])
+
+
+def _incumbent(store: Store, evaluation: Artifact) -> Incumbent | None:
+    """The released model, evaluated like the candidate."""
     try:
         release = store.released()
-        if release is None or release.model == scores.manifest.inputs["model"]:
-            return check_against_released(ours, None, bounds)
-        theirs = _measured_alike(store, scores, release)
-    except (ArtifactMissingError, ArtifactCorruptError, CheckpointError) as error:
-        return CheckResult(
-            "not_worse_than_released", True, f"the released model cannot be used: {error.what}"
-        )
-    return check_against_released(ours, theirs, bounds)
-
-
-def _measured_alike(store: Store, scores: Artifact, release: Release) -> Measures:
-    """The released model's figures against the same reference, at the same count; found, or measured now."""
-    reference = store.open("reference", scores.manifest.inputs["reference"])
-    crops = store.open("crops", reference.manifest.inputs["crops"])
-    model = store.open("models", release.model)
-    config = EvaluationConfig(**scores.manifest.config)
-    found = stages.make_evaluation(store, model, reference, crops, config)
-    return Measures.from_json(found.facts["measures"])
-
-
-def _judge_history(store: Store, model: str) -> CheckResult:
-    check = "not_withdrawn"
+    except ArtifactCorruptError as error:
+        return Incumbent("", None, error.what)
+    if release is None or release.model == evaluation.manifest.inputs["model"]:
+        return None
     try:
-        withdrawn = withdrawn_by_hand(model, read_history(store.home))
-    except PalmError as error:
-        return CheckResult(check, True, error.what)
-    reason = "another model was released by hand in its place" if withdrawn else "nobody withdrew it"
-    return CheckResult(check, not withdrawn, reason)
+        reference = store.open("reference", evaluation.manifest.inputs["reference"])
+        crops = store.open("crops", reference.manifest.inputs["crops"])
+        model = store.open("models", release.model)
+        config = EvaluationConfig(**evaluation.manifest.config)
+        return Incumbent(release.model, _metrics(make_evaluation(store, model, reference, crops, config)))
+    except (ArtifactMissingError, ArtifactCorruptError, CheckpointError) as error:
+        return Incumbent(release.model, None, error.what)
+
+
+def _is_withdrawn(store: Store, model: str) -> bool | None:
+    try:
+        return is_withdrawn(model, read_history(store.home))
+    except PalmError:
+        return None

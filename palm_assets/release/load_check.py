@@ -1,8 +1,7 @@
-"""Whether a model can be run by a process that knows nothing but its folder.
+"""The load check: a fresh process opens a model from its files, as the page does, and generates an image.
 
-What made a model may still hold what its files lack. The page and the command line start from the files, so
-here they are opened by the page's own door in an interpreter of its own, whose crash is a verdict, too:
-`python -m palm_assets.release.load_check HOME VERSION`.
+The process that trained a model may hold in memory what its files lack. A crash of the fresh process is a
+failed check. It runs `python -m palm_assets.release.load_check HOME VERSION`.
 """
 
 from __future__ import annotations
@@ -12,30 +11,28 @@ import sys
 from pathlib import Path
 
 from palm_assets.errors import PalmError
-from palm_assets.release.checks import CheckResult
+from palm_assets.release.checks import LOAD_CHECK, CheckResult
+from palm_assets.release.serving import open_model
 from palm_assets.store.artifacts import Store
 
-CHECK = "loads_and_draws"
-SECONDS = 300
+TIMEOUT_SECONDS = 300
 
 
 def check_loading(store: Store, version: str) -> CheckResult:
-    """Open a model of the store in a fresh process, draw a palm and score it."""
+    """Open a model of the store in a fresh process, generate an image and score it."""
     command = [sys.executable, "-m", "palm_assets.release.load_check", str(store.home), version]
     try:
-        run = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+        run = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        return CheckResult(CHECK, False, f"it did not load within {SECONDS} s")
+        return CheckResult(LOAD_CHECK, False, f"it did not load within {TIMEOUT_SECONDS} s")
     if run.returncode == 0:
-        return CheckResult(CHECK, True, "a fresh process loaded it and drew a palm")
-    said = run.stderr.strip().splitlines()
-    return CheckResult(CHECK, False, said[-1] if said else f"the process ended with {run.returncode}")
+        return CheckResult(LOAD_CHECK, True, "a fresh process loaded it and generated an image")
+    lines = run.stderr.strip().splitlines()
+    return CheckResult(LOAD_CHECK, False, lines[-1] if lines else f"the process exited with {run.returncode}")
 
 
 def main(home: str, version: str) -> int:
-    """Exit code 0, or 1 and a line on standard error."""
-    from palm_assets.release.serving import open_model
-
+    """Exit code 0 if the model works, else 1 and one line on standard error."""
     try:
         open_model(Store(Path(home)), version)
     except PalmError as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from palm_assets.gan import sampler
 from palm_assets.gan.sampler import PalmModel
-from palm_assets.release.serving import model_at_hand, open_model
+from palm_assets.release.serving import released_or_starter, open_model
 from palm_assets.store.artifacts import MANIFEST, Store, open_folder
 
 
@@ -27,7 +27,7 @@ def load_model(model: Path | str | None = None, store: Store | Path | str | None
     if isinstance(model, Path) or (model is not None and Path(model).is_dir()):
         return _of_folder(Path(model))
     opened = store if isinstance(store, Store) else Store(store)
-    return model_at_hand(opened)[0] if model is None else open_model(opened, model)[0]
+    return released_or_starter(opened)[0] if model is None else open_model(opened, model)[0]
 
 
 def _of_folder(folder: Path) -> PalmModel:

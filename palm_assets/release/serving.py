@@ -1,7 +1,4 @@
-"""The model that is served: what `released.json` names, loaded, and followed when a new one is released.
-
-Until a first release there is the starter, a small model that comes with the program.
-"""
+"""The served model: the released one, loaded and replaced on each new release, or the starter until then."""
 
 from __future__ import annotations
 
@@ -14,16 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from palm_assets.errors import CheckpointError, NothingReleasedError, PalmError
-from palm_assets.store.artifacts import Artifact, Store, open_folder
-from palm_assets.store.pins import hold
+from palm_assets.store.artifacts import Artifact, Store
+from palm_assets.store.pins import pin
+from palm_assets.store.releases import RELEASED_FILE
+from palm_assets.store.starter import STARTER, find_starter
 
 if TYPE_CHECKING:
     from palm_assets.gan.sampler import PalmModel
 
 log = logging.getLogger(__name__)
 
-STARTER = Path(__file__).parent.parent / "starter"
-STARTER_PREFIX = "starter-"  # of its version, in every PNG and manifest
+STARTER_PREFIX = "starter-"  # of the starter's version, in every PNG and manifest
 RETRY_SECONDS = 10.0
 
 
@@ -32,20 +30,20 @@ class Served:
     """What a page has to work with.
 
     Attributes:
-        model: ready to draw; None if there is none.
-        artifact: where it comes from, with its manifest; None if there is no model.
-        trouble: why there is no model, or why the newest release was refused and `model` is another one.
-        is_starter: whether `model` is the one that comes with the program.
+        model: ready to generate; None if there is none.
+        artifact: the artifact of the model; None if there is no model.
+        problem: why there is no model, or why the newest release is not served and `model` is another one.
+        is_starter: whether `model` is the starter.
     """
 
     model: PalmModel | None
     artifact: Artifact | None
-    trouble: PalmError | None
+    problem: PalmError | None
     is_starter: bool = False
 
 
 def open_model(store: Store, version: str) -> tuple[PalmModel, Artifact]:
-    """One version of the model, its files verified, and proven to draw.
+    """Load one version of the model: files verified, and an image generated and scored.
 
     Raises:
         ArtifactMissingError: there is no such version.
@@ -53,26 +51,21 @@ def open_model(store: Store, version: str) -> tuple[PalmModel, Artifact]:
         CheckpointError: it cannot be run.
     """
     artifact = store.open("models", version)
-    return _loaded(artifact, version), artifact
+    return _load(artifact, version), artifact
 
 
 def open_starter(folder: Path = STARTER) -> tuple[PalmModel, Artifact] | None:
-    """The model that comes with the program; None in a copy without it.
-
-    Args:
-        folder: a published artifact of kind "models".
+    """Load the starter; None in a copy of the program without one.
 
     Raises:
         ArtifactCorruptError, CheckpointError: it is damaged.
     """
-    if not folder.is_dir():
-        return None
-    artifact = open_folder(folder, "models")
-    return _loaded(artifact, STARTER_PREFIX + artifact.version), artifact
+    artifact = find_starter(folder)
+    return None if artifact is None else (_load(artifact, STARTER_PREFIX + artifact.version), artifact)
 
 
 def released_model(store: Store) -> PalmModel:
-    """The released model.
+    """Load the released model.
 
     Raises:
         NothingReleasedError: there was no release yet.
@@ -82,12 +75,12 @@ def released_model(store: Store) -> PalmModel:
     return _open_released(store)[0]
 
 
-def model_at_hand(store: Store, starter: Path = STARTER) -> tuple[PalmModel, bool]:
-    """The released model, or the starter until there is one; and whether it is the starter.
+def released_or_starter(store: Store, starter: Path = STARTER) -> tuple[PalmModel, bool]:
+    """Load the released model, or the starter until there is one; and whether it is the starter.
 
     Raises:
         NothingReleasedError: there is neither.
-        ArtifactMissingError, ArtifactCorruptError, CheckpointError: the one to be used cannot be.
+        ArtifactMissingError, ArtifactCorruptError, CheckpointError: the model cannot be used.
     """
     try:
         return released_model(store), False
@@ -99,60 +92,61 @@ def model_at_hand(store: Store, starter: Path = STARTER) -> tuple[PalmModel, boo
 
 
 class ModelWatcher:
-    """Follows the release. Safe to share between threads; looking costs one `stat` while nothing changes."""
+    """Follows the release. Safe to share between threads."""
 
     def __init__(self, store: Store, starter: Path = STARTER) -> None:
         self._store = store
         self._starter = starter
-        self._pointer = store.home / "released.json"
+        self._pointer = store.home / RELEASED_FILE
         self._lock = threading.Lock()
-        self._seen: object = None
+        self._pointer_state: object = None
         self._retry_at = 0.0
         self._served = Served(None, None, None)
 
-    def look(self) -> Served:
+    def served(self) -> Served:
         """The newest release that can be used, or the starter until there is one.
 
-        A broken one is refused: the old one stays, `trouble` says why, and it is tried again every 10 s.
+        Costs one `stat` while nothing changes. If a release cannot be used, the earlier model stays,
+        `problem` says why, and the release is tried again every 10 s.
         """
         with self._lock:
-            state = _state_of(self._pointer)
-            damaged = self._served.trouble is not None and time.monotonic() >= self._retry_at
-            if self._seen is None or state != self._seen or damaged:
-                before, self._served = self._served, self._reread()
-                _tell(before, self._served)
-                self._seen = state
+            state = _file_state(self._pointer)
+            retry = self._served.problem is not None and time.monotonic() >= self._retry_at
+            if self._pointer_state is None or state != self._pointer_state or retry:
+                before, self._served = self._served, self._reload()
+                _log_change(before, self._served)
+                self._pointer_state = state
                 self._retry_at = time.monotonic() + RETRY_SECONDS
             return self._served
 
-    def _reread(self) -> Served:
-        now = self._served
+    def _reload(self) -> Served:
+        served = self._served
         try:
             release = self._store.released()
-            if release is not None and now.model is not None and release.model == now.model.version:
-                return replace(now, trouble=None)
+            if release is not None and served.model is not None and release.model == served.model.version:
+                return replace(served, problem=None)
             return Served(*_open_released(self._store), None)
         except PalmError as error:
-            if now.model is not None and not now.is_starter:
-                return replace(now, trouble=error)
-            return self._with_starter(error)
+            if served.model is not None and not served.is_starter:
+                return replace(served, problem=error)
+            return self._starter_instead(error)
 
-    def _with_starter(self, trouble: PalmError) -> Served:
-        """The starter, if there is one; that nothing is released yet is no trouble then."""
+    def _starter_instead(self, error: PalmError) -> Served:
+        """The starter, if there is one; with it, that nothing is released yet is no problem."""
         starter = self._served
         if not starter.is_starter:
             try:
                 found = open_starter(self._starter)
             except PalmError as damaged:
-                return Served(None, None, damaged if isinstance(trouble, NothingReleasedError) else trouble)
+                return Served(None, None, damaged if isinstance(error, NothingReleasedError) else error)
             if found is None:
-                return Served(None, None, trouble)
+                return Served(None, None, error)
             starter = Served(*found, None, is_starter=True)
-        return replace(starter, trouble=None if isinstance(trouble, NothingReleasedError) else trouble)
+        return replace(starter, problem=None if isinstance(error, NothingReleasedError) else error)
 
 
-def _loaded(artifact: Artifact, version: str) -> PalmModel:
-    from palm_assets.gan.sampler import load_model  # brings torch; the page's form is shown before
+def _load(artifact: Artifact, version: str) -> PalmModel:
+    from palm_assets.gan.sampler import load_model  # imports torch; the page shows its form before
 
     model = load_model(artifact.folder, version)
     if not math.isfinite(model.logits(model.generate(model.latents(0, [0]))).item()):
@@ -166,22 +160,21 @@ def _open_released(store: Store) -> tuple[PalmModel, Artifact]:
     release = store.released()
     if release is None:
         raise NothingReleasedError(
-            "No model is released yet", where=store.home, hint="Run `make pipeline`: it makes one."
+            "No model is released yet", where=store.home, hint="Run `make pipeline` to train one."
         )
     model, artifact = open_model(store, release.model)
-    return model, hold(artifact)  # so that nobody removes it under a running page
+    return model, pin(artifact)  # retention must not remove it while a page serves it
 
 
-def _tell(before: Served, now: Served) -> None:
-    """Write down what changed, for whoever keeps the server."""
-    if now.model is not None and now.model is not before.model:
-        log.info("serving", extra={"model": now.model.version})
-    if now.trouble is not None and str(now.trouble) != str(before.trouble):
-        log.warning("no release to serve", extra={"why": str(now.trouble)})
+def _log_change(before: Served, after: Served) -> None:
+    if after.model is not None and after.model is not before.model:
+        log.info("serving", extra={"model": after.model.version})
+    if after.problem is not None and str(after.problem) != str(before.problem):
+        log.warning("no release to serve", extra={"why": str(after.problem)})
 
 
-def _state_of(path: Path) -> tuple[int, int, int] | str:
-    """Augmentations whenever the file is replaced."""
+def _file_state(path: Path) -> tuple[int, int, int] | str:
+    """Changes whenever the file is replaced."""
     try:
         stat = path.stat()
     except OSError:

@@ -1,20 +1,18 @@
-"""What is made, from what, and how good: the store at a glance."""
+"""The artifacts of a store at a glance: what each was made from, its facts, and whether it is in use."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import ValidationError
+from palm_assets.errors import ArtifactCorruptError, PalmError
+from palm_assets.release.decisions import find_decision
+from palm_assets.store.artifacts import Kind, Manifest, Store
 
-from palm_assets.errors import PalmError
-from palm_assets.release.decisions import read
-from palm_assets.store.artifacts import MANIFEST, Kind, Manifest, Store
-
-FEW = 6  # facts on a line
+MAX_FACTS = 6  # on a line
+MAX_FACT_LENGTH = 60
 
 
 @dataclass(frozen=True)
@@ -27,9 +25,9 @@ class Row:
         created: ISO 8601, UTC; "" if damaged.
         megabytes: of all its files.
         inputs: what it was made from: role to version.
-        facts: what its maker recorded; for a refused model also why the gate "refused" it.
+        facts: what its stage recorded; for a refused model also "refused", the reason.
         marks: "current" (an asset points to it), "released", "refused", "damaged".
-        problem: what is wrong with it; "" if nothing was found.
+        problem: what is damaged; "" if nothing was found.
     """
 
     kind: str
@@ -46,46 +44,45 @@ def survey(store: Store, *, verify: bool = False) -> list[Row]:
     """All artifacts, by kind in the order of the pipeline, oldest first.
 
     Args:
-        store: to look at.
-        verify: hash every file; else only names and sizes are compared with the manifest.
+        store: with the artifacts.
+        verify: hash every file; otherwise only names and sizes are compared with the manifest.
     """
-    pointed = set(pointers(store))
+    marks = set(_marks(store))
     rows = []
     for kind in get_args(Kind):
-        found = [_row(store, kind, folder, pointed, verify) for folder in (store.home / kind).glob("*/")]
+        found = [_row(store, kind, folder, marks, verify) for folder in (store.home / kind).glob("*/")]
         rows += sorted(found, key=lambda row: (row.created, row.version))
     return rows
 
 
 def as_table(rows: list[Row]) -> str:
-    """The rows for people: a line each, and a second one with a few facts."""
+    """The rows for people: a line each, and further lines for inputs, facts and a refusal."""
     lines = []
     for row in rows:
-        made_from = ", ".join(f"{role} {version}" for role, version in sorted(row.inputs.items()))
         marks = "".join(f" [{mark}]" for mark in row.marks)
-        when = row.created[:16].replace("T", " ")
-        lines.append(f"{row.kind:<10}{row.version:<14}{when:<18}{row.megabytes:>8.1f} MB{marks}")
-        if made_from:
-            lines.append(f"          from {made_from}")
-        told = row.problem or ", ".join(_told(row.facts))
-        if told:
-            lines.append(f"          {told}")
+        created = row.created[:16].replace("T", " ")
+        lines.append(f"{row.kind:<12}{row.version:<14}{created:<18}{row.megabytes:>8.1f} MB{marks}")
+        inputs = ", ".join(f"{role} {version}" for role, version in sorted(row.inputs.items()))
+        if inputs:
+            lines.append(f"            from {inputs}")
+        details = row.problem or ", ".join(_short_facts(row.facts))
+        if details:
+            lines.append(f"            {details}")
         if "refused" in row.marks:
-            lines.append(f"          refused: {row.facts['refused']}")
+            lines.append(f"            refused: {row.facts['refused']}")
     return "\n".join(lines)
 
 
-def _row(store: Store, kind: Kind, folder: Path, pointed: set[tuple[str, str, str]], verify: bool) -> Row:
+def _row(store: Store, kind: Kind, folder: Path, marks: set[tuple[str, Kind, str]], verify: bool) -> Row:
     version = folder.name
-    marks = {mark for mark, *where in pointed if where == [kind, version]}
+    own_marks = {mark for mark, *artifact in marks if artifact == [kind, version]}
     try:
-        manifest = Manifest.model_validate_json((folder / MANIFEST).read_text())
-    except (OSError, UnicodeDecodeError, ValidationError):
-        problem = "the manifest is missing or not readable"
-        return Row(kind, version, "", 0.0, {}, {}, tuple(sorted({*marks, "damaged"})), problem)
+        manifest = store.manifest(kind, version)
+    except ArtifactCorruptError as error:
+        return Row(kind, version, "", 0.0, {}, {}, tuple(sorted({*own_marks, "damaged"})), error.what)
     problem = _problem(store, kind, folder, manifest, verify)
-    judgement = read(store, version, damaged_is_none=True) if kind == "models" else None
-    refused = {} if judgement is None or judgement.passed else {"refused": judgement.refusal}
+    decision = find_decision(store, version) if kind == "models" else None
+    refused = {} if decision is None or decision.passed else {"refused": decision.refusal}
     return Row(
         kind,
         version,
@@ -93,7 +90,7 @@ def _row(store: Store, kind: Kind, folder: Path, pointed: set[tuple[str, str, st
         sum(record.bytes for record in manifest.files.values()) / 1e6,
         manifest.inputs,
         manifest.facts | refused,
-        tuple(sorted({*marks, *refused, *(["damaged"] if problem else [])})),
+        tuple(sorted({*own_marks, *refused, *(["damaged"] if problem else [])})),
         problem,
     )
 
@@ -111,14 +108,10 @@ def _problem(store: Store, kind: Kind, folder: Path, manifest: Manifest, verify:
     return ""
 
 
-def pointers(store: Store) -> Iterator[tuple[str, str, str]]:
-    """(mark, kind, version) of all that something points to; unreadable pointers point nowhere."""
-    for path in (store.home / "current").glob("*.json"):
-        try:
-            pointer = json.loads(path.read_text())
-            yield "current", str(pointer["kind"]), str(pointer["version"])
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
+def _marks(store: Store) -> Iterator[tuple[str, Kind, str]]:
+    """Mark, kind and version of each artifact that is in use; unreadable pointers are left out."""
+    for kind, version in store.current_versions():
+        yield "current", kind, version
     try:
         release = store.released()
     except PalmError:
@@ -128,15 +121,11 @@ def pointers(store: Store) -> Iterator[tuple[str, str, str]]:
         yield "released", "reference", release.reference
 
 
-def _told(facts: dict[str, Any]) -> list[str]:
+def _short_facts(facts: dict[str, Any]) -> list[str]:
     """The first few facts that fit on a line."""
-    plain = {
-        name: value
+    texts = [
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
         for name, value in facts.items()
         if isinstance(value, str | int | float | bool) and name != "refused"
-    }
-    short = [
-        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in plain.items()
     ]
-    return [told for told in short if len(told) < 60][:FEW]
+    return [text for text in texts if len(text) < MAX_FACT_LENGTH][:MAX_FACTS]

@@ -1,4 +1,4 @@
-"""The published weights as a model of the store: converted, drawn from once, and published whole."""
+"""The published weights as a model of the store."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from typing import Any
 from palm_assets.errors import SourceNotFoundError
 from palm_assets.gan.checkpoint import CARD_FILE, save_networks
 from palm_assets.gan.config import PUBLISHED_NETWORKS
+from palm_assets.gan.plots import SAMPLES_FILE, sample_grid
 from palm_assets.gan.published_weights import import_published
 from palm_assets.gan.sampler import load_model
-from palm_assets.image_grid import grid
 from palm_assets.store.artifacts import Artifact, Store
 from palm_assets.store.atomic import sha256_of
 
 CODE_VERSION = "import-published-1"
+SAMPLES = 16
 CARD = """# Imported model
 
-The weights published at Kaggle as `korff16/generator-palms`, or files of the same shape, converted exactly.
-Who trained them, on which people and with what result is not known here: no figure of ours describes them.
+The weights published at Kaggle as `korff16/generator-palms`, or files of the same architecture, converted
+exactly. Who trained them, on which people and with what result is not known here.
 """
-
-
 PUBLISHED_SETS = (
     ("korff16/generator-palms", "generator.pt"),
     ("korff16/discriminator-palms", "discriminator.pt"),
@@ -30,7 +29,7 @@ PUBLISHED_SETS = (
 
 
 def fetch_published() -> tuple[Path, Path]:
-    """The two published files, downloaded from Kaggle once.
+    """Download the two published files from Kaggle, unless they were downloaded before.
 
     Raises:
         SourceError: see `palm_assets.sources.kaggle.fetch_dataset`; or a set does not hold its file.
@@ -42,7 +41,7 @@ def fetch_published() -> tuple[Path, Path]:
         files = sorted(fetch_dataset(handle).root.rglob(name))
         if not files:
             raise SourceNotFoundError(
-                f"The set holds no {name}", where=handle, hint="Give both files by hand."
+                f"The set holds no {name}", where=handle, hint="Give the paths of both files."
             )
         found.append(files[0])
     return found[0], found[1]
@@ -60,8 +59,8 @@ def import_into(store: Store, generator: Path, discriminator: Path) -> Artifact:
     def build(folder: Path) -> Mapping[str, Any]:
         networks = import_published(generator, discriminator)
         save_networks(*networks, PUBLISHED_NETWORKS, folder)
-        model = load_model(folder, "draft")  # refuses weights that are not finite
-        grid(model.generate(model.latents(0, range(16)))).save(folder / "samples.png")
+        model = load_model(folder, "")  # refuses weights that are not finite
+        sample_grid(model, SAMPLES).save(folder / SAMPLES_FILE)
         (folder / CARD_FILE).write_text(CARD)
         return {"imported": True, "image_size": PUBLISHED_NETWORKS.image_size, "from": generator.name}
 

@@ -1,19 +1,22 @@
-"""The two trainings as jobs: a frozen model in, files in a folder and facts out, in whichever process."""
+"""Training jobs: a frozen model in, files in a folder and facts out, in this process or another."""
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from palm_assets import errors
 from palm_assets.detector.config import DetectorConfig
+from palm_assets.errors import PalmError
 from palm_assets.gan.config import GanConfig
 from palm_assets.progress import ShouldStop, never
-from palm_assets.stages.open_artifacts import open_boxes, open_crops, open_start
+from palm_assets.stages.boxes import open_boxes
+from palm_assets.stages.crops import open_crops
+from palm_assets.stages.start_model import open_start_model
 from palm_assets.store.artifacts import Store
 
 if TYPE_CHECKING:
@@ -26,13 +29,13 @@ LOG_SECONDS = 10.0
 
 
 class _Job(BaseModel):
-    """Where a training reads and writes.
+    """What a training reads and writes.
 
     Attributes:
         home: folder of the artifact store.
-        inputs: versions of the artifacts that it trains on.
-        folder: empty folder to fill.
-        work: folder of the resumable state.
+        inputs: versions of the artifacts that it trains on, by role.
+        folder: an empty folder, for the artifact's files.
+        work: a folder for the resumable state.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,46 +62,70 @@ class ModelJob(_Job):
 
 TrainingJob = DetectorJob | ModelJob
 TRAINING_JOB: TypeAdapter[TrainingJob] = TypeAdapter(Annotated[TrainingJob, Field(discriminator="kind")])
-"""Validates a job that comes from another process."""
+"""Validates a job from another process."""
+
+
+class JobOutcome(BaseModel):
+    """How a job ended in another process: with facts, or with an error that a person can act on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+    facts: dict[str, Any] | None = None
+    error_type: str = ""
+    what: str = ""
+    where: str | None = None
+    hint: str = ""
+
+    @classmethod
+    def of_error(cls, error: PalmError) -> Self:
+        """The outcome of a job that failed."""
+        return cls(error_type=type(error).__name__, what=error.what, where=error.where, hint=error.hint)
+
+    def facts_or_raise(self) -> dict[str, Any]:
+        """The facts for the manifest.
+
+        Raises:
+            PalmError: the error with which the job failed, of its own type.
+        """
+        if self.facts is not None:
+            return self.facts
+        error_type: type[PalmError] = getattr(errors, self.error_type, PalmError)
+        raise error_type(self.what, where=self.where, hint=self.hint)
+
 
 Log = Callable[[str], None]
 
 
 class Report(Protocol):
-    """Shows how training is doing: metrics by name, and an image."""
+    """Receives metrics by name, and perhaps a grid of samples, while a training runs."""
 
     def __call__(self, metrics: dict[str, float], image: Image.Image | None = None) -> None:
-        """Show it at once."""
+        """Show them at once."""
         ...
 
 
-def report_nothing(metrics: dict[str, float], image: Image.Image | None = None) -> None:
-    """For a terminal, which has no place for images."""
+def no_report(metrics: dict[str, float], image: Image.Image | None = None) -> None:
+    """Show nothing."""
 
 
 def run_job(
-    job: TrainingJob, *, log: Log, report: Report = report_nothing, should_stop: ShouldStop = never
+    job: TrainingJob, *, log: Log, report: Report = no_report, should_stop: ShouldStop = never
 ) -> dict[str, Any]:
-    """Run a job into its folder and return the facts for the manifest.
+    """Run a job: fill its folder, and return the facts for the manifest.
 
     Args:
-        job: what to do.
-        log: called with a line about every ten seconds.
-        report: called after every epoch of the detector, and with every sample grid of the DCGAN.
-        should_stop: asked after every step; True saves the state and ends the job.
+        job: what to train.
+        log: called with a line, for the DCGAN about every ten seconds.
+        report: called after every epoch of the detector, and at every snapshot of the DCGAN.
+        should_stop: called after every step; True saves the state and ends the job.
 
     Raises:
-        TrainingStoppedError: `should_stop()` became true; the state is saved.
-        PalmError: anything else that the training refuses.
+        TrainingStoppedError: `should_stop` returned True; the state is saved.
+        PalmError: the training failed for a reason that a person can remove.
     """
     if isinstance(job, DetectorJob):
         return _train_detector(job, log, report, should_stop)
     return _train_model(job, log, report, should_stop)
-
-
-def run_in_this_process(job: TrainingJob) -> dict[str, Any]:
-    """Run a job here, with progress on the terminal."""
-    return run_job(job, log=lambda line: print(line, file=sys.stderr))
 
 
 def _train_detector(job: DetectorJob, log: Log, report: Report, should_stop: ShouldStop) -> dict[str, Any]:
@@ -110,7 +137,7 @@ def _train_detector(job: DetectorJob, log: Log, report: Report, should_stop: Sho
     def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
         ap50 = metrics.get("metrics/mAP50(B)", 0.0)
         eta = _eta(started, epoch, job.config.epochs)
-        log(f"epoch {epoch}/{job.config.epochs}, {eta}, AP50 on validation {ap50:.3f}")
+        log(f"epoch {epoch}/{job.config.epochs}, {eta}, AP50 on the validation split {ap50:.3f}")
         report({"epoch": epoch, **metrics})
 
     log(f"training the palm detector from {job.config.start}: {boxes.facts()}")
@@ -122,7 +149,7 @@ def _train_model(job: ModelJob, log: Log, report: Report, should_stop: ShouldSto
     from palm_assets.gan.training_run import run_training
 
     config, store = job.config, Store(job.home)
-    crops, start = store.open("crops", job.inputs["crops"]), open_start(store, config.start)
+    crops, start = store.open("crops", job.inputs["crops"]), open_start_model(store, config.start)
     last_log = 0.0
     first: TrainingMetrics | None = None
     latest: TrainingMetrics | None = None
@@ -142,11 +169,11 @@ def _train_model(job: ModelJob, log: Log, report: Report, should_stop: ShouldSto
         )
 
     def on_checkpoint(samples: Image.Image, record: CheckpointRecord) -> None:
-        known = {} if latest is None else dict(vars(latest))
+        metrics = {} if latest is None else dict(vars(latest))
         for name in ("images_seen", "total"):
-            known.pop(name, None)
+            metrics.pop(name, None)
         distance = {"kernel_distance_to_held_out": record.kernel_distance}
-        report({"kimg": record.images_seen / 1000, **distance, **known}, samples)
+        report({"kimg": record.images_seen / 1000, **distance, **metrics}, samples)
 
     resumed = (job.work / STATE_FILE).is_file()
     log(
@@ -169,6 +196,6 @@ def _train_model(job: ModelJob, log: Log, report: Report, should_stop: ShouldSto
 
 def _eta(started: float, done: int, total: int) -> str:
     if done <= 0:
-        return "ETA unknown yet"
+        return "ETA unknown"
     seconds = (time.monotonic() - started) / done * (total - done)
     return f"ETA {int(seconds // 60)}:{int(seconds % 60):02d}"

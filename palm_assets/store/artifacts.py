@@ -1,8 +1,8 @@
-"""The artifact store: one folder in which everything that the pipeline makes is kept.
+"""The artifact store: one folder that holds everything the pipeline makes.
 
-An artifact is a folder `<home>/<kind>/<version>/` with a `manifest.json`. Its version is a
-hash of all that made it, so the same inputs give the same version and are never made twice.
-Publishing is atomic: a reader sees a whole artifact or none, whatever is killed when.
+An artifact is a folder `<home>/<kind>/<version>/` with a `manifest.json`. Its version is a hash of its
+inputs, config and code version, so the same inputs give the same version and are never made twice.
+Publishing is atomic: a reader sees a whole artifact or none, whichever process is killed at whatever moment.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from palm_assets.errors import ArtifactCorruptError, ArtifactMissingError
-from palm_assets.store.atomic import sha256_of, sync, write_atomically, writing_under
-from palm_assets.store.release_pointer import Release, read_history, read_released, write_release
+from palm_assets.errors import ArtifactCorruptError, ArtifactError, ArtifactMissingError
+from palm_assets.store.atomic import sha256_of, sync, write_atomically
+from palm_assets.store.os_errors import typed_write_errors
+from palm_assets.store.releases import Release, ReleasedBy, read_history, read_released, write_release
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,19 @@ class FileRecord(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What an artifact is, what made it, and what is known about it."""
+    """`manifest.json`: what an artifact is, what it was made from, and what is known about it.
+
+    Attributes:
+        schema_version: of this format.
+        kind: one of the store's kinds.
+        version: 12 hex digits, see `version_of`.
+        inputs: role to version of each artifact, or digest of each file, that it was made from.
+        config: of the stage that made it.
+        code_version: of that stage.
+        created: UTC.
+        files: size and hash of each file, by its path below the artifact's folder.
+        facts: counts and metrics that the stage recorded.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -61,7 +74,7 @@ class Manifest(BaseModel):
 
 @dataclass(frozen=True)
 class Artifact:
-    """A published artifact: `folder` holds whole, verified files."""
+    """A published artifact, whose files were verified; `reused` if it was found and not made now."""
 
     kind: Kind
     version: str
@@ -71,7 +84,7 @@ class Artifact:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Counts and figures that its maker recorded."""
+        """Counts and metrics that the stage recorded."""
         return self.manifest.facts
 
 
@@ -109,7 +122,7 @@ class Store:
         return found
 
     def manifest(self, kind: Kind, version: str) -> Manifest:
-        """What is written down about an artifact, without a look at its files.
+        """An artifact's manifest; its files are not verified.
 
         Raises:
             ArtifactCorruptError: it is missing or not readable.
@@ -117,7 +130,7 @@ class Store:
         return _read_manifest(self.home / kind / version, kind, version)
 
     def versions(self, kind: Kind) -> list[str]:
-        """Versions published for a kind, oldest first by their manifests."""
+        """Published versions of a kind, oldest first; artifacts without a readable manifest are left out."""
         manifests = []
         for path in (self.home / kind).glob(f"*/{MANIFEST}"):
             with contextlib.suppress(ArtifactCorruptError):
@@ -133,29 +146,29 @@ class Store:
         config: BaseModel,
         code_version: str,
     ) -> Artifact:
-        """Return the artifact that these inputs, config and code make, building it if it is not there.
+        """The artifact of these inputs, config and code version: found, or built and published.
 
-        `build(folder)` writes files into an empty folder and returns the facts for the manifest. If it
-        raises or the process dies, nothing is published. A damaged artifact is moved aside and remade.
-        A second process that asks for the same artifact waits for the first and reuses its result.
+        `build(folder)` writes files into an empty folder and returns the facts for the manifest. If it raises
+        or the process dies, nothing is published. A damaged artifact is moved aside and made again. A second
+        process that makes the same artifact waits for the first one and reuses its result.
 
         Raises:
-            DiskFullError: no room left under the store's folder.
-            ArtifactError: the store's folder cannot be written.
+            DiskFullError: no space left.
+            ArtifactError: the store cannot be written.
         """
         version = version_of(kind, inputs, config, code_version)
-        with contextlib.suppress(ArtifactCorruptError):  # moved aside below, where nobody else does the same
+        with contextlib.suppress(ArtifactCorruptError):  # moved aside below, under the lock
             found = self.find(kind, version)
             if found is not None:
                 return found
         folder = self.home / kind / version
-        with writing_under(self.home), self.lock(f"{kind}-{version}"):
+        with self.writing(), self.lock(f"{kind}-{version}"):
             found = self._find_or_discard(kind, version)  # another process may have made it meanwhile
             if found is not None:
                 return found
             draft = self._draft(kind, version)
             try:
-                with writing_under(self.home):  # asks how full the disk is while the draft still fills it
+                with self.writing():  # looks at the space left while the draft still takes its share
                     facts = dict(build(draft))
                     manifest = Manifest(
                         schema_version=SCHEMA,
@@ -173,26 +186,23 @@ class Store:
                 shutil.rmtree(draft, ignore_errors=True)
         return Artifact(kind, version, folder, _read_manifest(folder, kind, version))
 
-    def work(self, kind: Kind, version: str) -> Path:
-        """A private folder for resumable state of the making of one artifact; the maker removes it."""
+    def work_folder(self, kind: Kind, version: str) -> Path:
+        """A folder for the resumable state of a training; whoever trains removes it in the end."""
         folder = self.home / "work" / f"{kind}-{version}"
-        with writing_under(self.home):
+        with self.writing():
             folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def current(self, asset: str) -> Artifact:
-        """The artifact that an asset pointed to when it was last materialized.
+        """The artifact that an asset points to: its last materialization.
 
         Raises:
             ArtifactMissingError: the asset was never materialized in this home.
             ArtifactCorruptError: the artifact or the pointer is damaged.
         """
-        path = self.home / "current" / f"{asset}.json"
+        path = self._pointer(asset)
         try:
-            pointer = json.loads(path.read_text())
-            kind, version = pointer["kind"], pointer["version"]
-            if kind not in get_args(Kind) or not isinstance(version, str):
-                raise ValueError(f"there is no {kind} {version}")
+            kind, version = _read_pointer(path)
         except FileNotFoundError:
             raise ArtifactMissingError(
                 f"The asset {asset} was never materialized",
@@ -205,34 +215,43 @@ class Store:
             ) from error
         return self.open(kind, version)
 
+    def current_versions(self) -> set[tuple[Kind, str]]:
+        """Kind and version of all artifacts that assets point to; unreadable pointers are left out."""
+        found = set()
+        for path in (self.home / "current").glob("*.json"):
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                found.add(_read_pointer(path))
+        return found
+
     def set_current(self, asset: str, artifact: Artifact) -> None:
         """Point an asset at an artifact; writes nothing if it points there already."""
         content = json.dumps({"kind": artifact.kind, "version": artifact.version}).encode() + b"\n"
-        path = self.home / "current" / f"{asset}.json"
+        path = self._pointer(asset)
         if not (path.is_file() and path.read_bytes() == content):
-            with writing_under(self.home):
+            with self.writing():
                 write_atomically(path, content)
 
     def released(self) -> Release | None:
-        """What the page serves; None before the first release.
+        """The current release, which the page serves; None before the first.
 
         Raises:
             ArtifactCorruptError: `released.json` is not readable.
         """
         return read_released(self.home)
 
-    def release(
-        self, model: Artifact, reference: Artifact, *, by: Literal["gate", "hand"] = "gate"
-    ) -> Release:
-        """Let the page serve this model; writes nothing if it does already.
+    def release(self, model: Artifact, reference: Artifact, *, by: ReleasedBy = "gate") -> Release:
+        """Release a model, so that the page serves it; writes nothing if it is released already.
 
         An unreadable pointer or history is replaced.
         """
         with contextlib.suppress(ArtifactCorruptError):
-            now = self.released()
-            if now is not None and (now.model, now.reference) == (model.version, reference.version):
-                return now
-        with writing_under(self.home), self.lock("release"):
+            current = self.released()
+            if current is not None and (current.model, current.reference) == (
+                model.version,
+                reference.version,
+            ):
+                return current
+        with self.writing(), self.lock("release"):
             history: list[Release] = []
             with contextlib.suppress(ArtifactCorruptError):
                 history = read_history(self.home)
@@ -243,13 +262,12 @@ class Store:
             return self.find(kind, version)
         except ArtifactCorruptError as error:
             log.warning("%s It is moved aside and made again.", error)
-            with writing_under(self.home):
-                aside = tempfile.mkdtemp(prefix=f"damaged-{kind}-{version}-", dir=self.home / "work")
-                (self.home / kind / version).rename(Path(aside) / version)
+            aside = tempfile.mkdtemp(prefix=f"damaged-{kind}-{version}-", dir=self.home / "work")
+            (self.home / kind / version).rename(Path(aside) / version)
             return None
 
     def _draft(self, kind: Kind, version: str) -> Path:
-        """An empty folder to build in; what a killed process left behind is removed (we hold the lock)."""
+        """An empty folder to build in. Drafts that a killed process left are removed: we hold the lock."""
         work = self.home / "work"
         for stale in work.glob(f"draft-{kind}-{version}-*"):
             shutil.rmtree(stale, ignore_errors=True)
@@ -257,12 +275,33 @@ class Store:
         draft.chmod(0o755)
         return draft
 
+    def _pointer(self, asset: str) -> Path:
+        return self.home / "current" / f"{asset}.json"
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Write below the store's folder, which is made if it is missing, with typed errors.
+
+        Raises:
+            DiskFullError: no space left.
+            ArtifactError: the store cannot be written.
+        """
+        with typed_write_errors(
+            self.home,
+            ArtifactError,
+            "The artifact store cannot be written",
+            hint="Make it writable or set PALM_HOME.",
+            full_hint="Free some space or move PALM_HOME; nothing was published.",
+        ):
+            self.home.mkdir(parents=True, exist_ok=True)
+            yield
+
     @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[None]:
-        """One process at a time; the kernel lets go when the holder dies, so no lock is ever stale."""
+        """Hold a lock against other processes. The kernel releases it if the process dies: none is stale."""
         path = self.home / "work" / f"{name}.lock"
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a") as handle:  # which leaves the file as it is
+        with path.open("a") as handle:  # does not change the file
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -272,7 +311,7 @@ class Store:
 
 
 def open_folder(folder: Path, kind: Kind, version: str | None = None) -> Artifact:
-    """A published artifact, wherever it lies, verified; of any version if none is named.
+    """A published artifact in any folder, verified; of any version if none is given.
 
     Raises:
         ArtifactCorruptError: it is not what its manifest says.
@@ -282,13 +321,13 @@ def open_folder(folder: Path, kind: Kind, version: str | None = None) -> Artifac
         path = folder / name
         if not path.is_file() or path.stat().st_size != record.bytes or sha256_of(path) != record.sha256:
             raise ArtifactCorruptError(
-                f"{name} is missing or damaged", where=folder, hint="Materialize it again: it is remade."
+                f"{name} is missing or damaged", where=folder, hint="Materialize it again."
             )
     return Artifact(kind, manifest.version, folder, manifest, reused=True)
 
 
 def version_of(kind: Kind, inputs: Mapping[str, str], config: BaseModel, code_version: str) -> str:
-    """Twelve hex digits that change whenever anything that makes the artifact changes."""
+    """12 hex digits: a hash of everything that determines the artifact."""
     made_of = [kind, sorted(inputs.items()), config.model_dump(mode="json"), code_version]
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -299,9 +338,7 @@ def _read_manifest(folder: Path, kind: Kind, version: str | None) -> Manifest:
         manifest = Manifest.model_validate_json(path.read_text())
     except (OSError, UnicodeDecodeError, ValidationError) as error:
         raise ArtifactCorruptError(
-            "The manifest is missing or not readable",
-            where=folder,
-            hint="Materialize it again: it is remade.",
+            "The manifest is missing or not readable", where=folder, hint="Materialize it again."
         ) from error
     if (manifest.kind, manifest.version) != (kind, version or manifest.version):
         raise ArtifactCorruptError(
@@ -310,6 +347,15 @@ def _read_manifest(folder: Path, kind: Kind, version: str | None) -> Manifest:
             hint="Materialize it again.",
         )
     return manifest
+
+
+def _read_pointer(path: Path) -> tuple[Kind, str]:
+    """Kind and version; raises ValueError, KeyError or TypeError if the pointer is damaged."""
+    pointer = json.loads(path.read_bytes())
+    kind, version = pointer["kind"], pointer["version"]
+    if kind not in get_args(Kind) or not isinstance(version, str):
+        raise ValueError(f"there is no {kind} {version}")
+    return kind, version
 
 
 def _records(folder: Path) -> dict[str, FileRecord]:

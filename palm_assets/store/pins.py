@@ -1,6 +1,6 @@
-"""Artifacts in use: a process that works with one says so, and nobody removes it meanwhile.
+"""Pins: an artifact that a process works with is not removed meanwhile.
 
-A pin is a shared lock of the kernel on the manifest, so it goes with its process, however that ends.
+A pin is a shared lock (flock) on the manifest: the kernel releases it when the process ends, however it ends.
 """
 
 from __future__ import annotations
@@ -16,34 +16,32 @@ from palm_assets.store.artifacts import MANIFEST, Artifact
 
 
 class Pin:
-    """Holds an artifact until it is let go, or collected, or the process ends."""
+    """Keeps an artifact from being removed, until it is closed or collected or the process ends."""
 
     def __init__(self, artifact: Artifact) -> None:
         self._handle: int | None = os.open(artifact.folder / MANIFEST, os.O_RDONLY)
-        with contextlib.suppress(
-            OSError
-        ):  # a file system without locks: then nothing is ever removed from it
+        with contextlib.suppress(OSError):  # a file system without locks, from which nothing is ever removed
             fcntl.flock(self._handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
-    def let_go(self) -> None:
-        """End the hold; once is enough, more do not hurt."""
+    def close(self) -> None:
+        """Unpin the artifact; closing again does nothing."""
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
 
     def __del__(self) -> None:
-        self.let_go()
+        self.close()
 
 
-def hold(artifact: Artifact) -> Artifact:
-    """The same artifact, pinned for as long as this object lives."""
-    weakref.finalize(artifact, Pin(artifact).let_go)
+def pin(artifact: Artifact) -> Artifact:
+    """Pin an artifact for as long as this object lives; returns the same object."""
+    weakref.finalize(artifact, Pin(artifact).close)
     return artifact
 
 
 @contextlib.contextmanager
-def unless_pinned(folder: Path) -> Iterator[bool]:
-    """Whether nobody holds the artifact in this folder; while inside, nobody can begin to."""
+def lock_if_unpinned(folder: Path) -> Iterator[bool]:
+    """Yield whether nobody has pinned the artifact in this folder; if so, nobody can inside the block."""
     try:
         handle = os.open(folder / MANIFEST, os.O_RDONLY)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What is released and what was: a pointer that the page follows, and the history for rolling back."""
+"""The released model: the pointer `released.json` that the page follows, and the history `releases.json`."""
 
 from __future__ import annotations
 
@@ -11,73 +11,81 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from palm_assets.errors import ArtifactCorruptError
 from palm_assets.store.atomic import write_atomically
 
-POINTER = "released.json"
-HISTORY = "releases.json"
+RELEASED_FILE = "released.json"
+HISTORY_FILE = "releases.json"
+ReleasedBy = Literal["gate", "hand"]
 
 
 class Release(BaseModel):
-    """Which model the page serves, the reference it was judged against, and who decided so."""
+    """One release.
+
+    Attributes:
+        model: version of the model that the page serves.
+        reference: version of the reference that the model was compared with.
+        released_at: when, UTC.
+        by: "gate" if the checks passed, "hand" if a person released the model without them.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     model: str
     reference: str
-    released: datetime
-    by: Literal["gate", "hand"] = "gate"
+    released_at: datetime
+    by: ReleasedBy = "gate"
 
 
 _HISTORY = TypeAdapter(list[Release])
 
 
 def read_released(home: Path) -> Release | None:
-    """What the page serves; None before the first release.
+    """The current release; None before the first.
 
     Raises:
         ArtifactCorruptError: the pointer is not readable.
     """
-    path = home / POINTER
+    path = home / RELEASED_FILE
     try:
-        return Release.model_validate_json(path.read_text())
+        return Release.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (ValidationError, UnicodeDecodeError) as error:
+    except ValidationError as error:
         raise ArtifactCorruptError(
             "The release pointer is not readable", where=path, hint="Release a model again."
         ) from error
 
 
 def read_history(home: Path) -> list[Release]:
-    """All releases, oldest first; the last one is what the pointer says.
+    """All releases, oldest first; the last one is the current one.
 
     Raises:
         ArtifactCorruptError: the history or the pointer is not readable.
     """
-    path = home / HISTORY
+    path = home / HISTORY_FILE
     try:
         history = _HISTORY.validate_json(path.read_bytes())
     except FileNotFoundError:
         history = []
     except ValidationError as error:
         raise ArtifactCorruptError(
-            "The history of releases is not readable", where=path, hint="Move it away: a new one is begun."
+            "The history of releases is not readable",
+            where=path,
+            hint="Move it away: the next release starts a new one.",
         ) from error
-    now = read_released(home)
-    # The pointer is written first: a process that died in between has released, but not said so.
-    return history if now is None or now in history[-1:] else [*history, now]
+    current = read_released(home)
+    # The pointer is written first, so a process killed in between leaves a release without its entry.
+    return history if current is None or current in history[-1:] else [*history, current]
 
 
-def write_release(
-    home: Path, model: str, reference: str, by: Literal["gate", "hand"], history: list[Release]
-) -> Release:
-    """Move the pointer and write the history with its new last entry; the caller keeps others out."""
-    release = Release(model=model, reference=reference, released=datetime.now(UTC), by=by)
-    write_atomically(home / POINTER, release.model_dump_json(indent=2).encode() + b"\n")
-    write_atomically(home / HISTORY, _HISTORY.dump_json([*history, release], indent=1) + b"\n")
+def write_release(home: Path, model: str, reference: str, by: ReleasedBy, history: list[Release]) -> Release:
+    """Move the pointer, then append to the history; the caller holds the release lock."""
+    release = Release(model=model, reference=reference, released_at=datetime.now(UTC), by=by)
+    write_atomically(home / RELEASED_FILE, release.model_dump_json(indent=2).encode() + b"\n")
+    write_atomically(home / HISTORY_FILE, _HISTORY.dump_json([*history, release], indent=1) + b"\n")
     return release
 
 
-def withdrawn_by_hand(model: str, history: list[Release]) -> bool:
-    """Whether a person put another model in the place of this one since it was last released."""
-    places = [number for number, release in enumerate(history) if release.model == model]
-    return bool(places) and any(release.by == "hand" for release in history[places[-1] + 1 :])
+def is_withdrawn(model: str, history: list[Release]) -> bool:
+    """Whether a person has released another model by hand since this one was last released."""
+    releases = [number for number, release in enumerate(history) if release.model == model]
+    return bool(releases) and any(release.by == "hand" for release in history[releases[-1] + 1 :])

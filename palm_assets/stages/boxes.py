@@ -1,0 +1,50 @@
+"""Stage "boxes": images with labeled palms, which the detector is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from palm_assets.detector.boxes import BoxSet, read_box_set, read_export, write_box_set
+from palm_assets.progress import Progress, no_progress
+from palm_assets.sources.config import BoxesConfig
+from palm_assets.stages.code_versions import CODE_VERSIONS
+from palm_assets.stages.source_folder import SYNTHETIC_FOLDER, locate_source, root_fact, root_of
+from palm_assets.store.artifacts import Artifact, Store
+
+
+def make_boxes(store: Store, config: BoxesConfig, *, progress: Progress = no_progress) -> Artifact:
+    """Index the labeled images of a YOLO export; synthetic ones are rendered into the artifact.
+
+    Raises:
+        SourceError: the export is not available.
+        DatasetError: it is not a usable export.
+    """
+    root, inputs = locate_source(config)
+
+    def build(folder: Path) -> Mapping[str, Any]:
+        if root is None:
+            from palm_assets.synthetic import write_yolo_export
+
+            write_yolo_export(
+                folder / SYNTHETIC_FOLDER,
+                train=config.synthetic_train,
+                valid=config.synthetic_valid,
+                test=config.synthetic_test,
+                seed=config.seed,
+                size=config.synthetic_size,
+                progress=progress,
+            )
+        boxes = read_export(root or folder / SYNTHETIC_FOLDER, palm_class=config.palm_class, seed=config.seed)
+        write_box_set(boxes, folder)
+        # The export may lie in a subfolder of `root`.
+        found = None if root is None else boxes.root
+        return {**boxes.facts(), "source": config.source, "root": root_fact(found)}
+
+    return store.make("boxes", build, inputs=inputs, config=config, code_version=CODE_VERSIONS["boxes"])
+
+
+def open_boxes(artifact: Artifact) -> BoxSet:
+    """Read the labeled images of an artifact."""
+    return read_box_set(artifact.folder, root_of(artifact))

@@ -1,0 +1,19 @@
+"""Code versions: raised by hand when a stage would make something else from the same inputs and config."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from palm_assets.store.artifacts import Kind
+
+CODE_VERSIONS: Mapping[Kind, str] = {
+    "photos": "2",
+    "boxes": "2",
+    "detector": "2",
+    "crops": "2",
+    "models": "6",
+    "reference": "3",
+    "evaluations": "4",
+}
+RELEASE_VERSION = "1"
+"""The same for the rules of a release, which is a pointer and not an artifact."""

@@ -1,0 +1,49 @@
+"""Stage "evaluations": metrics of a model against a reference; and the evaluations that a store holds."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from palm_assets.errors import ArtifactError
+from palm_assets.evaluation.config import EvaluationConfig
+from palm_assets.stages.code_versions import CODE_VERSIONS
+from palm_assets.stages.crops import open_crops
+from palm_assets.store.artifacts import Artifact, Manifest, Store
+
+
+def make_evaluation(
+    store: Store, model: Artifact, reference: Artifact, crops: Artifact, config: EvaluationConfig
+) -> Artifact:
+    """Evaluate samples of a model against a reference, whose crops are needed to show the nearest ones.
+
+    Raises:
+        CheckpointError, ArtifactCorruptError: the model or the reference cannot be read.
+        ExtractorMismatchError, WeightsUnavailableError: the reference's extractor is not available here.
+    """
+
+    def build(folder: Path) -> Mapping[str, Any]:
+        from palm_assets.evaluation.model_evaluation import evaluate_model
+
+        return evaluate_model(model.folder, reference.folder, open_crops(crops).train, config, folder)
+
+    inputs = {"model": model.version, "reference": reference.version}
+    return store.make(
+        "evaluations", build, inputs=inputs, config=config, code_version=CODE_VERSIONS["evaluations"]
+    )
+
+
+def newest_evaluation(store: Store, model: str) -> Artifact | None:
+    """The newest undamaged evaluation of a model; None if there is none."""
+    for manifest in evaluation_manifests(store):
+        if manifest.inputs["model"] == model:
+            with contextlib.suppress(ArtifactError):
+                return store.open("evaluations", manifest.version)
+    return None
+
+
+def evaluation_manifests(store: Store) -> list[Manifest]:
+    """The manifests of all evaluations, newest first."""
+    return [store.manifest("evaluations", version) for version in reversed(store.versions("evaluations"))]

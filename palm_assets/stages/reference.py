@@ -1,0 +1,53 @@
+"""Stage "reference": statistics of the real palms, which samples are compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from palm_assets.progress import Progress, no_progress
+from palm_assets.quality.config import ReferenceConfig
+from palm_assets.stages.code_versions import CODE_VERSIONS
+from palm_assets.stages.crops import open_crops
+from palm_assets.store.artifacts import Artifact, Store
+
+
+def make_reference(
+    store: Store, crops: Artifact, config: ReferenceConfig, *, progress: Progress = no_progress
+) -> Artifact:
+    """Compute the statistics of the training people's crops, and the metrics of held-out people's.
+
+    Raises:
+        WeightsUnavailableError: the extractor's weights are not available.
+        QualityError: the crops are too few.
+    """
+    config = _with_resolved_extractor(config)
+
+    def build(folder: Path) -> Mapping[str, Any]:
+        from palm_assets.quality.reference_builder import build_reference
+        from palm_assets.quality.reference_files import save_reference
+
+        opened = open_crops(crops)
+        people = [crop.person for crop in opened.index if crop.split == "holdout"]
+        reference = build_reference(
+            opened.train, opened.holdout, config, holdout_people=people, progress=progress
+        )
+        save_reference(reference, folder)
+        return {"extractor": reference.extractor, "digest": reference.digest, "n": reference.n}
+
+    inputs = {"crops": crops.version}
+    return store.make(
+        "reference", build, inputs=inputs, config=config, code_version=CODE_VERSIONS["reference"]
+    )
+
+
+def _with_resolved_extractor(config: ReferenceConfig) -> ReferenceConfig:
+    """Replace "auto" by the extractor that it stands for here, which is part of the reference's version."""
+    from palm_assets.quality.extractors.weights import install, resolve_extractor
+
+    weights = None if config.weights is None else Path(config.weights).expanduser()
+    extractor = resolve_extractor(config.extractor, weights=weights)
+    if weights is not None:
+        install(extractor, weights)
+    return config.model_copy(update={"extractor": extractor, "weights": None})

@@ -1,0 +1,42 @@
+"""Where the images of a source are: in a folder of the user, in Kaggle's cache, or in their own artifact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from palm_assets.photos.index import folder_fingerprint
+from palm_assets.sources.config import SourceConfig
+from palm_assets.store.artifacts import Artifact
+
+SYNTHETIC_FOLDER = "synthetic"
+"""Of rendered images, inside their artifact. As the fact "root" it means this folder."""
+
+
+def locate_source(config: SourceConfig) -> tuple[Path | None, dict[str, str]]:
+    """The folder of a source, and what identifies its content; the folder is None for synthetic images.
+
+    Raises:
+        SourceError: the set cannot be downloaded.
+        SourceNotFoundError: there is no such folder.
+    """
+    if config.source == "synthetic":
+        return None, {}
+    if config.source == "kaggle":
+        from palm_assets.sources.kaggle import fetch_dataset
+
+        root = fetch_dataset(config.kaggle_set, version=config.kaggle_version).root
+    else:
+        root = Path(config.folder or "").expanduser().absolute()
+    # The root is part of the version: an index whose photographs have moved must not be found again.
+    return root, {"files": folder_fingerprint(root), "root": str(root)}
+
+
+def root_fact(root: Path | None) -> str:
+    """The fact "root" of an artifact whose images are in this folder; None for synthetic images."""
+    return SYNTHETIC_FOLDER if root is None else str(root)
+
+
+def root_of(artifact: Artifact) -> Path:
+    """The folder with the images of an artifact, from its fact "root"."""
+    root = artifact.facts["root"]
+    return artifact.folder / SYNTHETIC_FOLDER if root == SYNTHETIC_FOLDER else Path(root)
