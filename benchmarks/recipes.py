@@ -33,7 +33,8 @@ from palm_assets.quality.config import ReferenceConfig
 from palm_assets.quality.features import extract, load_extractor
 from palm_assets.quality.frechet import frechet_distance
 from palm_assets.quality.kid import kernel_distance
-from palm_assets.quality.reference import Reference, reference_from_features
+from palm_assets.quality.reference import Reference
+from palm_assets.quality.reference_builder import reference_from_features
 from palm_assets.quality.set_metrics import evaluate_features
 from palm_assets.quality.statistics import FeatureStatistics
 from palm_assets.runtime import usable_cores
@@ -143,7 +144,7 @@ def _contest(name: str, seed: int, minutes: float, palms: Crops, reference: Refe
 
 def _measured(images: np.ndarray, reference: Reference) -> dict[str, float]:
     """Against the people in training and the people held out, apart."""
-    extractor = load_extractor(reference.extractor)  # type: ignore[arg-type]
+    extractor = load_extractor(reference.extractor)
     features = extract(extractor, images)
     name, digest = reference.identity
     score = evaluate_features(features, reference)

@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
-from palm_assets.evaluation.model_evaluation import fresh_palms
+from palm_assets.evaluation.model_evaluation import fresh_samples
 from palm_assets.quality.features import extract, load_extractor
 from palm_assets.quality.image_sets import open_images
-from palm_assets.quality.reference import Reference, load_reference
+from palm_assets.quality.reference import Reference
+from palm_assets.quality.reference_files import load_reference
 from palm_assets.quality.set_metrics import SetMetrics, evaluate_features
 from palm_assets.quality.statistics import Floats
 from palm_assets.release.serving import open_model
@@ -37,11 +38,11 @@ def main() -> None:
     store = Store(asked.home)
     palms = open_crops(store.current("cropped_palms"))
     reference = load_reference(store.current("fid_reference").folder)
-    extractor = load_extractor(reference.extractor, precision=reference.precision)  # type: ignore[arg-type]
+    extractor = load_extractor(reference.extractor, precision=reference.precision)
     held = np.asarray(palms.holdout)
     sets = {"held-out palms": held} | {f"blurred by {radius} px": blurred(held, radius) for radius in BLURS}
     if asked.model:
-        sets["ours"] = np.concatenate(list(fresh_palms(open_model(store, asked.model)[0], len(held))))
+        sets["ours"] = np.concatenate(list(fresh_samples(open_model(store, asked.model)[0], len(held))))
     if asked.others:
         sets["other pictures"] = squeezed(asked.others, len(held), held.shape[-1])
     sets["noise"] = np.random.default_rng(0).integers(0, 256, held.shape, dtype=np.uint8)
@@ -60,7 +61,7 @@ def main() -> None:
     mixed = held.copy()
     mixed[places] = palms.train[photos]
     score = show("one in 20 planted", extract(extractor, mixed), reference)
-    found = np.flatnonzero(score.distance < 0.01 * np.median(reference.distances[:, 0]))
+    found = np.flatnonzero(score.distance < 0.01 * np.median(reference.neighbor_distances[:, 0]))
     right = set(found) == set(places) and (score.nearest[places] == photos).all()
     print(f"planted {len(places)}, copies found {len(found)}, all beside their originals: {right}")
 

@@ -46,19 +46,19 @@ def evaluate(
       palms evaluate
       palms evaluate --model 0123456789ab --count 1000 --json
     """
-    from palm_assets.evaluation.model_evaluation import fresh_palms, usual_count
+    from palm_assets.evaluation.model_evaluation import default_count, fresh_samples
     from palm_assets.evaluation.set_evaluation import open_reference
     from palm_assets.progress import progress_bar
-    from palm_assets.quality.reference import evaluate_set
     from palm_assets.quality.reference_files import load_reference
+    from palm_assets.quality.set_metrics import evaluate_set
     from palm_assets.release.serving import open_model, released_model
 
     opened = open_reference(store, reference)
     model = open_model(store, version)[0] if version else released_model(store)
     loaded = load_reference(opened.folder)
-    total = count or usual_count(loaded)
+    total = count or default_count(loaded)
     with progress_bar("palms evaluated", "palm") as progress:
-        images = fresh_palms(model, total)
+        images = fresh_samples(model, total)
         metrics = evaluate_set(images, loaded, progress=lambda done, _: progress(done, total))
     _show(metrics, as_json, {"model": model.version, "reference": opened.version})
 

@@ -1,108 +1,128 @@
-"""How good a model is: a set of its palms against the real ones, in figures and in a picture."""
+"""Evaluation of one model against one reference: metrics, and a grid of samples beside real images."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
-if TYPE_CHECKING:
-    import numpy as np
+from palm_assets.evaluation.config import EvaluationConfig
+from palm_assets.evaluation.evaluation_files import NEAREST_REAL_FILE, write_evaluation
+from palm_assets.evaluation.measurement import measure_model, pixel_contrasts
+from palm_assets.evaluation.model_metrics import ModelMetrics
+from palm_assets.gan.sampler import PalmModel, load_model
+from palm_assets.image_grid import grid
+from palm_assets.quality.features import Extractor, extract
+from palm_assets.quality.reference import Reference
+from palm_assets.quality.reference_files import load_reference
+from palm_assets.quality.set_metrics import SetMetrics, evaluate_features, load_reference_extractor
+from palm_assets.quality.statistics import Doubles, Floats
 
-    from palm_assets.gan.sampler import PalmModel
-    from palm_assets.quality.reference import Reference
+BATCH = 64
+SEED = 3 * 10**9  # far from the seeds that people choose and from those of the score's calibration
+DEFAULT_COUNT = 100  # images in a set if the reference has no floor
+REAL_FOR_CONTRAST = 1000  # real images whose median contrast is measured
+GRID_SAMPLES, GRID_COLUMNS = 24, 8
 
-CHUNK = 64
-EVALUATION_FILE = "score.json"
-BESIDE_FILE = "beside_real.png"
-PAIRS = 24
-REAL = 1000  # photographs that tell the usual contrast
-SEED = 3 * 10**9  # palms that nobody chose: neither people's seeds nor those of the calibration
-
-
-class EvaluationConfig(BaseModel):
-    """How many palms of a model are scored.
-
-    The Fréchet distance grows as sets shrink, so by default as many are drawn as the reference's floor was
-    measured with at most: then a model and real palms are judged at the same count. The distances of several
-    such sets tell how much one of them wavers.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    count: int | None = Field(None, ge=2, le=100_000)
-    sets: int = Field(4, ge=2, le=100, description="sets of that many palms")
+Images = NDArray[np.uint8]
 
 
 def evaluate_model(
     model_folder: Path,
     reference_folder: Path,
-    train_images: np.ndarray,
+    train_images: Images,
     config: EvaluationConfig,
     folder: Path,
 ) -> dict[str, Any]:
-    """Score fresh palms of a model; writes `score.json` and `beside_real.png`.
+    """Evaluate fresh samples of a model; writes the files of `evaluation_files` into `folder`.
 
-    The picture shows palms, and below each its nearest photograph among those trained on: what is alike, and
-    whether anything was learnt by heart.
+    The grid shows what the samples have in common with the training images, and whether any was memorized.
+
+    Args:
+        model_folder: of the model's artifact.
+        reference_folder: of the reference's artifact.
+        train_images: uint8 (N, 3, S, S) that the reference was built from, in its order.
+        config: number and size of the sets.
+        folder: existing folder to write into.
 
     Returns:
-        The figures that fit in a line each, for the manifest.
+        Facts for the manifest: the scalar metrics of the first set, its floor, the `ModelMetrics` over all
+        sets ("model_metrics") and a description for people ("text").
 
     Raises:
         CheckpointError, ArtifactCorruptError: the model or the reference cannot be read.
-        ExtractorMismatchError, WeightsUnavailableError: the reference's extractor cannot be had here.
+        ExtractorMismatchError, WeightsUnavailableError: the reference's extractor is not available here.
     """
-    import numpy as np  # as the rest here, not for Dagster's start to wait for
-
-    from palm_assets.evaluation.measurement import contrasts, measure
-    from palm_assets.gan.sampler import load_model
-    from palm_assets.image_grid import grid
-    from palm_assets.quality.extractors.identity import require_same_extractor
-    from palm_assets.quality.features import extract, load_extractor
-    from palm_assets.quality.reference_files import load_reference
-    from palm_assets.quality.set_metrics import evaluate_features
-
     model, reference = load_model(model_folder, ""), load_reference(reference_folder)
-    extractor = load_extractor(reference.extractor, precision=reference.precision)  # type: ignore[arg-type]
-    require_same_extractor(extractor.identity, reference.identity, where="scores of a model")
-    count = config.count or usual_count(reference)
-    features, contrast = [], []
-    for number in range(config.sets):
+    extractor = load_reference_extractor(reference)
+    count = config.count or default_count(reference)
 
-        def looked_at(palms: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-            for batch in palms:
-                contrast.append(contrasts(batch))
-                yield batch
+    feature_sets, contrasts = _features_and_contrasts(model, extractor, count, config.sets)
+    real_contrasts = pixel_contrasts(train_images[_evenly_spaced(len(train_images), REAL_FOR_CONTRAST)])
+    model_metrics = measure_model(feature_sets, contrasts, real_contrasts, reference)
+    set_metrics = evaluate_features(feature_sets[0], reference)
 
-        features.append(extract(extractor, looked_at(fresh_palms(model, count, first=number * count))))
-    some_real = train_images[np.linspace(0, len(train_images) - 1, min(REAL, len(train_images))).astype(int)]
-    measures = measure(features, np.concatenate(contrast), contrasts(some_real), reference)
-    score = evaluate_features(features[0], reference)
-    (folder / EVALUATION_FILE).write_text(json.dumps(score.to_json(), indent=1) + "\n")
-
-    shown = np.linspace(0, count - 1, min(PAIRS, count)).astype(int)
-    columns = 8
-    images = model.generate(model.latents(SEED, shown.tolist()))
-    rows = [images[i : i + columns] for i in range(0, len(shown), columns)]
-    below = [train_images[score.nearest[shown]][i : i + columns] for i in range(0, len(shown), columns)]
-    pairs = [row for pair in zip(rows, below, strict=True) for row in pair]
-    grid(np.concatenate(pairs), columns=min(columns, len(shown))).save(folder / BESIDE_FILE)
-
-    lines = {key: value for key, value in score.to_json().items() if isinstance(value, int | float | str)}
-    floor = None if score.floor is None else score.floor.to_json()
-    return lines | {"floor": floor, "measures": measures.to_json(), "text": score.describe()}
+    write_evaluation(set_metrics.to_json(), folder)
+    _nearest_real_grid(model, set_metrics, train_images).save(folder / NEAREST_REAL_FILE)
+    return _facts(set_metrics, model_metrics)
 
 
-def usual_count(reference: Reference) -> int:
-    """The largest set that real palms were measured in."""
-    return max([row.n for row in reference.floor], default=100)
+def default_count(reference: Reference) -> int:
+    """Size of the largest set in the reference's floor."""
+    return max([row.n for row in reference.floor], default=DEFAULT_COUNT)
 
 
-def fresh_palms(model: PalmModel, count: int, *, first: int = 0) -> Iterator[np.ndarray]:
-    """Batches (at most `CHUNK`, 3, S, S) of `count` palms that nobody chose, drawn as they are needed."""
-    for start in range(first, first + count, CHUNK):
-        yield model.generate(model.latents(SEED, range(start, min(start + CHUNK, first + count))))
+def fresh_samples(model: PalmModel, count: int, *, first: int = 0) -> Iterator[Images]:
+    """Generate the samples `first` to `first + count - 1` of the evaluation's seed.
+
+    Yields:
+        uint8 batches (at most `BATCH`, 3, S, S), generated as they are needed.
+    """
+    for start in range(first, first + count, BATCH):
+        yield model.generate(model.latents(SEED, range(start, min(start + BATCH, first + count))))
+
+
+def _features_and_contrasts(
+    model: PalmModel, extractor: Extractor, count: int, sets: int
+) -> tuple[list[Floats], Doubles]:
+    """Features (count, dim) of each set, and the contrasts of the samples of all sets, (sets * count,)."""
+    contrasts: list[Doubles] = []
+
+    def samples(first: int) -> Iterator[Images]:
+        for batch in fresh_samples(model, count, first=first):
+            contrasts.append(pixel_contrasts(batch))
+            yield batch
+
+    feature_sets: list[Floats] = [extract(extractor, samples(number * count)) for number in range(sets)]
+    return feature_sets, np.concatenate(contrasts)
+
+
+def _nearest_real_grid(model: PalmModel, metrics: SetMetrics, train_images: Images) -> Image.Image:
+    """Rows of samples spread over the first set, and below each row the nearest training images."""
+    shown = _evenly_spaced(metrics.n, GRID_SAMPLES)
+    samples = model.generate(model.latents(SEED, shown.tolist()))
+    nearest = train_images[metrics.nearest[shown]]
+    rows = []
+    for start in range(0, len(shown), GRID_COLUMNS):
+        rows += [samples[start : start + GRID_COLUMNS], nearest[start : start + GRID_COLUMNS]]
+    return grid(np.concatenate(rows), columns=min(GRID_COLUMNS, len(shown)))
+
+
+def _facts(set_metrics: SetMetrics, model_metrics: ModelMetrics) -> dict[str, Any]:
+    content = set_metrics.to_json()
+    scalars = {key: value for key, value in content.items() if isinstance(value, int | float | str)}
+    return {
+        **scalars,
+        "floor": content["floor"],
+        "model_metrics": model_metrics.to_json(),
+        "text": set_metrics.describe(),
+    }
+
+
+def _evenly_spaced(length: int, count: int) -> NDArray[np.int64]:
+    """At most `count` indices spread evenly over `range(length)`."""
+    return np.linspace(0, length - 1, min(count, length)).astype(np.int64)

@@ -15,9 +15,9 @@ from palm_assets.quality.features import extract, load_extractor
 from palm_assets.quality.frechet import FrechetResult, frechet_distance
 from palm_assets.quality.image_sets import ImageSet, min_score_of, open_images
 from palm_assets.quality.kid import KidResult, kernel_distance
-from palm_assets.quality.reference import Reference, evaluate_set
+from palm_assets.quality.reference import Reference
 from palm_assets.quality.reference_files import load_reference
-from palm_assets.quality.set_metrics import SetMetrics, filtered
+from palm_assets.quality.set_metrics import SetMetrics, evaluate_set, filter_note
 from palm_assets.quality.statistics import FeatureStatistics
 from palm_assets.store.artifacts import Artifact, Store
 
@@ -104,7 +104,7 @@ class SetComparison:
             f"{frechet.label}: {frechet.value:.4g}",
             f"{kid.label}: {kid.value:.3g} ± {kid.sd:.2g}",
         ]
-        return "\n".join([*lines, *([] if self.min_score is None else [filtered(self.min_score)])])
+        return "\n".join([*lines, *([] if self.min_score is None else [filter_note(self.min_score)])])
 
 
 def compare_sets(

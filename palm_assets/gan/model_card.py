@@ -31,7 +31,7 @@ def write_model_card(
     """
     facts = crops.facts
     warning = (
-        " **It says little here:** the discriminator can hardly tell them apart." if score.says_little else ""
+        " **It says little here:** the discriminator can hardly tell them apart." if score.uninformative else ""
     )
     started = (
         "" if start is None else f" started from model `{start.version}` of {start.facts['image_size']} px;"
@@ -56,7 +56,7 @@ def write_model_card(
   {score.n_people} such people and {score.n_fake} samples. AUC {score.auc:.3f} ± {score.auc_sd:.3f}
   (0.5: no information), Brier score
   {score.brier:.3f} ± {score.brier_sd:.3f} (always answering 0.5: 0.25), mean calibration error
-  {score.error:.3f}.{warning}
+  {score.calibration_error:.3f}.{warning}
 
 ![Reliability](reliability.png) ![Training curves](curves.png)
 

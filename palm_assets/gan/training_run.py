@@ -123,8 +123,8 @@ def run_training(
         "score_auc_sd": score_report.auc_sd,
         "score_brier": score_report.brier,
         "score_brier_sd": score_report.brier_sd,
-        "score_error": score_report.error,
-        "score_says_little": score_report.says_little,
+        "score_calibration_error": score_report.calibration_error,
+        "score_uninformative": score_report.uninformative,
     }
     checkpoints = [vars(row) for row in selector.checkpoints]
     metrics = {**facts, "checkpoints": checkpoints, "score_report": score_report.to_json()}

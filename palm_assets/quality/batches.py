@@ -1,4 +1,4 @@
-"""Images in whatever form they come, as checked batches of one length."""
+"""Images in any form (array, tensor, stream) as validated batches of equal length."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Images = Tensor | NDArray[np.uint8] | Iterable[Tensor | NDArray[np.uint8]]
 
 
 def count_of(images: Images) -> int:
-    """Number of images if it can be known without reading them, else 0."""
+    """Number of images if it is known without reading them, else 0."""
     if isinstance(images, Tensor | np.ndarray):
         return len(images) if images.ndim == 4 else 1
     if isinstance(images, ImageSet):
@@ -27,30 +27,32 @@ def count_of(images: Images) -> int:
 
 
 def batches_of(images: Images, size: int) -> Iterator[list[Tensor]]:
-    """Checked uint8 tensors (?, 3, H, W) in lists of `size` images together, the last one shorter.
+    """Validated uint8 tensors (?, 3, H, W) in lists of `size` images together, the last one shorter.
 
-    A memory map is read piece by piece, and copied: it may be read-only, and torch wants memory
-    that it could write to.
+    A memory map is read piece by piece and copied: it may be read-only, and torch needs writable memory.
+
+    Raises:
+        QualityError: an item is not uint8 RGB; the message says which.
     """
     batch: list[Tensor] = []
-    room, position = size, 0
+    free, position = size, 0
     for item in [images] if isinstance(images, Tensor | np.ndarray) else images:
-        pictures = item[None] if item.ndim == 3 else item
-        _check(pictures, position)
-        position += len(pictures)
+        stack = item[None] if item.ndim == 3 else item
+        _require_uint8_rgb(stack, position)
+        position += len(stack)
         start = 0
-        while start < len(pictures):
-            piece = pictures[start : start + room]
-            batch.append(piece if isinstance(piece, Tensor) else torch.from_numpy(np.array(piece)))
-            start, room = start + len(piece), room - len(piece)
-            if room == 0:
+        while start < len(stack):
+            part = stack[start : start + free]
+            batch.append(part if isinstance(part, Tensor) else torch.from_numpy(np.array(part)))
+            start, free = start + len(part), free - len(part)
+            if free == 0:
                 yield batch
-                batch, room = [], size
+                batch, free = [], size
     if batch:
         yield batch
 
 
-def _check(item: Tensor | NDArray[np.uint8], position: int) -> None:
+def _require_uint8_rgb(item: Tensor | NDArray[np.uint8], position: int) -> None:
     shape = tuple(item.shape)
     if item.dtype not in (torch.uint8, np.uint8) or len(shape) != 4 or shape[1] != 3 or min(shape[2:]) < 1:
         raise QualityError(

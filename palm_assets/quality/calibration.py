@@ -1,12 +1,12 @@
-"""Score of one palm: the probability that it is real, if real and generated are equally likely.
+"""Score of one image: the probability that it is real, if real and generated are equally likely.
 
-A discriminator's output is not a probability (it overfits, and a relativistic one has no
-absolute meaning at all: only its order, which is all that a monotone fit takes from it). What
-held-out people's palms and fresh generated ones get from it fixes that: isotonic regression
-(Zadrozny and Elkan 2002) with 1,000 points or more, Platt's sigmoid (Platt 1999) with fewer,
-both with the two classes at equal weight; points are counted as Kish (1965) counts weighted
-ones. Niculescu-Mizil and Caruana 2005 is where the limit comes from. Whether it holds is
-judged in `reliability`. Pure numpy and scipy; the caller brings logits.
+A discriminator's output is not a probability: it overfits, and a relativistic one has no absolute meaning,
+only an order. A monotone map from outputs to probabilities is therefore fitted on images of held-out people
+and fresh
+samples: isotonic regression (Zadrozny and Elkan 2002) with 1,000 points or more, Platt's sigmoid (Platt 1999)
+with fewer. That limit is from Niculescu-Mizil and Caruana 2005. Both classes have equal weight, and the
+points are counted by Kish's effective sample size (1965). `reliability` evaluates the fit. Only numpy and
+scipy are used; the caller provides logits.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from scipy.special import expit
 from palm_assets.errors import ArtifactCorruptError, QualityError
 
 Doubles = NDArray[np.float64]
-ISOTONIC_FROM = 1000
+MIN_ISOTONIC_POINTS = 1000
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Calibration:
         method: "isotonic" or "platt".
         x: logits of the knots, ascending (isotonic); slope and offset (platt).
         y: probabilities at the knots (isotonic); empty (platt).
-        n_real: held-out real palms it was fitted on.
-        n_fake: generated palms it was fitted on.
+        n_real: held-out real images that it was fitted on.
+        n_fake: samples that it was fitted on.
     """
 
     method: Literal["isotonic", "platt"]
@@ -45,24 +45,24 @@ class Calibration:
     n_fake: int
 
     def probability(self, logits: ArrayLike) -> Doubles:
-        """Probability in (0, 1) that each palm is real at 50:50 odds; the shape of `logits` is kept."""
+        """Probability in (0, 1) that each image is real at 50:50 odds; same shape as `logits`."""
         values = np.asarray(logits, dtype=np.float64)
         if self.method == "platt":
             slope, offset = self.x
             probability = expit(slope * values + offset)
         else:
             probability = np.interp(values, self.x, self.y)
-        # So many samples and no more have been seen: none of them justifies overfitting_heuristic.
-        least = 1 / (self.n_real + self.n_fake + 2)
-        return np.clip(np.asarray(probability, dtype=np.float64), least, 1 - least)
+        # A finite number of images does not justify certainty.
+        margin = 1 / (self.n_real + self.n_fake + 2)
+        return np.clip(np.asarray(probability, dtype=np.float64), margin, 1 - margin)
 
     def to_json(self) -> dict[str, Any]:
-        """All of it as plain values."""
+        """All fields as plain values."""
         return {**asdict(self), "x": list(self.x), "y": list(self.y)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Calibration:
-        """What `to_json` gave.
+        """The inverse of `to_json`.
 
         Raises:
             ArtifactCorruptError: fields are missing or do not make a monotone map.
@@ -80,15 +80,15 @@ class Calibration:
                 f"The calibration cannot be read: {error!r}", hint="Fit the calibration again"
             ) from error
         x, y = np.array(fit.x), np.array(fit.y)
-        sound = np.isfinite(x).all() and np.isfinite(y).all() and min(fit.n_real, fit.n_fake) > 0
+        valid = np.isfinite(x).all() and np.isfinite(y).all() and min(fit.n_real, fit.n_fake) > 0
         if fit.method == "platt":
-            sound = sound and len(x) == 2 and len(y) == 0 and x[0] >= 0
+            valid = valid and len(x) == 2 and len(y) == 0 and x[0] >= 0
         else:
-            sound = sound and fit.method == "isotonic" and len(x) == len(y) > 0
-            sound = sound and bool(
+            valid = valid and fit.method == "isotonic" and len(x) == len(y) > 0
+            valid = valid and bool(
                 (np.diff(x) >= 0).all() and (np.diff(y) >= 0).all() and 0 <= y[0] <= y[-1] <= 1
             )
-        if not sound:
+        if not valid:
             raise ArtifactCorruptError(
                 "The calibration is not a monotone map", hint="Fit the calibration again"
             )
@@ -99,8 +99,8 @@ def fit_calibration(real_logits: ArrayLike, fake_logits: ArrayLike) -> Calibrati
     """Fit the map from logits to probabilities.
 
     Args:
-        real_logits: discriminator outputs of held-out people's palms, any shape, finite.
-        fake_logits: of fresh generated palms.
+        real_logits: discriminator outputs of held-out people's images, any shape, finite.
+        fake_logits: of fresh samples.
 
     Raises:
         QualityError: fewer than 2 of either, or some are not finite.
@@ -108,11 +108,12 @@ def fit_calibration(real_logits: ArrayLike, fake_logits: ArrayLike) -> Calibrati
     real, fake = checked_logits(real_logits, "real"), checked_logits(fake_logits, "generated")
     logits = np.concatenate([real, fake])
     labels, weights = equal_odds(len(real), len(fake))
-    # Not the plain number: a thousand generated palms teach nothing about the dozen real ones beside them.
-    if 4 * len(real) * len(fake) / (len(real) + len(fake)) < ISOTONIC_FROM:
+    # Kish's effective sample size, not the plain number: a thousand samples do not make up for a dozen real
+    # images.
+    if 4 * len(real) * len(fake) / (len(real) + len(fake)) < MIN_ISOTONIC_POINTS:
         slope, offset = _platt(logits, labels, weights, len(real), len(fake))
         return Calibration("platt", (slope, offset), (), len(real), len(fake))
-    # Equal logits must get equal probabilities: pool them first, in proportion to their weights.
+    # Equal logits must get equal probabilities, so they are pooled first, in proportion to their weights.
     values, group = np.unique(logits, return_inverse=True)
     mass = np.bincount(group, weights)
     share = np.bincount(group, weights * labels) / mass
@@ -131,24 +132,24 @@ def equal_odds(n_real: int, n_fake: int) -> tuple[Doubles, Doubles]:
 def _platt(
     logits: Doubles, labels: Doubles, weights: Doubles, n_real: int, n_fake: int
 ) -> tuple[float, float]:
-    """Slope (not negative) and offset of Platt's sigmoid, with his targets that keep away from 0 and 1."""
+    """Slope (not negative) and offset of Platt's sigmoid, with his smoothed targets instead of 0 and 1."""
     targets = np.where(labels == 1, (n_real + 1) / (n_real + 2), 1 / (n_fake + 2))
-    centre, spread = float(logits.mean()), float(logits.std()) or 1.0
-    scaled = (logits - centre) / spread
+    center, spread = float(logits.mean()), float(logits.std()) or 1.0
+    scaled = (logits - center) / spread
 
     def loss(parameters: Doubles) -> tuple[float, Doubles]:
         z = parameters[0] * scaled + parameters[1]
-        slack = expit(z) - targets
+        residual = expit(z) - targets
         value = weights @ (np.logaddexp(0, z) - targets * z)
-        return float(value), np.array([weights @ (slack * scaled), weights @ slack])
+        return float(value), np.array([weights @ (residual * scaled), weights @ residual])
 
     best = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[(0, None), (None, None)])
     slope = float(best.x[0]) / spread
-    return slope, float(best.x[1]) - slope * centre
+    return slope, float(best.x[1]) - slope * center
 
 
 def checked_logits(logits: ArrayLike, which: str) -> Doubles:
-    """The outputs as one row of float64.
+    """Discriminator outputs as a flat float64 array, (n,).
 
     Raises:
         QualityError: fewer than 2, or some are not finite.

@@ -1,35 +1,47 @@
-"""The knobs of the reference statistics."""
+"""Configuration of the reference statistics."""
 
 from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from palm_assets.quality.extractors.identity import ExtractorName
+from palm_assets.quality.extractors.registry import ExtractorName
 
 __all__ = ["ExtractorName", "ReferenceConfig"]
 
 
 class ReferenceConfig(BaseModel):
-    """How a reference is made.
-
-    Attributes:
-        extractor: network of the features; "auto" is Inception if its weights are at hand.
-        weights: file with the published weights of that network, where the download is not possible; it is
-            checked and taken into the cache, where every later score finds it.
-        subsample: most training features kept for kernel distance and prdc; a planted photo
-            is only found among these, so keep all of them while they fit (5 kB each).
-        prdc: which neighbor sets the radius in density and coverage (k of Naeem et al.).
-        floor_counts: set sizes of the floor table; those above the holdout's size are left out.
-        floor_repeats: random subsets of the holdout for each size.
-        seed: of the subsample and the floor's subsets.
-    """
+    """How the statistics of real palms are computed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    extractor: ExtractorName = "auto"
-    weights: str | None = None
-    subsample: int = Field(10_000, ge=8)
-    prdc: int = Field(5, ge=1, le=100)
-    floor_counts: list[int] = [2, 4, 8, 16, 32, 64, 100, 200, 400, 800, 1600, 3200]
-    floor_repeats: int = Field(8, ge=2, le=1000)
-    seed: int = Field(0, ge=0)
+    extractor: ExtractorName = Field(
+        "auto",
+        description="network that computes the features; auto: Inception if its weights are on this machine, "
+        "else EfficientNet-Lite0, which needs no download",
+    )
+    weights: str | None = Field(
+        None,
+        description="file with the published weights of that network, for a machine that cannot download "
+        "them; it is verified and copied into the cache",
+    )
+    subsample: int = Field(
+        10_000,
+        ge=8,
+        description="most training features that are kept (5 kB each) for kernel distance, density, coverage "
+        "and nearest neighbors; a memorized image is only found among these",
+    )
+    nearest_k: int = Field(
+        5,
+        ge=1,
+        le=100,
+        description="which nearest neighbor sets the radius of a real image in density and coverage",
+    )
+    floor_counts: list[int] = Field(
+        [2, 4, 8, 16, 32, 64, 100, 200, 400, 800, 1600, 3200],
+        description="set sizes at which held-out images are measured; larger ones than there are images are "
+        "left out",
+    )
+    floor_repeats: int = Field(
+        8, ge=2, le=1000, description="random subsets of the held-out images for each size"
+    )
+    seed: int = Field(0, ge=0, description="seed of the kept features and of the random subsets")

@@ -1,19 +1,20 @@
-"""Images to feature vectors: streaming, the same whatever the batch, cancellable.
+"""Features of images: the first step of every metric.
 
-Every image is resized on its own to the extractor's canonical size (stated in its module)
-and enters the network in batches of one fixed shape, the last one padded: so a feature
-depends on its image alone, not on how many came with it or in which order.
+An `Extractor` streams images through its network and returns one feature vector for each. Every image is
+resized on its own to the network's input size and enters it in batches of one fixed shape, the last one
+padded. So a feature depends on its image alone, not on how many came with it or in which order.
 """
 
 from __future__ import annotations
 
+import importlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Barrier, Lock
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -23,17 +24,15 @@ from torch import Tensor
 from palm_assets.errors import QualityError, WeightsUnavailableError
 from palm_assets.progress import Progress, ShouldStop, never, no_progress
 from palm_assets.quality.batches import Images, batches_of, count_of
-from palm_assets.quality.extractors import weights as published
-from palm_assets.quality.extractors.dinov2 import DinoV2
-from palm_assets.quality.extractors.efficientnet import EfficientNetLite0, packaged_weights
-from palm_assets.quality.extractors.identity import ExtractorName, extractor_digest
-from palm_assets.quality.extractors.inception import Inception
+from palm_assets.quality.extractors.identity import extractor_digest
+from palm_assets.quality.extractors.registry import EXTRACTORS
+from palm_assets.quality.extractors.weights import default_cache, fetch, read_weights, resolve_extractor
 from palm_assets.runtime import computes_in_bfloat16, usable_cores
 from palm_assets.store.atomic import sha256_of
 
-Precision = Literal["auto", "float32", "bfloat16"]
+Features = NDArray[np.float32]
 
-STARTING = Lock()
+_POOL_START_LOCK = Lock()
 
 
 class ExtractionCancelledError(QualityError):
@@ -41,13 +40,18 @@ class ExtractionCancelledError(QualityError):
 
 
 class Network(Protocol):
-    """What an extractor's network offers."""
+    """The network of an extractor.
+
+    Attributes:
+        dim: length of a feature vector.
+        batch: images in a batch.
+    """
 
     dim: int
     batch: int
 
     def prepare(self, images: Tensor) -> Tensor:
-        """Uint8 images of one size to the network's input."""
+        """Uint8 RGB images of one size (N, 3, H, W) to the network's input."""
         ...
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -55,26 +59,14 @@ class Network(Protocol):
         ...
 
 
-NETWORKS: dict[str, Any] = {
-    "inception-v3": Inception,
-    "efficientnet-lite0": EfficientNetLite0,
-    "dinov2-vits14": DinoV2,
-}
-# In bfloat16 Inception takes half the time, and a score moves by less than its spread if its reference
-# was made in bfloat16 too, which is why a reference says how it was made. EfficientNet is quick enough as
-# it is, and its features move by 6 %: nearly as far as from a palm to its nearest neighbor.
-HALF_PRECISION = {"inception-v3"}
-DOWNLOADS = {"inception-v3": published.INCEPTION, "dinov2-vits14": published.DINOV2}
-
-
 class Extractor:
-    """A frozen network that turns images into features.
+    """A loaded network that turns images into features.
 
     Attributes:
         name: "inception-v3", "efficientnet-lite0" or "dinov2-vits14".
-        digest: 12 hex characters of its weights file and preprocessing version.
+        digest: 12 hex characters that identify its weights file and preprocessing version.
         dim: length of a feature vector.
-        precision: "float32" or "bfloat16"; the digest is the same, see `HALF_PRECISION`.
+        precision: "float32" or "bfloat16". It is not part of the digest: a reference records it.
         threads: batches computed at once, by default one for each core; the features do not depend on it.
     """
 
@@ -96,10 +88,10 @@ class Extractor:
 
     @property
     def identity(self) -> tuple[str, str]:
-        """Name and digest: equal for features that may be compared."""
+        """Name and digest: features can be compared if these are equal."""
         return self.name, self.digest
 
-    def features(self, images: Images) -> Iterator[NDArray[np.float32]]:
+    def features(self, images: Images) -> Generator[Features, None, None]:
         """Stream of features (at most `batch`, dim), in the order of the images, in constant memory.
 
         Args:
@@ -110,7 +102,7 @@ class Extractor:
             QualityError: an item is not a uint8 RGB image (the message says which), or its features
                 are not finite.
         """
-        running: deque[Future[NDArray[np.float32]]] = deque()
+        running: deque[Future[Features]] = deque()
         with _pool(self.threads) as pool:
             try:
                 for batch in batches_of(images, self.network.batch):
@@ -123,7 +115,7 @@ class Extractor:
                 for future in running:
                     future.cancel()
 
-    def _run(self, chunks: list[Tensor]) -> NDArray[np.float32]:
+    def _run(self, chunks: list[Tensor]) -> Features:
         """Features of up to one batch of images, through a batch of the one fixed shape."""
         with torch.inference_mode():
             prepared = torch.cat([self.network.prepare(chunk) for chunk in chunks])
@@ -131,25 +123,25 @@ class Extractor:
             batch = torch.empty(shape, dtype=self.dtype, memory_format=torch.channels_last)
             batch[: len(prepared)] = prepared
             batch[len(prepared) :] = 0
-            features: NDArray[np.float32] = self.network(batch)[: len(prepared)].float().numpy()
+            features: Features = self.network(batch)[: len(prepared)].float().numpy()
         if not np.isfinite(features).all():
             raise QualityError(
                 f"Features of {self.name} are not finite",
-                hint="The weights of the extractor are damaged: delete and fetch them again",
+                hint="The weights of the extractor are damaged: delete the file and download it again",
             )
         return features
 
 
 @contextmanager
 def _pool(threads: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads that each compute batches of their own, with one core.
+    """Worker threads that compute one batch each, with one core each.
 
-    Two threads that share one batch meet at a barrier after each of a network's hundred small
-    steps, and wait there for whichever core is busy with something else.
+    Threads that share a batch synchronize after each of the network's hundred small steps, and wait there for
+    whichever core is busy with something else.
     """
-    # Setting the number of threads is meant for the calling thread, but those that start later
-    # copy it too: so one pool at a time starts, and the number is put back at once.
-    with STARTING:
+    # `set_num_threads` is meant for the calling thread, but threads that start later inherit the number. So
+    # one pool starts at a time, and the number is restored at once.
+    with _POOL_START_LOCK:
         before = torch.get_num_threads()
         started = Barrier(threads + 1)
 
@@ -167,53 +159,56 @@ def _pool(threads: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def load_extractor(
-    name: ExtractorName = "auto",
+    name: str = "auto",
     *,
     weights: Path | None = None,
     cache: Path | None = None,
-    precision: Precision = "auto",
+    precision: str = "auto",
 ) -> Extractor:
-    """A ready extractor.
+    """Load an extractor; its weights are downloaded once if necessary.
 
     Args:
-        name: which; "auto" is inception-v3 if its weights are at hand (given or in the cache;
-            it never downloads), else efficientnet-lite0.
+        name: an `ExtractorName`; see `resolve_extractor` for "auto", which never downloads.
         weights: path of a weights file in the published layout, instead of the cache.
-        cache: folder where downloads are kept, by default PyTorch's.
-        precision: "auto" is bfloat16 for `HALF_PRECISION` networks where the CPU has it, else float32.
+        cache: folder of downloaded weights; by default PyTorch's.
+        precision: "float32", "bfloat16", or "auto": bfloat16 if the CPU and the extractor support it.
 
     Raises:
+        QualityError: there is no such extractor or precision.
         WeightsUnavailableError: the weights are neither there nor downloadable, or do not fit.
     """
-    cache = cache or published.default_cache()
-    if name == "auto":
-        at_hand = weights is not None or published.find(published.INCEPTION, cache) is not None
-        name = "inception-v3" if at_hand else "efficientnet-lite0"
-    if name not in NETWORKS:
-        raise QualityError(
-            f"There is no extractor {name!r}", hint=f"Choose one of {', '.join(NETWORKS)} or auto"
-        )
+    name = resolve_extractor(name, weights=weights, cache=cache)
+    spec = EXTRACTORS[name]
+    module, class_name = spec.network.split(":")
+    network_class = getattr(importlib.import_module(module), class_name)
     if weights is not None:
         path = weights
-    elif name == "efficientnet-lite0":
-        path = packaged_weights()
+    elif spec.weights is None:
+        path = network_class.packaged_weights()
     else:
-        path = published.fetch(DOWNLOADS[name], cache)
-    with ThreadPoolExecutor(1) as beside:
-        sha256 = beside.submit(sha256_of, path)
-        state = published.read_weights(path, name)
+        path = fetch(spec.weights, cache or default_cache())
+    network, sha256 = _load_network(network_class, name, path)
+    if precision not in ("auto", "float32", "bfloat16"):
+        raise QualityError(f"There is no precision {precision!r}", hint="Choose float32, bfloat16 or auto")
+    if precision == "auto":
+        precision = "bfloat16" if spec.bfloat16 and computes_in_bfloat16() else "float32"
+    return Extractor(name, extractor_digest(name, sha256), network, precision=precision)
+
+
+def _load_network(network_class: Any, name: str, path: Path) -> tuple[Network, str]:
+    """The network with the weights of a file, and the SHA-256 of that file."""
+    with ThreadPoolExecutor(1) as pool:  # hashing takes as long as building the network
+        sha256 = pool.submit(sha256_of, path)
+        state = read_weights(path, name)
         try:
-            network = NETWORKS[name](state)
+            network: Network = network_class(state)
         except (KeyError, RuntimeError) as error:
             raise WeightsUnavailableError(
                 f"The file does not hold the weights of {name}",
                 where=path,
-                hint="Give the path of the published file, or leave it out to have it fetched",
+                hint="Give the path of the published file, or leave it out to have it downloaded",
             ) from error
-        digest = extractor_digest(name, sha256.result())
-    if precision == "auto":
-        precision = "bfloat16" if name in HALF_PRECISION and computes_in_bfloat16() else "float32"
-    return Extractor(name, digest, network, precision=precision)
+        return network, sha256.result()
 
 
 def extract(
@@ -222,37 +217,42 @@ def extract(
     *,
     progress: Progress = no_progress,
     should_stop: ShouldStop = never,
-) -> NDArray[np.float32]:
+) -> Features:
     """Features of a set of images, float32 (N, dim), in their order.
 
     Args:
         extractor: from `load_extractor`.
         images: see `Extractor.features`. Only N * dim numbers are kept, never the images.
         progress: called with images done and images in all (0 if unknown) after each batch.
-        should_stop: asked before each batch.
+        should_stop: called before each batch.
 
     Raises:
-        ExtractionCancelledError: `should_stop` became true.
+        ExtractionCancelledError: `should_stop` returned True.
         QualityError: an item is not a uint8 RGB image, or its features are not finite.
     """
-    rows = list(watched(extractor.features(images), count_of(images), progress, should_stop))
+    rows = list(report_progress(extractor.features(images), count_of(images), progress, should_stop))
     return np.concatenate(rows) if rows else np.zeros((0, extractor.dim), np.float32)
 
 
-def watched(
-    batches: Iterator[NDArray[np.float32]],
+def report_progress(
+    batches: Iterable[Features],
     total: int,
     progress: Progress = no_progress,
     should_stop: ShouldStop = never,
-) -> Iterator[NDArray[np.float32]]:
-    """The same batches, with progress reported and cancellation heeded between them."""
+) -> Iterator[Features]:
+    """The same batches; between them progress is reported and a request to stop is obeyed.
+
+    Raises:
+        ExtractionCancelledError: `should_stop` returned True.
+    """
     done = 0
+    waiting = iter(batches)
     while True:
         if should_stop():
             raise ExtractionCancelledError(
-                f"Stopped after {done} images", hint="Start again when you want the whole"
+                f"Stopped after {done} images", hint="Start again to process all of them"
             )
-        batch = next(batches, None)
+        batch = next(waiting, None)
         if batch is None:
             return
         done += len(batch)

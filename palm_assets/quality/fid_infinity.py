@@ -1,11 +1,11 @@
-"""Frechet distance extrapolated to infinitely many images.
+"""Fréchet distance extrapolated to infinitely many images (FID at infinity).
 
 Chong and Forsyth, "Effectively Unbiased FID and Inception Score", 2020
-(https://arxiv.org/abs/1911.07023): the bias of the distance is linear in 1/n once n is well
-above the dimension of the features, so a line through the distances of random subsets meets
-1/n = 0 at the unbiased value. Below that the curve bends (the covariance is rank-deficient) and
-a line would promise what it cannot keep: there, read the excess over the floor at the same n
-(`SetMetrics.excess`), where the bias of both sides cancels, or the kernel distance, which has none.
+(https://arxiv.org/abs/1911.07023): the bias of the distance is linear in 1/n once n is well above the
+dimension of the features, so a line through the distances of random subsets meets 1/n = 0 at the unbiased
+value. For smaller n the covariance is rank-deficient, the curve bends and a line does not hold. Use the
+excess over the floor at the same n then (`SetMetrics.excess`), where the biases cancel, or the kernel
+distance, which has none.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from palm_assets.quality.statistics import FeatureStatistics, Floats
 
 @dataclass(frozen=True)
 class FidInfinityResult:
-    """A Frechet distance without the bias of its n.
+    """A Fréchet distance without the bias of its n.
 
     Attributes:
         value: intercept of the line at 1/n = 0.
@@ -41,29 +41,29 @@ class FidInfinityResult:
 
     @property
     def label(self) -> str:
-        """What to call it."""
+        """Its name, with the extractor's unless that is the canonical Inception."""
         return metric_label("Fréchet distance at infinity", "FID at infinity", self.extractor, self.digest)
 
     def to_json(self) -> dict[str, Any]:
-        """All of it as plain values."""
+        """All fields as plain values, and the label."""
         return {"label": self.label, **asdict(self)}
 
 
 def can_extrapolate(features: Floats) -> bool:
-    """Whether features (n, dim) are enough for the line to hold."""
+    """Whether features (n, dim) are enough for the line to hold: n is at least four times dim."""
     n, dim = features.shape
     return bool(n >= 4 * dim)
 
 
-def frechet_infinity(
+def fid_infinity(
     features: Floats, reference: FeatureStatistics, *, points: int = 6, repeats: int = 2, seed: int = 0
 ) -> FidInfinityResult:
-    """Extrapolated Frechet distance of features (n, dim), n at least four times dim.
+    """Extrapolated Fréchet distance of features (n, dim), n at least four times dim.
 
     Args:
         features: of the set, by the reference's extractor, in any order.
-        reference: statistics to measure against.
-        points: subset sizes from n / 4 to n, evenly spaced in 1/n.
+        reference: statistics to compare with.
+        points: number of subset sizes from n / 4 to n, evenly spaced in 1/n.
         repeats: random subsets for each size.
         seed: of the subsets.
 
@@ -73,8 +73,8 @@ def frechet_infinity(
     n, dim = features.shape
     if not can_extrapolate(features):
         raise QualityError(
-            f"Extrapolating needs at least {4 * dim} images (4 times the {dim} dimensions), got {n}",
-            hint="Read the excess over the floor, or the kernel distance, which is unbiased at every n",
+            f"Extrapolation needs at least {4 * dim} images (4 times the {dim} dimensions), got {n}",
+            hint="Use the excess over the floor, or the kernel distance, which is unbiased at every n",
         )
     rng = np.random.default_rng(seed)
     sizes = np.repeat(np.round(1 / np.linspace(4 / n, 1 / n, points)).astype(int), repeats)

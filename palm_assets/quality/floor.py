@@ -1,8 +1,8 @@
-"""The floor: what real palms of held-out people score against the reference at the same n.
+"""The floor: the metrics of held-out people's real images against the reference, at several set sizes.
 
-A Frechet distance is biased upwards at small n (two halves of one distribution are far from 0
-at n = 100), so a score alone says nothing; beside the floor at its n it does. The other
-figures get a floor too, because coverage grows with n just as strongly.
+A Fréchet distance is biased upwards at small n (two halves of one distribution are far from 0 at n = 100), so
+a value alone means nothing: it is compared with the floor at its n. The other metrics have a floor too,
+because coverage depends on n as strongly.
 """
 
 from __future__ import annotations
@@ -13,26 +13,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from palm_assets.progress import Progress, no_progress
 from palm_assets.quality.frechet import frechet_distance
-from palm_assets.quality.kid import kernel_distance
+from palm_assets.quality.kid import kernel_distance, reference_rows
 from palm_assets.quality.prdc import prdc
 from palm_assets.quality.statistics import Doubles, FeatureStatistics, Floats
 
-FEWEST_PEOPLE = 6  # with fewer, halves say little of how groups of people differ
+MIN_PEOPLE = 6  # with fewer, halves of the people do not show how groups of people differ
+KID_SUBSETS = 20  # for each of many sets; an evaluation uses more
 
 
 @dataclass(frozen=True)
 class FloorRow:
-    """What real held-out palms score at one set size.
+    """Mean metrics of real held-out images at one set size.
 
     Attributes:
-        n: images in each random subset of the held-out palms.
-        frechet: mean Frechet distance over the subsets, `frechet_sd` what other people would change.
-        kid: mean kernel distance, `kid_sd` what other people would change.
-        density: mean density.
-        coverage: mean coverage.
-        auth_pct: mean percentage of authentic samples.
+        n: images in each random subset of the held-out images.
+        frechet: Fréchet distance.
+        frechet_sd: its standard deviation between groups of people.
+        kid: kernel distance.
+        kid_sd: its standard deviation between groups of people.
+        density: density.
+        coverage: coverage.
+        auth_pct: percentage of authentic images.
     """
 
     n: int
@@ -45,7 +47,7 @@ class FloorRow:
     auth_pct: float
 
     def to_json(self) -> dict[str, Any]:
-        """All of it as plain values."""
+        """All fields as plain values."""
         return asdict(self)
 
 
@@ -56,85 +58,72 @@ def measure_floor(
     holdout: Floats,
     statistics: FeatureStatistics,
     subsample: Floats,
-    distances: Doubles,
+    neighbor_distances: Doubles,
     *,
     counts: tuple[int, ...],
     repeats: int,
     seed: int,
     people: NDArray[np.int64] | None = None,
-    progress: Progress = no_progress,
 ) -> FloorTable:
-    """Score random subsets of the held-out features as if they were generated.
+    """Measure random subsets of the held-out features as if they were generated.
 
-    The spread is that of subsets of a random half of the people (balanced half-samples, McCarthy
-    1969: halves of a sample differ as much as whole samples do from one another). Without people it
-    is that of the subsets, which are drawn without replacement: near the size of the holdout they
-    resemble one another, so their deviation is divided by sqrt(1 - n / N). Where neither can be
-    had, because there is one subset or the halves are too small, the row before stands in.
+    The standard deviations are those over subsets of a random half of the people (balanced half-samples,
+    McCarthy
+    1969: halves of a sample differ as much as whole samples do from one another). If the people are unknown
+        or
+    too few, they are those over the subsets. These overlap the more, the closer n is to the size N of the
+    holdout, so they are divided by sqrt(1 - n / N). Where neither is possible, because there is one subset or
+    the halves are too small, the standard deviations of the row before are used.
 
     Args:
-        holdout: features (N, dim) of held-out people's palms.
-        statistics: of the training palms.
-        subsample: features of training palms for the kernel distance and the prdc.
-        distances: `neighbor_distances` within the subsample.
+        holdout: features (N, dim) of held-out people's images.
+        statistics: of the training images.
+        subsample: features of training images for the nearest-neighbor metrics and the kernel distance.
+        neighbor_distances: `nearest_neighbor_distances` of the subsample.
         counts: set sizes; those from 2 to N are used, and N itself.
-        repeats: subsets for each.
-        seed: of the draws.
-        people: int64 (N,), whose palm each held-out one is; None if that is not known.
-        progress: called with rows done and rows in all.
+        repeats: subsets for each size.
+        seed: of the subsets.
+        people: int64 (N,), person of each held-out image; None if unknown.
     """
     rng = np.random.default_rng(seed)
-    if people is not None and len(np.unique(people)) < FEWEST_PEOPLE:
+    total = len(holdout)
+    if people is not None and len(np.unique(people)) < MIN_PEOPLE:
         people = None
-    sizes = sorted(
-        {n for n in counts if 2 <= n < len(holdout)} | ({len(holdout)} if len(holdout) >= 2 else set())
-    )
+    kid_features = reference_rows(subsample)
 
-    def distances_of(some: Floats) -> tuple[float, float]:
-        kid = kernel_distance(
-            some,
-            kid_side(subsample),
-            extractor=statistics.extractor,
-            digest=statistics.digest,
-            subsets=20,
-        )
-        return frechet_distance(some, statistics).value, kid.value
+    def distances_of(rows: NDArray[np.int64]) -> tuple[float, float]:
+        features, name, digest = holdout[rows], statistics.extractor, statistics.digest
+        kid = kernel_distance(features, kid_features, extractor=name, digest=digest, subsets=KID_SUBSETS)
+        return frechet_distance(features, statistics).value, kid.value
 
-    rows: list[FloorRow] = []
-    for n in sizes:
-        subsets = [rng.permutation(len(holdout))[:n] for _ in range(repeats if n < len(holdout) else 1)]
-        far = np.array([distances_of(holdout[some]) for some in subsets])
-        near = [prdc(holdout[some], subsample, distances) for some in subsets]
+    table: list[FloorRow] = []
+    for n in _set_sizes(counts, total):
+        subsets = [rng.permutation(total)[:n] for _ in range(repeats if n < total else 1)]
+        distances = np.array([distances_of(rows) for rows in subsets])
+        neighbors = [prdc(holdout[rows], subsample, neighbor_distances) for rows in subsets]
         if people is not None:
-            halves = [_of_half_the_people(people, n, rng) for _ in range(repeats)]
-            spread = [distances_of(holdout[some]) for some in halves if len(some) == n]
-            shrink = 1.0
+            halves = [_half_of_the_people(people, n, rng) for _ in range(repeats)]
+            varied, overlap = [distances_of(rows) for rows in halves if len(rows) == n], 1.0
         else:
-            spread, shrink = list(far), np.sqrt(max(1 - n / len(holdout), 0))
-        if len(spread) > 1:
-            sd = np.std(spread, axis=0, ddof=1) / shrink
+            varied, overlap = list(distances), np.sqrt(max(1 - n / total, 0))
+        if len(varied) > 1:
+            sd = np.std(varied, axis=0, ddof=1) / overlap
         else:
-            sd = np.array([rows[-1].frechet_sd, rows[-1].kid_sd]) if rows else np.zeros(2)
-        frechet, kid = far.mean(axis=0)
-        density, coverage, auth = np.mean([(x.density, x.coverage, x.auth_pct) for x in near], axis=0)
-        values = (frechet, sd[0], kid, sd[1], density, coverage, auth)
-        rows.append(FloorRow(n, *map(float, values)))
-        progress(len(rows), len(sizes))
-    return tuple(rows)
-
-
-def _of_half_the_people(people: NDArray[np.int64], n: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """At most n random rows, all of a random half of the people."""
-    names = np.unique(people)
-    half = rng.permutation(names)[: len(names) // 2]
-    return rng.permutation(np.flatnonzero(np.isin(people, half)))[:n]
+            sd = np.array([table[-1].frechet_sd, table[-1].kid_sd]) if table else np.zeros(2)
+        frechet, kid = distances.mean(axis=0)
+        density, coverage, auth_pct = np.mean(
+            [(x.density, x.coverage, x.auth_pct) for x in neighbors], axis=0
+        )
+        values = (frechet, sd[0], kid, sd[1], density, coverage, auth_pct)
+        table.append(FloorRow(n, *map(float, values)))
+    return tuple(table)
 
 
 def floor_at(table: FloorTable, n: int) -> FloorRow | None:
-    """The floor at n, between two rows linear in 1/n, in which the bias is linear to first order.
+    """The floor at n, interpolated linearly in 1/n, in which the bias is linear to first order.
 
-    Outside the table the nearest row stands in and keeps its own n, so that nobody takes it for more.
-    Source of the 1/n law: Chong and Forsyth 2020 (https://arxiv.org/abs/1911.07023).
+    Outside the table it is the nearest row with its own n, so that the caller sees the difference; None if
+    the table is empty. Source of the 1/n law: Chong and Forsyth 2020 (https://arxiv.org/abs/1911.07023).
     """
     if not table:
         return None
@@ -145,6 +134,13 @@ def floor_at(table: FloorTable, n: int) -> FloorRow | None:
     return FloorRow(n, *(float(np.interp(-1 / n, at, column)) for column in columns))
 
 
-def kid_side(subsample: Floats, limit: int = 2000) -> Floats:
-    """The part of the subsample that the kernel distance uses: its rows are already in random order."""
-    return subsample[:limit]
+def _set_sizes(counts: tuple[int, ...], total: int) -> list[int]:
+    """The counts from 2 to the total, and the total, ascending; none if the total is below 2."""
+    return sorted({n for n in (*counts, total) if 2 <= n <= total})
+
+
+def _half_of_the_people(people: NDArray[np.int64], n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """At most n random rows, all of a random half of the people."""
+    names = np.unique(people)
+    half = rng.permutation(names)[: len(names) // 2]
+    return rng.permutation(np.flatnonzero(np.isin(people, half)))[:n]

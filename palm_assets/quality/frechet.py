@@ -1,15 +1,14 @@
-"""Frechet distance between a set of features and a reference.
+"""Fréchet distance (FID) between a set of features and a reference.
 
-Heusel et al., "GANs TrainingResult by a Two Time-Scale Update Rule Converge to a Local Nash
+Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash
 Equilibrium", 2017 (https://arxiv.org/abs/1706.08500), after Dowson and Landau 1982:
 
     |m1 - m2|^2 + tr C1 + tr C2 - 2 tr (C1 C2)^(1/2)
 
-With C1 = A'A and C2 = LL' the last trace is the sum of the singular values of A L (its
-nuclear norm), whatever the ranks are. For a set of n images A is n rows: a small matrix,
-no square root of a 2048 x 2048 product. Taken from A L itself rather than from the
-eigenvalues of its Gram matrix, the singular values keep their full precision: a value
-lost under sqrt(eps) would be lost a thousand times over in the sum.
+With C1 = A'A and C2 = LL' the last trace is the sum of the singular values of A L (its nuclear norm),
+whatever the ranks are. For a set of n images A has n rows: a small matrix, and no square root of a 2048 x
+2048 product. The singular values are computed from A L itself, not from the eigenvalues of its Gram matrix,
+which would lose those below sqrt(eps): a thousand small values add up.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ from palm_assets.quality.statistics import BLAS, Doubles, FeatureStatistics, Flo
 
 @dataclass(frozen=True)
 class FrechetResult:
-    """A Frechet distance and where it comes from.
+    """A Fréchet distance and what it was computed from.
 
     Attributes:
-        value: the distance, in squared feature units, never negative.
-        mean_term: the part of it that the means contribute, |m1 - m2|^2.
+        value: the distance, in squared feature units, never negative; biased upwards at small n.
+        mean_term: the part that the means contribute, |m1 - m2|^2.
         n: images in the set.
         reference_n: images in the reference.
         extractor: network that made the features.
@@ -46,23 +45,23 @@ class FrechetResult:
 
     @property
     def label(self) -> str:
-        """What to call it: "FID", or "Frechet distance" with the extractor's name."""
+        """Its name: "FID", or "Fréchet distance" with the extractor's name."""
         return metric_label("Fréchet distance", "FID", self.extractor, self.digest)
 
     def to_json(self) -> dict[str, Any]:
-        """All of it as plain values."""
+        """All fields as plain values, and the label."""
         return {"label": self.label, **asdict(self)}
 
 
 def frechet_distance(sample: FeatureStatistics | Floats, reference: FeatureStatistics) -> FrechetResult:
-    """Frechet distance of a set to a reference.
+    """Fréchet distance of a set to a reference.
 
     Args:
-        sample: features (n, dim) of the set, made by the reference's extractor, or its statistics.
-        reference: statistics to measure against; its factor is computed once and cached.
+        sample: features (n, dim) of the set, by the reference's extractor, or its statistics.
+        reference: statistics to compare with; their factor is computed once and cached.
 
     Raises:
-        QualityError: fewer than 2 images on a side, or features that do not fit the reference.
+        QualityError: fewer than 2 images on a side, or features of another dimension than the reference's.
         ExtractorMismatchError: statistics of two different extractors.
     """
     if isinstance(sample, FeatureStatistics):
@@ -88,7 +87,7 @@ def frechet_distance(sample: FeatureStatistics | Floats, reference: FeatureStati
     if isinstance(sample, FeatureStatistics):
         rows, trace = sample.factor.T, float(np.trace(sample.cov))
     elif n > 2 * dim:
-        # More rows than a factor of their covariance has: the factor is the smaller matrix.
+        # With so many rows the factor of their covariance is the smaller matrix.
         cov = FeatureStatistics.from_features(sample, extractor="", digest="").cov
         rows, trace = factorize(cov).T, float(np.trace(cov))
     else:
@@ -96,7 +95,7 @@ def frechet_distance(sample: FeatureStatistics | Floats, reference: FeatureStati
         trace = float(np.vdot(rows, rows))
     mean_term = float(np.sum((mean - reference.mean) ** 2))
     value = mean_term + trace + float(np.trace(reference.cov)) - 2 * trace_of_root(rows, reference.factor)
-    # The distance is never negative; what is left below zero for (nearly) equal sets is rounding.
+    # The distance is never negative: below zero is the rounding error of (nearly) equal sets.
     return FrechetResult(max(value, 0.0), mean_term, n, reference.n, reference.extractor, reference.digest)
 
 

@@ -1,4 +1,4 @@
-"""Any images that a person has, in a folder or a zip, one after the other as uint8 RGB."""
+"""Sets of images in a folder or a ZIP, read one at a time as uint8 RGB."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from palm_assets.errors import PhotoError, QualityError
 from palm_assets.photos.reader import IMAGE_SUFFIXES, decode_photo, read_photo
 
 MIN_SCORE_TEXT = "palms:min_score"
-"""Text chunk of a PNG whose palm was chosen by a minimum score."""
+"""Text chunk of a PNG from a set that was filtered by a minimum score."""
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """The images of a folder (with its subfolders) or of a zip, in the order of their names.
+    """The images of a folder (with its subfolders) or of a ZIP, in the order of their names.
 
-    Iterating reads them one at a time as uint8 RGB (3, H, W), each in its own size, so it can be
-    handed to `features.extract` or `evaluate_set` as it is, and again.
+    Iteration reads them one at a time as uint8 RGB (3, H, W), each in its own size, and can be repeated: pass
+    the set to `features.extract` or `evaluate_set` as it is.
 
     Attributes:
-        path: folder or zip.
-        names: of the images, relative to it.
+        path: folder or ZIP.
+        names: of the images, relative to `path`.
     """
 
     path: Path
@@ -46,7 +46,7 @@ class ImageSet:
         """
         if self.path.is_dir():
             for name in self.names:
-                yield _planes(read_photo(self.path / name))
+                yield _channels_first(read_photo(self.path / name))
             return
         with zipfile.ZipFile(self.path) as archive:
             for name in self.names:
@@ -57,42 +57,42 @@ class ImageSet:
                     raise PhotoError(
                         f"The image cannot be unpacked: {error}", where=where, hint="Pack the images again"
                     ) from error
-                yield _planes(decode_photo(data, where))
+                yield _channels_first(decode_photo(data, where))
 
 
 def min_score_of(images: ImageSet) -> float | None:
-    """The minimum score by which palms were chosen, as the PNGs say that `palms generate` wrote.
+    """The minimum score by which the set was filtered, from the metadata of PNGs that `palms generate` wrote.
 
-    The lowest, if several are mixed; None if no image speaks of one. Only headers are read.
+    The lowest if several are mixed; None if no image has one. Only headers are read.
     """
-    found = []
-    for head in _heads(images):
+    scores = []
+    for file in _png_files(images):
         try:
-            with Image.open(head) as picture:
-                found.append(float(picture.info.get(MIN_SCORE_TEXT, "nan")))
+            with Image.open(file) as image:
+                scores.append(float(image.info.get(MIN_SCORE_TEXT, "nan")))
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            continue  # whoever reads the pixels will be told what is wrong with it
-    found = [score for score in found if 0 <= score <= 1]
-    return min(found) if found else None
+            continue  # reading the pixels raises the error that says what is wrong
+    scores = [score for score in scores if 0 <= score <= 1]
+    return min(scores) if scores else None
 
 
-def _heads(images: ImageSet) -> Iterator[IO[bytes]]:
-    """The PNGs, opened one at a time; those that cannot be opened are passed over."""
+def _png_files(images: ImageSet) -> Iterator[IO[bytes]]:
+    """The PNG files, opened one at a time; those that cannot be opened are skipped."""
     names = [name for name in images.names if name.lower().endswith(".png")]
     with contextlib.ExitStack() as stack:
         archive = None if images.path.is_dir() else stack.enter_context(zipfile.ZipFile(images.path))
         for name in names:
             with contextlib.suppress(OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError):
-                source = (images.path / name).open("rb") if archive is None else archive.open(name)
-                with source:
-                    yield source
+                file = (images.path / name).open("rb") if archive is None else archive.open(name)
+                with file:
+                    yield file
 
 
 def open_images(path: Path) -> ImageSet:
-    """The images in a folder or zip; other files, and hidden ones, are passed over.
+    """The images in a folder or ZIP; other files and hidden files are skipped.
 
     Raises:
-        QualityError: neither a folder nor a zip, or it holds no image.
+        QualityError: it is neither a folder nor a ZIP, or it contains no image.
     """
     if path.is_dir():
         found = [p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()]
@@ -113,12 +113,12 @@ def open_images(path: Path) -> ImageSet:
     names = sorted(name for name in found if _is_image(PurePosixPath(name)))
     if not names:
         raise QualityError(
-            "There is no image in it", where=path, hint=f"Known endings: {', '.join(sorted(IMAGE_SUFFIXES))}"
+            "There is no image in it", where=path, hint=f"Known suffixes: {', '.join(sorted(IMAGE_SUFFIXES))}"
         )
     return ImageSet(path, tuple(names))
 
 
-def _planes(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _channels_first(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(H, W, 3) to (3, H, W)."""
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 

@@ -1,8 +1,8 @@
-"""Kernel distance (KID): an unbiased companion to the Frechet distance.
+"""Kernel distance (KID): the squared maximum mean discrepancy between two sets of features.
 
-Binkowski et al., "Demystifying MMD GANs", 2018 (https://arxiv.org/abs/1801.01401): the
-squared maximum mean discrepancy under the kernel (x.y / dim + 1)^3, unbiased at every n,
-so it may come out slightly negative for sets that are equally good.
+Binkowski et al., "Demystifying MMD GANs", 2018 (https://arxiv.org/abs/1801.01401), with the kernel
+(x.y / dim + 1)^3. The estimate is unbiased at every n, so it can be slightly negative for equal
+distributions.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ ROWS_PER_BLOCK = 1024
 
 @dataclass(frozen=True)
 class KidResult:
-    """A kernel distance: mean and spread over random subsets.
+    """A kernel distance: mean and standard deviation over random subsets.
 
     Attributes:
         value: mean of the unbiased squared MMD over the subsets; around 0 for equal distributions.
-        sd: its standard deviation over the subsets, the spread of one subset's value.
+        sd: standard deviation over the subsets, of one subset's value.
         n: images in the set.
-        reference_n: images of the reference that took part.
+        reference_n: images of the reference that were used.
         subsets: number of subsets.
-        subset_size: images a side in each.
+        subset_size: images of each side in a subset.
         extractor: network that made the features.
         digest: its weights and preprocessing.
     """
@@ -46,11 +46,11 @@ class KidResult:
 
     @property
     def label(self) -> str:
-        """What to call it: "KID", or "kernel distance" with the extractor's name."""
+        """Its name: "KID", or "kernel distance" with the extractor's name."""
         return metric_label("kernel distance", "KID", self.extractor, self.digest)
 
     def to_json(self) -> dict[str, Any]:
-        """All of it as plain values."""
+        """All fields as plain values, and the label."""
         return {"label": self.label, **asdict(self)}
 
 
@@ -66,18 +66,18 @@ def kernel_distance(
 ) -> KidResult:
     """KID of features (n, dim) against features (m, dim) of the reference.
 
-    The subsets are those that torch-fidelity 0.4 draws for the same seed and sizes, and so is
-    the value. Each subset's sums of kernel values are quadratic forms s'Ks of its 0/1 vector s,
-    so the kernel is computed once for all subsets instead of once for each.
+    The subsets, and so the value, are those of torch-fidelity 0.4 for the same seed and sizes. A subset's
+    sums of kernel values are quadratic forms s'Ks of its 0/1 vector s, so the kernel is computed once for all
+    subsets.
 
     Args:
         sample: features of the set.
-        reference: features to measure against.
+        reference: features to compare with.
         extractor: network that made both.
         digest: its weights and preprocessing.
         subsets: how many random subsets.
-        subset_size: images a side in each; by default half the smaller side, at most 1,000,
-            so that subsets of a small set differ and their spread says something.
+        subset_size: images of each side in a subset; by default half the smaller side, at most 1,000, so that
+            the subsets of a small set differ.
         seed: of the subsets.
 
     Raises:
@@ -92,36 +92,41 @@ def kernel_distance(
     size = min(1000, max(2, min(n, m) // 2)) if subset_size is None else subset_size
     if not 2 <= size <= min(n, m):
         raise QualityError(
-            f"Subsets of {size} cannot be drawn from {n} and {m} images",
+            f"Subsets of {size} cannot be taken from {n} and {m} images",
             where="subset_size",
             hint=f"Choose a subset size from 2 to {min(n, m)}",
         )
-    picks_x, picks_y = np.zeros((subsets, n)), np.zeros((subsets, m))
-    rng = np.random.RandomState(seed)  # torch-fidelity's generator, in its order of draws
+    members_x, members_y = np.zeros((subsets, n)), np.zeros((subsets, m))
+    rng = np.random.RandomState(seed)  # torch-fidelity's generator, called in its order
     for i in range(subsets):
-        picks_x[i, rng.choice(n, size, replace=False)] = 1
-        picks_y[i, rng.choice(m, size, replace=False)] = 1
-    used_y = picks_y.any(axis=0)
-    x, y, picks_y = sample, reference[used_y], picks_y[:, used_y]
-    within = _quadratic(picks_x, x, picks_x, x) - picks_x @ _self_kernel(x)
-    within += _quadratic(picks_y, y, picks_y, y) - picks_y @ _self_kernel(y)
-    values = within / (size * (size - 1)) - 2 * _quadratic(picks_x, x, picks_y, y) / size**2
+        members_x[i, rng.choice(n, size, replace=False)] = 1
+        members_y[i, rng.choice(m, size, replace=False)] = 1
+    used_y = members_y.any(axis=0)
+    x, y, members_y = sample, reference[used_y], members_y[:, used_y]
+    within = _kernel_sums(members_x, x, members_x, x) - members_x @ _self_kernel(x)
+    within += _kernel_sums(members_y, y, members_y, y) - members_y @ _self_kernel(y)
+    values = within / (size * (size - 1)) - 2 * _kernel_sums(members_x, x, members_y, y) / size**2
     return KidResult(float(values.mean()), float(values.std()), n, m, subsets, size, extractor, digest)
 
 
-def _quadratic(picks_x: Doubles, x: Floats, picks_y: Doubles, y: Floats) -> Doubles:
-    """For each subset the sum of k(x, y) over its pairs, (subsets,), in float64 and in blocks."""
-    total = np.zeros(len(picks_x))
-    for rows, some in _blocks(x):
-        for columns, others in _blocks(y):
-            kernel = (some @ others.T / x.shape[1] + 1) ** 3
-            total += np.einsum("sn,sn->s", picks_x[:, rows], picks_y[:, columns] @ kernel.T)
-    return total
+def reference_rows(subsample: Floats, limit: int = 2000) -> Floats:
+    """The rows of a reference's subsample that are compared with; they are in random order already."""
+    return subsample[:limit]
+
+
+def _kernel_sums(members_x: Doubles, x: Floats, members_y: Doubles, y: Floats) -> Doubles:
+    """For each subset the sum of k(x, y) over its pairs, float64 (subsets,), computed in blocks."""
+    sums = np.zeros(len(members_x))
+    for rows, block_x in _blocks(x):
+        for columns, block_y in _blocks(y):
+            kernel = (block_x @ block_y.T / x.shape[1] + 1) ** 3
+            sums += np.einsum("sn,sn->s", members_x[:, rows], members_y[:, columns] @ kernel.T)
+    return sums
 
 
 def _self_kernel(x: Floats) -> Doubles:
-    """k(x, x) of each row, (n,): what the unbiased estimate leaves out."""
-    squares = [np.einsum("nd,nd->n", some, some) for _, some in _blocks(x)]
+    """k(x, x) of each row, (n,), which the unbiased estimate leaves out."""
+    squares = [np.einsum("nd,nd->n", block, block) for _, block in _blocks(x)]
     diagonal: Doubles = (np.concatenate(squares) / x.shape[1] + 1) ** 3
     return diagonal
 

@@ -1,8 +1,8 @@
 """A reference on disk: `statistics.npz`, which pytorch-fid can read too, and `statistics.json`.
 
-`mu` and `sigma` are pytorch-fid's keys; the others are ours. No pickles: everything is a plain
-array, and reading allows nothing else. The JSON carries the numbers that people read and the
-SHA-256 of the npz, so damage to either is noticed at the door.
+`mu` and `sigma` are pytorch-fid's keys; the others are ours. There are no pickles: everything is a plain
+array, and reading allows nothing else. The JSON holds the numbers that people read and the SHA-256 of the
+npz, so damage to either file is detected on reading.
 """
 
 from __future__ import annotations
@@ -11,33 +11,35 @@ import json
 import zipfile
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from palm_assets.errors import ArtifactCorruptError, ArtifactMissingError, DiskFullError
 from palm_assets.quality.floor import FloorRow
+from palm_assets.quality.reference import Reference
 from palm_assets.store.atomic import sha256_of
 
-if TYPE_CHECKING:
-    from palm_assets.quality.reference import Reference
-
-SCHEMA = 2
+SCHEMA = 3
+STATISTICS_FILE = "statistics.npz"
+DESCRIPTION_FILE = "statistics.json"
 ARRAYS = {
     "mu": "mean",
     "sigma": "cov",
     "factor": "factor",
     "subsample": "subsample",
     "subsample_indices": "subsample_indices",
-    "distances": "distances",
+    "neighbor_distances": "neighbor_distances",
     "holdout": "holdout",
     "holdout_indices": "holdout_indices",
 }
-REBUILD = "Build the reference again"
+"""Key in the npz to field of `Reference`."""
+_REQUIRED = {"extractor", "digest", "n", "floor", "sha256"}
+_REBUILD = "Build the reference again"
 
 
 def save_reference(reference: Reference, folder: Path) -> None:
-    """Write a reference into a folder, which is made if missing; the artifact store makes it atomic.
+    """Write a reference into a folder, created if missing; the artifact store makes it atomic.
 
     Raises:
         DiskFullError: the folder cannot be written.
@@ -45,7 +47,7 @@ def save_reference(reference: Reference, folder: Path) -> None:
     arrays = {key: getattr(reference, name) for key, name in ARRAYS.items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "statistics.npz").open("wb") as file:
+        with (folder / STATISTICS_FILE).open("wb") as file:
             np.savez(
                 file,
                 n=np.int64(reference.n),
@@ -54,7 +56,7 @@ def save_reference(reference: Reference, folder: Path) -> None:
                 precision=reference.precision,
                 **arrays,
             )
-        about = {
+        description = {
             "schema": SCHEMA,
             "extractor": reference.extractor,
             "digest": reference.digest,
@@ -64,9 +66,9 @@ def save_reference(reference: Reference, folder: Path) -> None:
             "subsample": len(reference.subsample),
             "holdout": len(reference.holdout),
             "floor": [row.to_json() for row in reference.floor],
-            "sha256": sha256_of(folder / "statistics.npz"),
+            "sha256": sha256_of(folder / STATISTICS_FILE),
         }
-        (folder / "statistics.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        (folder / DESCRIPTION_FILE).write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise DiskFullError(
             f"The reference cannot be written: {error.strerror or error}",
@@ -82,21 +84,19 @@ def load_reference(folder: Path) -> Reference:
         ArtifactMissingError: there is none.
         ArtifactCorruptError: a file is damaged, or the two do not belong together.
     """
-    from palm_assets.quality.reference import Reference
-
-    npz, about_file = folder / "statistics.npz", folder / "statistics.json"
-    for path in (npz, about_file):
+    npz = folder / STATISTICS_FILE
+    for path in (npz, folder / DESCRIPTION_FILE):
         if not path.is_file():
             raise ArtifactMissingError(
                 "There is no reference yet", where=path, hint="Build it from the crops (asset fid_reference)"
             )
-    about = _read_about(about_file)
-    if sha256_of(npz) != about["sha256"]:
+    description = _read_description(folder / DESCRIPTION_FILE)
+    if sha256_of(npz) != description["sha256"]:
         raise ArtifactCorruptError(
-            "The statistics are not those that the JSON describes", where=npz, hint=REBUILD
+            "The statistics are not those that the JSON describes", where=npz, hint=_REBUILD
         )
     try:
-        floor = tuple(FloorRow(**row) for row in about["floor"])
+        floor = tuple(FloorRow(**row) for row in description["floor"])
         with np.load(npz, allow_pickle=False) as file:
             arrays = {name: file[key] for key, name in ARRAYS.items()}
             reference = Reference(
@@ -109,45 +109,45 @@ def load_reference(folder: Path) -> Reference:
             )
     except (KeyError, TypeError, ValueError, OSError, zipfile.BadZipFile) as error:
         raise ArtifactCorruptError(
-            f"The statistics cannot be read: {error}", where=npz, hint=REBUILD
+            f"The statistics cannot be read: {error}", where=npz, hint=_REBUILD
         ) from error
-    problem = _problem(reference, about)
+    problem = _problem(reference, description)
     if problem:
-        raise ArtifactCorruptError(problem, where=npz, hint=REBUILD)
+        raise ArtifactCorruptError(problem, where=npz, hint=_REBUILD)
     return reference
 
 
-def _read_about(path: Path) -> dict[str, Any]:
+def _read_description(path: Path) -> dict[str, Any]:
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        description = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ArtifactCorruptError(
-            f"The description cannot be read: {error}", where=path, hint=REBUILD
+            f"The description cannot be read: {error}", where=path, hint=_REBUILD
         ) from error
-    if not isinstance(about, dict) or about.get("schema") != SCHEMA:
-        found = about.get("schema") if isinstance(about, dict) else None
-        raise ArtifactCorruptError(f"Expected schema {SCHEMA}, found {found}", where=path, hint=REBUILD)
-    missing = {"extractor", "digest", "n", "floor", "sha256"} - set(about)
+    found = description.get("schema") if isinstance(description, dict) else None
+    if not isinstance(description, dict) or found != SCHEMA:
+        raise ArtifactCorruptError(f"Expected schema {SCHEMA}, found {found}", where=path, hint=_REBUILD)
+    missing = _REQUIRED - set(description)
     if missing:
-        raise ArtifactCorruptError(f"The description lacks {sorted(missing)}", where=path, hint=REBUILD)
-    return about
+        raise ArtifactCorruptError(f"The description lacks {sorted(missing)}", where=path, hint=_REBUILD)
+    return description
 
 
-def _problem(reference: Reference, about: dict[str, Any]) -> str | None:
+def _problem(reference: Reference, description: dict[str, Any]) -> str | None:
     """What is wrong with the contents, if anything."""
-    dim, rows, held = len(reference.mean), len(reference.subsample), len(reference.holdout)
+    dim, rows, held_out = len(reference.mean), len(reference.subsample), len(reference.holdout)
     shapes = {
         "mean": (dim,),
         "cov": (dim, dim),
         "subsample": (rows, dim),
         "subsample_indices": (rows,),
-        "holdout": (held, dim),
-        "holdout_indices": (held,),
+        "holdout": (held_out, dim),
+        "holdout_indices": (held_out,),
     }
     for name, shape in shapes.items():
         if getattr(reference, name).shape != shape:
             return f"{name} has shape {getattr(reference, name).shape}, expected {shape}"
-    for name, length in (("factor", dim), ("distances", rows)):
+    for name, length in (("factor", dim), ("neighbor_distances", rows)):
         array = getattr(reference, name)
         if array.ndim != 2 or len(array) != length:
             return f"{name} has shape {array.shape}"
@@ -155,12 +155,8 @@ def _problem(reference: Reference, about: dict[str, Any]) -> str | None:
         value = getattr(reference, field.name)
         if isinstance(value, np.ndarray) and not np.isfinite(value).all():
             return f"{field.name} is not finite"
-    if (reference.extractor, reference.digest, reference.n) != (
-        about["extractor"],
-        about["digest"],
-        about["n"],
-    ):
+    if any(getattr(reference, key) != description[key] for key in ("extractor", "digest", "n")):
         return "The extractor or n differs from the description"
     if reference.n < 2:
-        return f"A reference of {reference.n} images says nothing"
+        return f"A reference needs at least 2 images, this one has {reference.n}"
     return None

@@ -1,4 +1,4 @@
-"""Mean and covariance of features, streamed and mergeable."""
+"""Mean and covariance of features, streamed and mergeable: the second step of every metric."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from palm_assets.quality.extractors.identity import require_same_extractor
 Floats = NDArray[np.floating]
 Doubles = NDArray[np.float64]
 
-# A decomposition takes hundreds of steps too small to share. Where a core is busy with something else, the
-# threads of BLAS wait for each other at every one of them: 16 s instead of 0.3 for 1,000 x 2,048.
+# A decomposition takes hundreds of steps that are too small to share. If a core is busy with something else,
+# the BLAS threads wait for each other at every step: 16 s instead of 0.3 s for 1,000 x 2,048.
 BLAS = ThreadpoolController()
 
 # One rank-512 update of a 2048 x 2048 matrix costs what one rank-8 update does in memory traffic.
@@ -26,7 +26,7 @@ ROWS_PER_UPDATE = 512
 
 @dataclass(frozen=True, eq=False)
 class FeatureStatistics:
-    """What the Frechet distance needs to know of a set of features.
+    """Mean and covariance of a set of features.
 
     Attributes:
         n: number of feature vectors, at least 1.
@@ -54,19 +54,19 @@ class FeatureStatistics:
             QualityError: no features at all, or some are not finite.
         """
         n, mean, scatter = 0, np.zeros(0), np.zeros((0, 0))
-        for rows in _regroup(features):
+        for rows in _blocks(features):
             if not np.isfinite(rows).all():
                 raise QualityError(
                     f"Features of {extractor} are not finite",
-                    hint="The weights of the extractor are damaged: delete and fetch them again",
+                    hint="The weights of the extractor are damaged: delete the file and download it again",
                 )
             mean_of_rows = rows.mean(axis=0)
-            centred = rows - mean_of_rows
+            centered = rows - mean_of_rows
             if n == 0:
                 mean, scatter = np.zeros(rows.shape[1]), np.zeros((rows.shape[1], rows.shape[1]))
             total = n + len(rows)
             step = mean_of_rows - mean
-            scatter += centred.T @ centred
+            scatter += centered.T @ centered
             scatter += np.outer(step, step) * (n * len(rows) / total)
             mean = mean + step * (len(rows) / total)
             n = total
@@ -75,7 +75,7 @@ class FeatureStatistics:
         return cls(n, mean, scatter / max(n - 1, 1), extractor, digest)
 
     def merge(self, other: FeatureStatistics) -> FeatureStatistics:
-        """Statistics of both sets together, as if they had been computed at once.
+        """Statistics of both sets together, as if computed at once.
 
         Raises:
             ExtractorMismatchError: the two sets come from different extractors.
@@ -99,8 +99,8 @@ class FeatureStatistics:
 def factorize(cov: Doubles) -> Doubles:
     """Factor L (dim, rank) of a covariance, `L @ L.T == cov`, by its eigenvectors.
 
-    Eigenvalues below rounding (dim * eps * largest) are noise around an exact zero and are
-    dropped: their square roots, summed over a thousand directions, would not be small.
+    Eigenvalues below the rounding error (dim * eps * largest) are noise around an exact zero and are dropped:
+    their square roots, summed over a thousand directions, would not be small.
     """
     with BLAS.limit(limits=1, user_api="blas"):
         values, vectors = np.linalg.eigh(cov)
@@ -108,8 +108,8 @@ def factorize(cov: Doubles) -> Doubles:
     return np.ascontiguousarray(vectors[:, keep] * np.sqrt(values[keep]))
 
 
-def _regroup(features: Floats | Iterable[Floats]) -> Iterator[Doubles]:
-    """The same rows, in float64 batches of a size that suits a matrix product."""
+def _blocks(features: Floats | Iterable[Floats]) -> Iterator[Doubles]:
+    """The same rows in float64, in blocks large enough for an efficient matrix product."""
     if isinstance(features, np.ndarray):
         for start in range(0, len(features), ROWS_PER_UPDATE):
             yield features[start : start + ROWS_PER_UPDATE].astype(np.float64)

@@ -10,7 +10,7 @@ import numpy as np
 
 from palm_assets.crops.extraction import Crop
 from palm_assets.quality.config import ReferenceConfig
-from palm_assets.quality.reference import build_reference
+from palm_assets.quality.reference_builder import build_reference
 from palm_assets.quality.reference_files import save_reference
 from palm_assets.store.artifacts import Artifact, Store
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from palm_assets.crops.config import CropConfig
 from palm_assets.detector.config import DetectorConfig
-from palm_assets.evaluation.model_evaluation import EvaluationConfig
+from palm_assets.evaluation.config import EvaluationConfig
 from palm_assets.gan.config import GanConfig
 from palm_assets.quality.config import ReferenceConfig
 from palm_assets.release.serving import open_model

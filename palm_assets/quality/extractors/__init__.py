@@ -1,1 +1,1 @@
-"""Feature extractors and their weights."""
+"""Feature extractors: what is known of each (`registry`), their networks, and their weights."""

@@ -1,9 +1,9 @@
-"""DINOv2 ViT-S/14: features that follow human judgement better than Inception's.
+"""DINOv2 ViT-S/14: features that agree better with human raters than Inception's.
 
-Oquab et al. 2023 (https://arxiv.org/abs/2304.07193; weights Apache-2.0); as a judge of
+Oquab et al. 2023 (https://arxiv.org/abs/2304.07193; weights Apache-2.0); for the evaluation of
 generative models: Stein et al. 2023 (https://arxiv.org/abs/2306.04675). The state dict is the
 published one; the network is the plain ViT it belongs to, on 224 x 224 images (bicubic,
-antialiased, ImageNet mean and deviation, as in the paper's evaluation).
+antialiased, ImageNet mean and standard deviation, as in the paper's evaluation).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DEPTH = 12
 
 
 class DinoV2(nn.Module):
-    """uint8 RGB (N, 3, H, W) to float32 features (N, 384), the normalised class token.
+    """uint8 RGB (N, 3, H, W) to float32 features (N, 384), the normalized class token.
 
     Args:
         weights: the published state dict of `dinov2_vits14`.
@@ -39,8 +39,8 @@ class DinoV2(nn.Module):
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
         super().__init__()
         self.cls_token = nn.Parameter(torch.zeros(1, 1, DIM))
-        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + 37 * 37, DIM))  # it was trained at 518 px
-        self.mask_token = nn.Parameter(torch.zeros(1, DIM))  # in the file, used in pretraining only
+        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + 37 * 37, DIM))  # trained at 518 px
+        self.mask_token = nn.Parameter(torch.zeros(1, DIM))  # in the file, but used in pretraining only
         self.patch_embed = nn.ModuleDict({"proj": nn.Conv2d(3, DIM, PATCH, stride=PATCH)})
         self.blocks = nn.ModuleList(Block() for _ in range(DEPTH))
         self.norm = nn.LayerNorm(DIM, eps=1e-6)
@@ -63,7 +63,7 @@ class DinoV2(nn.Module):
         return torch.cat([self.pos_embed.detach()[:, :1], grid.flatten(2).transpose(1, 2)], 1)
 
     def prepare(self, images: Tensor) -> Tensor:
-        """uint8 (N, 3, H, W) to float32 (N, 3, 224, 224), normalised."""
+        """uint8 (N, 3, H, W) to float32 (N, 3, 224, 224), normalized."""
         return (resize_bicubic(images, SIZE) - self.shift) * self.scale
 
     def forward(self, x: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ class DinoV2(nn.Module):
 
 
 class Block(nn.Module):
-    """Pre-norm transformer block with a learnt scale on each residual."""
+    """Pre-norm transformer block with a learned scale (LayerScale) on each residual."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,40 +1,34 @@
-"""Which network made a number: the name and digest that every score carries.
+"""Identity of an extractor: the name and digest that every metric carries, and the metric's proper name.
 
-Two features compare only if the same network, with the same weights and the same
-preprocessing, made both. The words "FID" and "KID" belong to one such network alone
-(Heusel et al. 2017, Binkowski et al. 2018: Inception of 2015-12-05, converted for
-pytorch-fid and torch-fidelity); every other is named beside the number.
+Two features can be compared only if the same network, with the same weights and the same preprocessing,
+computed both. The names "FID" and "KID" belong to one such network alone (Heusel et al. 2017, Binkowski et
+al. 2018: Inception of 2015-12-05, converted for pytorch-fid and torch-fidelity); any other is named beside
+the number.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
 
 from palm_assets.errors import ExtractorMismatchError
-
-ExtractorName = Literal["auto", "inception-v3", "efficientnet-lite0", "dinov2-vits14"]
-
-INCEPTION_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
-
-# Raised whenever a change of preprocessing or of the network moves the features.
-PREPROCESSING_VERSION = {"inception-v3": 1, "efficientnet-lite0": 1, "dinov2-vits14": 1}
+from palm_assets.quality.extractors.registry import EXTRACTORS, INCEPTION_WEIGHTS
 
 
 def extractor_digest(name: str, weights_sha256: str) -> str:
-    """Short hex name of an extractor: its weights file and its preprocessing version."""
-    what = f"{name}/{PREPROCESSING_VERSION[name]}/{weights_sha256}"
-    return hashlib.sha256(what.encode()).hexdigest()[:12]
+    """12 hex characters that identify an extractor's weights file and preprocessing version."""
+    content = f"{name}/{EXTRACTORS[name].preprocessing_version}/{weights_sha256}"
+    return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
-CANONICAL_DIGEST = extractor_digest("inception-v3", INCEPTION_SHA256)
+CANONICAL_DIGEST = extractor_digest("inception-v3", INCEPTION_WEIGHTS.sha256)
+"""Digest of the published Inception weights, the only one whose metrics are called FID and KID."""
 
 
 def metric_label(long: str, short: str, extractor: str, digest: str) -> str:
     """`short` ("FID") for the canonical Inception, else `long` with the extractor's name.
 
-    Inception with other weights than the published ones (a test's, someone's fine-tune) is
-    not canonical either, and its digest is shown because its name alone would mislead.
+    Inception with other weights than the published ones (a test's, a fine-tuned one) is not canonical either;
+    its digest is shown because its name alone would mislead.
     """
     if digest == CANONICAL_DIGEST:
         return short

@@ -1,14 +1,14 @@
-"""The Inception of the FID, frozen for CPU: folded norms, merged 1x1s, channels last.
+"""The Inception network of the FID, optimized for inference on CPUs.
 
 The network is TensorFlow's Inception of 2015-12-05 (`pt_inception-2015-12-05-6726825d.pth`,
 converted by pytorch-fid and torch-fidelity), not torchvision's: its average pools ignore the
 padding, its last block pools by maximum, and images are resized like TensorFlow 1 did.
 Features agree with torch-fidelity's `FeatureExtractorInceptionV3` to rounding.
 
-What makes it quick, exact algebra all of it:
-- batch norm becomes part of the convolution before it;
+What makes it fast (all of it exact algebra):
+- batch norm is folded into the convolution before it;
 - the 1x1 convolutions that open the branches of a block become one convolution;
-- a convolution and its ReLU are one pass over the maps where oneDNN offers it;
+- a convolution and its ReLU are one pass over the feature maps where oneDNN supports it;
 - an average pool followed by a 1x1 convolution becomes the convolution followed by the pool,
   which then sees 64 to 192 channels instead of up to 2,048 and joins the merged one.
 """
@@ -23,8 +23,8 @@ from torch import Tensor, nn
 
 SIZE = 299
 DIM = 2048
-# What PyTorch's own compiler calls for a convolution with an activation; it has no public name. In bfloat16
-# it wants a newer processor than a convolution alone, which is emulated where it has to be.
+# The operator that PyTorch's compiler calls for a convolution with an activation; it has no public name. In
+# bfloat16 it needs a newer CPU than a plain convolution, which is emulated where necessary.
 FUSED = hasattr(torch.ops.mkldnn, "_convolution_pointwise")
 FUSED_BFLOAT16 = FUSED and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 BLOCKS = [f"Mixed_{i}" for i in ("5b", "5c", "5d", "6a", "6b", "6c", "6d", "6e", "7a", "7b", "7c")]
@@ -41,7 +41,7 @@ class Inception(nn.Module):
     """
 
     dim = DIM
-    batch = 8  # the 147 x 147 maps of eight images still fit a CPU's last cache
+    batch = 8  # the 147 x 147 maps of eight images still fit a CPU's last-level cache
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
         super().__init__()
@@ -74,20 +74,20 @@ class Conv(nn.Module):
         self, weights: Mapping[str, Tensor], name: str, *, stride: int = 1, padding: int | tuple[int, int] = 0
     ) -> None:
         super().__init__()
-        weight, bias = folded(weights, name)
+        weight, bias = fold_batch_norm(weights, name)
         self.weight, self.bias = nn.Parameter(weight), nn.Parameter(bias)
         self.stride = (stride, stride)
         self.padding = padding if isinstance(padding, tuple) else (padding, padding)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Maps to maps."""
+        """Feature maps to feature maps."""
         return conv_relu(x, self.weight, self.bias, self.stride, self.padding)
 
 
 def conv_relu(
     x: Tensor, weight: Tensor, bias: Tensor, stride: tuple[int, int], padding: tuple[int, int]
 ) -> Tensor:
-    """ReLU of a convolution; where oneDNN can, in one pass over the maps: the same bits for half the time."""
+    """ReLU of a convolution, fused by oneDNN where possible: the same bits in half the time."""
     fuses = FUSED_BFLOAT16 if weight.dtype == torch.bfloat16 else FUSED
     if fuses and x.device.type == "cpu" and not torch.is_grad_enabled():
         fused: Tensor = torch.ops.mkldnn._convolution_pointwise(
@@ -98,7 +98,7 @@ def conv_relu(
 
 
 def chain(weights: Mapping[str, Tensor], block: str, *names: str, stride: int = 1) -> nn.Sequential:
-    """Convolutions in a row; padding keeps the size, except with a stride, which the last one takes."""
+    """Convolutions in sequence; padding keeps the size, except in the last one if it has a stride."""
     convs = []
     for name in names:
         height, width = weights[f"{block}.{name}.conv.weight"].shape[2:]
@@ -116,7 +116,7 @@ class Fork(nn.Module):
         self.left, self.right = chain(weights, block, left), chain(weights, block, right)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Maps to maps."""
+        """Feature maps to feature maps."""
         return torch.cat([self.left(x), self.right(x)], 1)
 
 
@@ -141,17 +141,17 @@ class Mixed(nn.Module):
         pool: str = "average",
     ) -> None:
         super().__init__()
-        opening = [folded(weights, f"{name}.{head}") for head in heads]
+        opening = [fold_batch_norm(weights, f"{name}.{head}") for head in heads]
         self.max_pool = chain(weights, name, "branch_pool") if pool == "max" else None
         if self.max_pool is None:
-            opening.append(folded(weights, f"{name}.branch_pool"))
+            opening.append(fold_batch_norm(weights, f"{name}.branch_pool"))
         self.weight = nn.Parameter(torch.cat([weight for weight, _ in opening]))
         self.bias = nn.Parameter(torch.cat([bias for _, bias in opening]))
         self.sizes = [len(bias) for _, bias in opening]
         self.tails = nn.ModuleList(tails)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Maps to maps."""
+        """Feature maps to feature maps."""
         opened = torch.split(F.conv2d(x, self.weight, self.bias), self.sizes, 1)
         outputs = [tail(F.relu(part)) for part, tail in zip(opened, self.tails, strict=False)]
         if self.max_pool is None:
@@ -169,7 +169,7 @@ class Reduce(nn.Module):
         self.branches = nn.ModuleList(branches)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Maps to maps."""
+        """Feature maps to feature maps."""
         return torch.cat([*(branch(x) for branch in self.branches), F.max_pool2d(x, 3, stride=2)], 1)
 
 
@@ -210,7 +210,7 @@ def _block(weights: Mapping[str, Tensor], name: str) -> nn.Module:
     return Mixed(weights, name, heads, tails, pool="max" if name == "Mixed_7c" else "average")
 
 
-def folded(weights: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
+def fold_batch_norm(weights: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
     """Weight and bias of `name`'s convolution with its batch norm (eps 0.001) folded in."""
     scale = (
         weights[f"{name}.bn.weight"].double() / (weights[f"{name}.bn.running_var"].double() + 0.001).sqrt()
@@ -223,7 +223,7 @@ def folded(weights: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
 def resize_tensorflow1(x: Tensor, size: int) -> Tensor:
     """Bilinear resize of float (N, C, H, W) to (N, C, size, size) as in TensorFlow 1.
 
-    Output pixel i samples input coordinate i * in / out (no half-pixel centres, no antialiasing):
+    Output pixel i samples input coordinate i * in / out (no half-pixel centers, no antialiasing):
     tensorflow/core/kernels/resize_bilinear_op.cc, as torch-fidelity reproduces it.
     """
     for axis in (3, 2):
