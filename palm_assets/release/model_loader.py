@@ -6,7 +6,7 @@ from pathlib import Path
 
 from palm_assets.gan import sampler
 from palm_assets.gan.sampler import PalmModel
-from palm_assets.release.serving import released_or_starter, open_model
+from palm_assets.release.serving import open_model, released_or_starter
 from palm_assets.store.artifacts import MANIFEST, Store, open_folder
 
 
