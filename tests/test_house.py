@@ -79,10 +79,10 @@ def test_the_contracts_are_kept(copy: Path) -> None:
         ("palm_assets/crops/config.py", "import palm_assets.crops.extraction", "in a circle"),
         ("palm_assets/crops/config.py", "import dagster", "neither Dagster nor Streamlit"),
         ("palm_assets/stages/training_job.py", "import dagster_pipes", "neither Dagster nor Streamlit"),
-        ("palm_assets/cli/options.py", "import app.logs", "nor the other rooms"),
-        ("app/logs.py", "import pipelines.definitions", "page knows neither Dagster"),
-        ("pipelines/logs.py", "import streamlit", "pipelines know neither Streamlit"),
-        ("pipelines/resources.py", "import torch", "leave torch and Ultralytics to the library"),
+        ("palm_assets/cli/options.py", "import app", "nor the other rooms"),
+        ("app/__init__.py", "import pipelines.definitions", "page knows neither Dagster"),
+        ("pipelines/__init__.py", "import streamlit", "pipelines know neither Streamlit"),
+        ("pipelines/__init__.py", "import torch", "leave torch and Ultralytics to the library"),
     ],
 )
 def test_a_planted_import_breaks_its_contract(copy: Path, module: str, planted: str, contract: str) -> None:
@@ -90,7 +90,7 @@ def test_a_planted_import_breaks_its_contract(copy: Path, module: str, planted: 
     path.write_text(path.read_text() + f"\n{planted}\n")
     result = lint_imports(copy)
     assert result.returncode == 1
-    broken = [line for line in result.stdout.splitlines() if line.endswith("BROKEN")]
+    broken = [line for line in result.stdout.splitlines() if " BROKEN" in line]
     assert any(contract in line for line in broken), result.stdout
 
 
