@@ -204,7 +204,10 @@ def test_evaluate_takes_a_reference_a_folder_of_one_and_a_version(
     images: np.ndarray, store: Store, reference: Artifact, tmp_path: Path
 ) -> None:
     loaded = load_reference(reference.folder)
-    found = [palm_assets.evaluate(images, what) for what in (loaded, reference.folder, reference.version)]
+    found = [
+        palm_assets.evaluate(images, what)
+        for what in (loaded, reference.folder, str(reference.folder), reference.version)
+    ]
     found.append(palm_assets.evaluate(images, reference.version, store=store.home))
     assert len({metrics.frechet for metrics in found}) == 1
     with pytest.raises(ArtifactMissingError):

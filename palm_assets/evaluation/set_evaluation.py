@@ -34,8 +34,9 @@ def evaluate(
     Args:
         images: a folder or ZIP of images of any size and mode, or an array uint8 RGB (N, 3, H, W);
             at least 2.
-        reference: what to compare with: a loaded reference, the folder of one (a `Path`), or the version of
-            one in the store (a `str`). By default that of the released model, else the newest.
+        reference: what to compare with: a loaded reference, the version of one in the store (a `str`), or the
+            folder of one. A string that names a folder is a folder. By default the reference of the released
+            model, else the newest.
         store: where references are looked up, a store or its folder; by default `Store()`.
         progress: called with images done and images in all.
 
@@ -46,11 +47,8 @@ def evaluate(
         PhotoError: an image of the folder or ZIP cannot be read.
         ExtractorMismatchError, WeightsUnavailableError: the reference's extractor cannot be had here.
     """
-    if isinstance(reference, Path):
-        reference = load_reference(reference)
-    elif not isinstance(reference, Reference):
-        opened = open_reference(store if isinstance(store, Store) else Store(store), reference)
-        reference = load_reference(opened.folder)
+    if not isinstance(reference, Reference):
+        reference = load_reference(_reference_folder(reference, store))
     if isinstance(images, np.ndarray):
         return evaluate_set(images, reference, progress=progress)
     found = open_images(Path(images))
@@ -76,6 +74,12 @@ def open_reference(store: Store, version: str | None = None) -> Artifact:
             where=store.home,
             hint="Run `make pipeline`, or compare two folders: `palms fid FOLDER --against FOLDER`.",
         ) from error
+
+
+def _reference_folder(reference: Path | str | None, store: Store | Path | str | None) -> Path:
+    if isinstance(reference, Path) or (reference is not None and Path(reference).is_dir()):
+        return Path(reference)
+    return open_reference(store if isinstance(store, Store) else Store(store), reference).folder
 
 
 @dataclass(frozen=True)
