@@ -1,9 +1,9 @@
-"""The words of the page in English."""
+"""English texts of the page."""
 
 EN = {
-    "title": "Palms that never were",
-    "lead": "A neural network has looked at photographs of real palms and now draws new ones. None "
-    "of them belongs to anybody.",
+    "title": "Palms that never existed",
+    "lead": "A neural network has learned what palms look like and generates new ones. None of them "
+    "belongs to anyone.",
     "page_main": "Palms",
     "page_about": "About the model",
     "language": "Language",
@@ -12,230 +12,241 @@ EN = {
     "copy": "Copy",
     "open": "Open the list",
     "close": "Close",
-    "count": "How many palms",
-    "count_help": "A whole number from 1 to {most}.",
-    "make": "Draw them",
+    # The form.
+    "count": "Number of palms",
+    "count_help": "A whole number from 1 to {max}.",
+    "generate": "Generate",
     "more": "More options",
     "seed": "Seed",
     "seed_placeholder": "random",
-    "seed_help": "The number that everything grows from: the same seed gives the same palms. An "
-    "empty field is a random seed.",
-    "truncation": "Usual ↔ varied",
-    "truncation_help": "On the left palms are near the average and alike, on the right is all that "
-    "the model can do.",
+    "seed_help": "The same seed gives the same palms. Leave the field empty for a random seed.",
+    "truncation": "Variety: typical … diverse",
+    "truncation_help": "On the left, palms are typical and similar to each other. On the right is the full "
+    "variety of the model.",
     "min_score": "Minimum score",
     "min_score_placeholder": "any",
-    "min_score_help": "From 0 to 1. Palms below it are thrown away and others drawn instead. The "
-    "higher it is, the longer it takes.",
-    "count_empty": "How many palms? Type a whole number from 1 to {most}.",
-    "count_not_a_number": "“{typed}” is not a number. Type it in digits, from 1 to {most}.",
-    "count_not_whole": "{typed} is not a whole number. Palms come whole: from 1 to {most}.",
-    "count_too_small": "{typed} is too few. Ask for 1 to {most} palms.",
-    "count_too_large": "{typed} is too many. Up to {most} palms can be made at a time.",
-    "seed_wrong": "“{typed}” cannot be a seed. It is a whole number from 0 to {most}; or leave the "
-    "field empty.",
-    "truncation_wrong": "“{typed}” cannot be the variety. It is a number from 0.01 to 1.",
-    "min_score_wrong": "“{typed}” cannot be a score. It is a number from 0 to 1.",
-    "too_busy": "Too many people want palms right now. Try again in a minute.",
-    "waiting_one": "{n} person is before you in the line",
-    "waiting_few": "{n} people are before you in the line",
-    "waiting_many": "{n} people are before you in the line",
+    "min_score_help": "From 0 to 1. Palms with a lower score are discarded and replaced by new ones. The "
+    "higher the minimum, the longer it takes.",
+    "count_empty": "How many palms? Enter a whole number from 1 to {max}.",
+    "count_not_a_number": "“{typed}” is not a number. Enter a whole number from 1 to {max}.",
+    "count_not_whole": "{typed} is not a whole number. Enter a whole number from 1 to {max}.",
+    "count_too_small": "{typed} is too few. Enter a whole number from 1 to {max}.",
+    "count_too_large": "{typed} is too many. You can generate up to {max} palms at a time.",
+    "seed_wrong": "“{typed}” is not a valid seed. Enter a whole number from 0 to {max}, or leave the field "
+    "empty.",
+    "truncation_wrong": "“{typed}” is not a valid variety. Enter a number from 0.01 to 1.",
+    "min_score_wrong": "“{typed}” is not a valid score. Enter a number from 0 to 1.",
+    # Progress.
+    "too_busy": "The queue is full. Please try again in a minute.",
+    "waiting_one": "{n} person ahead of you in the queue",
+    "waiting_few": "{n} people ahead of you in the queue",
+    "waiting_many": "{n} people ahead of you in the queue",
     "starting": "Starting…",
-    "drawing": "{done} of {total} drawn",
-    "left": "{time} left",
+    "progress_generated": "{done} of {total} generated",
+    "time_left": "{time} left",
     "seconds": "{n} s",
     "minutes": "{m} min {s} s",
-    "cancel": "Stop",
-    "cancelling": "Stopping…",
-    "failed": "The palms could not be drawn: something broke inside. Please try again.",
+    "stop": "Stop",
+    "stopping": "Stopping…",
+    "failed": "Something went wrong on the server. Please try again.",
+    "generation_stopped": "Stopped: {done} of {total} finished and kept.",
+    "generation_stopped_empty": "Stopped before the first palm was finished.",
+    # A set.
     "palms_one": "{n} palm",
     "palms_few": "{n} palms",
     "palms_many": "{n} palms",
-    "set_line": "seed {seed} · {time}",
-    "was_cancelled": "Stopped: {done} of {total} are done, and they stay.",
-    "was_cancelled_empty": "Stopped before the first palm was there.",
-    "gave_up": "Only {done} of {total} reached the score {bar} in {tried} attempts. Lower it to have more.",
-    "rejected": "Thrown away below the minimum: {n}.",
-    "let_go": "These palms made room for other visitors. Draw them again: with the same seed they "
-    "will be the same.",
-    "old_model": "A new model was released while the page was open. These palms are by the earlier one.",
-    "sort": "Order",
-    "sort_number": "by number",
-    "sort_score": "best first",
+    "set_line": "Seed {seed} · {time}",
+    "gave_up": "Only {done} of {total} palms reached a score of {min_score} in {tried} attempts. Lower the "
+    "minimum to get more.",
+    "rejected": "{n} discarded for a low score",
+    "set_evicted": "These palms were removed to make room for other visitors. Generate them again: the same "
+    "seed gives the same palms.",
+    "old_model": "A new model was released while this page was open. These palms were generated by the "
+    "previous one.",
+    "order": "Order",
+    "order_number": "by number",
+    "order_score": "best first",
     "page_x_of_y": "Page {page} of {pages}",
-    "previous": "← Back",
+    "previous": "← Previous",
     "next": "Next →",
-    "download_zip": "Download all, ZIP ({size} MB)",
+    "download_zip": "Download all (ZIP, {size} MB)",
     "download_png": "Download PNG",
-    "link": "Link to this set",
-    "own_link": "Link to this palm",
+    "set_link": "Link to this set",
+    "palm_link": "Link to this palm",
     "palm_title": "Palm no. {n}",
     "card": "No. {n}",
-    "card_alt": "Drawn palm no. {n}, score {score}",
-    "card_open": "Open palm no. {n} large, score {score}",
+    "card_alt": "Generated palm no. {n}, score {score}",
+    "card_open": "Open palm no. {n}, score {score}",
     "score": "Score",
     "smooth": "Smooth",
-    "own_seed": "Its own seed",
+    "palm_seed": "Seed of this palm",
     "model": "Model",
-    "score_help_calibrated": "The score is the probability that this is a photograph, if real and "
-    "drawn palms came in equal numbers. It was checked against palms of people whom the network "
-    "has never seen. 0.5 means “cannot tell”.",
-    "score_help_raw": "The score is how far the palm convinced the discriminator, the rival "
-    "network, from 0 to 1. It was not checked against photographs held back, so it is no "
-    "probability: it only compares palms of the same model.",
     "score_what": "What does the score mean?",
+    "score_help_calibrated": "The score is the probability that the image is a photograph, if real and "
+    "generated palms are equally common. It is calibrated on palms of people whom the model has never seen. "
+    "0.5 means “cannot tell”.",
+    "score_help_raw": "The score shows how convincing the palm is to the discriminator, the network that "
+    "competes with the generator, from 0 to 1. It is not calibrated on held-out photographs, so it is not a "
+    "probability: use it only to compare palms of the same model.",
     "empty_title": "Palms will appear here",
-    "empty": "Say how many you want and press “Draw them”.",
+    "empty": "Enter how many you want and press “Generate”.",
+    # The model in use.
     "loading": "Loading the model…",
-    "no_model": "There is no model yet. `make pipeline` makes one; the page takes it up by itself "
-    "when it is there.",
-    "broken_model": "The released model could not be opened: its files are damaged, or it is not a "
-    "model. The page tries again by itself; the server's log tells its keeper more.",
-    "broken_new_model": "A new model was released but could not be opened. The earlier one keeps drawing.",
-    "broken_model_starter": "A model was released but could not be opened: its files are damaged, or it is "
-    "not a model. The starter model draws meanwhile; the page tries again by itself, and the server's log "
-    "tells its keeper more.",
-    "starter": "Drawn by the starter model, a small one that comes with the program. It steps back as soon "
-    "as a model is made and released here.",
-    "walk": "A walk between two palms",
-    "walk_what": "One palm turns into the other, bit by bit: this is what lies between them for the model.",
-    "walk_from": "From no.",
-    "walk_to": "To no.",
-    "walk_go": "Walk",
-    "walk_last": "Putting the animation together…",
-    "walk_alt": "Animation: palm no. {start} turns into palm no. {end} and back",
-    "walk_download": "Download the animation",
-    "like": "More like this",
-    "like_title": "Like palm no. {n}",
-    "like_what": "Twelve small steps, each in a direction of its own. Choose one, and go on from there.",
-    "like_way": "The way",
-    "like_here": "The palm that was reached from no. {n}, steps: {steps}, score {score}",
-    "like_alt": "Palm a step away in direction {n}, score {score}",
-    "like_open": "Step in direction {n}, score {score}",
-    "like_back": "One step back",
-    "origin": "Where is this palm from?",
-    "origin_drop": "Drop a PNG of a palm here, or choose a file. The file stays with you: "
-    "the page reads only its beginning, where our note is.",
-    "origin_unknown": "There is no note of ours in this file. Either it is not our PNG, "
-    "or it was saved again and the note was lost.",
-    "origin_palm": "Number in its set",
-    "origin_trust": "So says the note in the file. Anybody can forge it.",
-    "origin_other_model": "Another model drew it. The present one makes another palm of the same numbers.",
-    "origin_again": "Draw it again",
-    "licence": "Licence",
+    "no_model": "There is no model yet. Run `make pipeline` to train one; this page picks it up when it is "
+    "released.",
+    "broken_model": "The released model cannot be opened: its files are damaged, or they are not a model. "
+    "The page keeps trying. Administrators: see the server log.",
+    "broken_new_model": "A new model was released but cannot be opened. The previous one is still in use.",
+    "broken_model_starter": "The released model cannot be opened: its files are damaged, or they are not a "
+    "model. The starter model is used meanwhile, and the page keeps trying. Administrators: see the server "
+    "log.",
+    "starter": "This is the bundled starter model, trained on photographs. It is replaced once you release "
+    "your own model.",
+    # Interpolation.
+    "interpolation": "Morph between two palms",
+    "interpolation_help": "One palm gradually turns into the other. The frames show what the model generates "
+    "in between.",
+    "interpolation_from": "From no.",
+    "interpolation_to": "To no.",
+    "interpolation_start": "Show the morph",
+    "interpolation_finishing": "Assembling the animation…",
+    "interpolation_alt": "Animation: palm no. {start} turns into palm no. {end} and back",
+    "interpolation_download": "Download animation",
+    # Variations.
+    "variations": "More like this",
+    "variations_title": "Variations of palm no. {n}",
+    "variations_help": "Twelve similar palms: choose one to continue from there.",
+    "variations_path": "Path",
+    "variations_current": "Current variation of palm no. {n}, steps: {steps}, score {score}",
+    "variations_back": "Back one step",
+    "variation_alt": "Variation {n}, score {score}",
+    "variation_open": "Choose variation {n}, score {score}",
+    # Origin of a PNG.
+    "origin": "Where does this palm come from?",
+    "origin_drop": "Drop a PNG of a palm here, or choose a file. The file stays on your device: the page "
+    "reads only its beginning, which holds the metadata.",
+    "origin_unknown": "This file has no palm metadata. Either it was not made by this program, or it was "
+    "saved again by another one and the metadata was lost.",
+    "origin_number": "Number in its set",
+    "origin_trust": "According to the file's metadata, which anyone can forge.",
+    "origin_other_model": "This palm was generated by a different model. The current model generates a "
+    "different palm from the same seed.",
+    "origin_regenerate": "Generate it again",
+    "license": "License",
     "source": "source code",
-    "judge": "Compare with real palms (FID)",
-    "judge_help": "How far is the whole set from photographs of real palms? It takes a few seconds "
-    "per hundred palms.",
-    "judge_looked": "{done} of {total} looked at",
-    "judge_last": "Working out the figures…",
-    "judge_title": "Compared with real palms",
-    "judge_this": "This set",
-    "judge_real": "Real palms",
-    "judge_images": "Pictures",
-    "frechet": "Fréchet distance",
-    "kernel": "kernel distance",
-    "weights_of": ", weights ",
-    "judge_beside": "Real palms of people whom the model was not trained on score {real} at {n} pictures; "
-    "this set of {n} scores {value}. The smaller the distance, the closer to the "
+    # Comparison with real palms.
+    "compare": "Compare with real palms (FID)",
+    "compare_help": "How far is the whole set from photographs of real palms? This takes a few seconds per "
+    "hundred palms.",
+    "compare_progress": "{done} of {total} analyzed",
+    "compare_finishing": "Computing the distances…",
+    "compare_title": "Comparison with real palms",
+    "compare_this_set": "This set",
+    "real_palms": "Real palms",
+    "image_count": "Images",
+    "frechet_distance": "Fréchet distance",
+    "kernel_distance": "kernel distance",
+    "with_weights": ", weights ",
+    "compare_values": "The distance is {value} for this set of {n} images, and {real} for as many "
+    "photographs of people whom the model has never seen. Smaller means closer to the training photographs.",
+    "compare_values_other_count": "The distance is {value} for this set of {n} images, and {real} for "
+    "photographs of people whom the model has never seen, measured on {real_n} images. Smaller means closer "
+    "to the training photographs.",
+    "compare_alone": "The distance is {value} for this set of {n} images. No people were held out, so the "
+    "distance of real palms is unknown, and this number means nothing by itself.",
+    "compare_farther": "The difference is larger than chance explains: as a whole, the set can be "
+    "distinguished from photographs.",
+    "compare_alike": "The difference is within chance: by this measure and at this size, the set cannot be "
+    "distinguished from real palms. This says nothing about any single palm.",
+    "compare_nearer": "The set is even closer than real palms of other people: check whether it repeats "
     "training photographs.",
-    "judge_beside_other": "Real palms of people whom the model was not trained on score {real}, measured "
-    "at {real_n} pictures; this set of {n} scores {value}. The smaller the distance, the closer to "
-    "the training photographs.",
-    "judge_alone": "This set of {n} scores {value}. What real palms score is not known, because no people "
-    "were held back; alone the number means nothing.",
-    "judge_farther": "The set is farther away than real palms are, by more than chance explains: taken "
-    "together, the palms can be told from photographs.",
-    "judge_alike": "The difference is within chance: by this measure and at this number the set cannot be "
-    "told from real palms. It says nothing about any single palm.",
-    "judge_nearer": "The set is even nearer than other people's real palms: look whether palms repeat "
-    "training photographs.",
-    "judge_smaller": "A small set scores worse by its size alone, so the set is better than it looks here.",
-    "judge_larger": "A large set scores better by its size alone, so the set is worse than it looks here.",
-    "judge_filtered": "The set was filtered: palms below the score {bar} were thrown away ({n}), so the "
-    "figures are about those chosen, not about the model.",
-    "judge_truncated": "Variety was turned down to {truncation}, so the figures are not about all that the "
-    "model can do.",
-    "judge_few": "So few pictures make a rough measure.",
-    "judge_between": "The figures of real palms lie between those measured at {low} and {high} pictures.",
-    "judge_not_fid": "This is not FID: only the distance by the Inception network is called that, and here "
-    "another network looked. Compare only with numbers of the same network.",
-    "judge_kernel": "The second line (of the kind of KID) does not depend on the number of pictures; ± is "
-    "the spread between random sets.",
-    "judge_against": "Compared with {n} training photographs; network {extractor}, reference {version}.",
-    "judge_too_few": "A set can be compared, a single palm cannot: draw at least two.",
-    "judge_cancelled": "The comparison was stopped.",
-    "judge_no_reference": "There is nothing to compare with yet: the pipeline has made no statistics of real "
-    "palms.",
-    "judge_broken_reference": "The statistics of real palms are damaged, so there is no comparison. The "
-    "server's log tells the page's keeper more.",
-    "judge_no_weights": "The network that looked at the real palms is not on this machine, so there is no "
-    "comparison. The server's log tells the page's keeper how to fetch it.",
-    "judge_other_weights": "The network here is another one than that which looked at the real palms. Their "
-    "numbers cannot be compared, so none are shown.",
-    "judge_failed": "The comparison did not succeed: something broke inside. Please try again.",
-    "nearest_drawn": "Drawn",
+    "compare_smaller_set": "Smaller sets have larger distances, so this set is better than it looks here.",
+    "compare_larger_set": "Larger sets have smaller distances, so this set is worse than it looks here.",
+    "compare_filtered": "The set is filtered: palms with a score below {min_score} were discarded ({n}), so "
+    "the numbers describe the selection, not the model.",
+    "compare_truncated": "Variety is reduced to {truncation}, so the numbers do not cover everything that "
+    "the model can generate.",
+    "compare_few": "With so few images, the numbers are rough.",
+    "compare_interpolated": "The numbers of real palms are interpolated: they were measured on {low} and "
+    "{high} images.",
+    "not_fid": "This is not FID: only the distance computed with the Inception network has that name, and a "
+    "different network was used here. Compare it only with numbers from the same network.",
+    "compare_kid": "The second row (KID, or its analog for another network) does not depend on the number of "
+    "images; ± is the spread between random subsets.",
+    "compare_against": "Compared with {n} training photographs; network {extractor}, reference {version}.",
+    "compare_too_few": "Only a set can be compared, not a single palm: generate at least two.",
+    "compare_stopped": "The comparison was stopped.",
+    "compare_no_reference": "There is nothing to compare with yet: the statistics of real palms have not "
+    "been computed.",
+    "compare_broken_reference": "The statistics of real palms are damaged, so no comparison is possible. "
+    "Administrators: see the server log.",
+    "compare_no_weights": "The network that the statistics of real palms were computed with is not installed "
+    "on this server, so no comparison is possible. Administrators: see the server log.",
+    "compare_other_weights": "A different network was used for the statistics of real palms. Numbers from "
+    "different networks cannot be compared, so none are shown.",
+    "compare_failed": "The comparison failed: something went wrong on the server. Please try again.",
+    # Nearest real palm.
+    "nearest_generated": "Generated",
     "nearest_real": "Nearest real palm",
-    "nearest_alt": "Photograph of a real palm, the nearest to drawn palm no. {n}",
-    "nearest_what": "The nearest among {n} training palms, by the features of the network {extractor}. It "
-    "is here so that you can see for yourself whether the drawn one is a copy.",
+    "nearest_alt": "Photograph of the real palm nearest to generated palm no. {n}",
+    "nearest_help": "The nearest of {n} training palms, by the features of {extractor}. See for yourself "
+    "whether the generated palm is a copy.",
+    # About the model.
     "about_lead": "Where the model comes from, how good it is, and what it cannot do.",
-    "about_samples": "Samples",
-    "about_samples_alt": "A grid of palms drawn by the model, not selected",
-    "about_samples_note": "One after the other, none left out.",
-    "about_facts": "In short",
+    "about_facts": "At a glance",
     "about_version": "Version",
-    "about_made": "Made",
-    "about_kind": "Kind",
-    "about_starter": "starter, comes with the program",
-    "about_size": "Size of a picture",
+    "about_origin": "Origin",
+    "about_starter": "starter model, comes with the program",
+    "about_created": "Created",
+    "about_image_size": "Image size",
     "about_pixels": "{n} × {n} pixels",
-    "about_latent": "Latent numbers of a palm",
-    "about_weights": "Weights of the generator",
+    "about_latent": "Latent dimensions",
+    "about_parameters": "Generator parameters",
     "about_scores": "Scores",
-    "about_scores_calibrated": "checked against people held back",
-    "about_scores_raw": "raw, not checked",
-    "about_curves": "How it learned",
-    "about_curves_note": "Losses of the two rival networks. In a good game neither wins: the "
-    "curves stay near each other and away from zero. By themselves they say nothing about the "
-    "pictures' quality.",
-    "about_seen": "photographs shown",
-    "about_generator": "generator",
-    "about_discriminator": "discriminator",
-    "about_limits": "What it cannot do",
-    "about_limits_text": "- It knows only the palms of its training set: skin, age and poses that "
-    "were rare there are rare here too, and come out worse.\n- There are not always five fingers, "
-    "and the lines of a palm are rough. The pictures are of no use for medicine, palmistry or "
-    "identification.\n- No method proves that nothing was learned by heart; a palm may resemble "
-    "somebody's in the training set.",
-    "about_photographs": "Whose palms it has seen",
-    "about_trained_on": "The model was trained on {n} photographs of {people} people. {held} more, of "
-    "{held_people} other people, were held back to judge it.",
-    "about_drawn": "These are no photographs: a program drew them, to try out the pipeline.",
-    "about_skin": "Skin tone, as written beside the photographs",
+    "about_scores_calibrated": "calibrated on held-out people",
+    "about_scores_raw": "raw, not calibrated",
+    "about_samples": "Samples",
+    "about_samples_alt": "Grid of uncurated samples from the model",
+    "about_samples_note": "Uncurated: consecutive samples, none left out.",
+    "about_no_samples": "This model has no grid of samples.",
+    "about_photos": "Training photographs",
+    "about_trained_on": "The model was trained on {n} photographs of {people} people. Another {held} "
+    "photographs of {held_people} people were held out to evaluate it.",
+    "about_synthetic": "These are not photographs but synthetic images, rendered to try out the pipeline.",
+    "about_skin": "Skin tone, as recorded with the photographs",
     "tone_very_fair": "very fair",
     "tone_fair": "fair",
     "tone_medium": "medium",
     "tone_dark": "dark",
-    "tone_unknown": "not stated",
-    "about_judged": "How near to real",
-    "about_this_model": "The model",
-    "about_density": "Density: how deep among real ones",
-    "about_coverage": "Coverage: share of real variety reached",
-    "about_auth_pct": "Not suspiciously near to a training photograph, %",
-    "about_judged_note": "Fresh palms that nobody chose, against the training photographs; beside them real "
-    "palms of people whom the model was not trained on. Distances are better when smaller; the other "
-    "figures when near those of real palms.",
-    "about_other_count": "Real palms were measured at another number of pictures, so the two columns compare "
-    "only roughly.",
-    "about_beside": "Above, drawn palms; below each, the nearest photograph of training.",
-    "about_beside_alt": "Rows of drawn palms, each above the real palm nearest to it",
-    "about_reliability": "Does the score keep its word?",
-    "about_reliability_note": "Of palms that score, say, 70 %, 70 % should be real. The nearer the points "
-    "are to the dashed line, the more the score can be taken at its word. Measured on palms that took part "
-    "in neither training nor adjusting; the strokes are two standard deviations.",
-    "about_promised": "score",
-    "about_came_true": "really photographs",
+    "tone_unknown": "not recorded",
+    "about_evaluation": "How close to real palms",
+    "about_this_model": "Model",
+    "about_density": "Density: closeness to real palms",
+    "about_coverage": "Coverage: share of the real variety",
+    "about_auth_pct": "Not suspiciously close to a training photograph, %",
+    "about_evaluation_note": "Uncurated samples against the training photographs; beside them, real palms of "
+    "people whom the model has never seen. Smaller distances are better. The other numbers are better the "
+    "closer they are to those of real palms.",
+    "about_other_count": "Real palms were measured on a different number of images, so the two columns are "
+    "only roughly comparable.",
+    "about_nearest": "Top: generated palms. Below each: the nearest training photograph.",
+    "about_nearest_alt": "Rows of generated palms, each above the nearest real palm",
+    "about_reliability": "Can the score be trusted?",
+    "about_reliability_note": "Of all images with a score of 70 %, for example, 70 % should be photographs. "
+    "The closer the points are to the dashed line, the more the score can be trusted. Measured on palms that "
+    "were used neither for training nor for calibration; the bars are two standard deviations.",
+    "about_predicted": "score",
+    "about_observed": "share of photographs",
+    "about_losses": "Training progress",
+    "about_losses_note": "Losses of the two competing networks. In stable training neither wins: the curves "
+    "stay close together and away from zero. By themselves they say nothing about image quality.",
+    "about_images_seen": "training images seen",
+    "about_generator": "generator",
+    "about_discriminator": "discriminator",
+    "about_limits": "Limitations",
+    "about_limits_text": "- The model knows only its training set: skin tones, ages and poses that are rare "
+    "there are rare here too, and look worse.\n- Some palms do not have five fingers, and the lines on them "
+    "are only approximate. Do not use the images for medicine, palmistry or identification.\n- No method "
+    "proves that nothing was memorized; a palm may resemble one from the training set.",
     "about_details": "All records of the model",
-    "about_no_samples": "This model has no grid of samples.",
 }

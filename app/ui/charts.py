@@ -1,4 +1,4 @@
-"""A line chart as SVG: a few lines of ours instead of a charting library that speaks English only."""
+"""Charts as SVG: Streamlit's charting library has English texts only."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
+import streamlit as st
+
 WIDTH, HEIGHT = 800, 250
 LEFT, RIGHT, TOP, BOTTOM = 40, 792, 8, 205
-STROKES = (("#c8683a", "none"), ("#4f8a8b", "6 4"))  # told apart without colors too
+STROKES = (("#c8683a", "none"), ("#4f8a8b", "6 4"))  # also distinguishable without colors
 
 Line = Sequence[tuple[float, float]]
 
@@ -16,72 +18,78 @@ Line = Sequence[tuple[float, float]]
 def reliability_chart(
     bins: Sequence[Mapping[str, float]], x_label: str, y_label: str, description: str
 ) -> str:
-    """An SVG of what a score promises (across) and what came true (up), with two deviations of each.
+    """Reliability diagram as SVG: predicted probability (x), observed share (y) ± two standard deviations.
 
     Args:
-        bins: `predicted`, `observed` and `sd`, all from 0 to 1.
-        x_label: what is promised.
-        y_label: what came true.
-        description: what a screen reader says instead.
+        bins: `predicted`, `observed` and `sd`, all from 0 to 1; a bin with a value that is not finite is left
+            out.
+        x_label: of the predicted probability.
+        y_label: of the observed share.
+        description: for screen readers.
     """
 
-    def across(x: float) -> float:
+    def x_of(x: float) -> float:
         return 40 + 270 * min(max(x, 0), 1)
 
-    def up(y: float) -> float:
+    def y_of(y: float) -> float:
         return 290 - 270 * min(max(y, 0), 1)
 
-    sound = [row for row in bins if all(math.isfinite(row[key]) for key in ("predicted", "observed", "sd"))]
+    finite = [row for row in bins if all(math.isfinite(row[key]) for key in ("predicted", "observed", "sd"))]
     parts = []
     for share in (0, 0.25, 0.5, 0.75, 1):
-        parts.append(f'<path d="M{across(0)} {up(share)}H{across(1)}" stroke="#8884"/>')
-        parts.append(f'<text x="34" y="{up(share) + 4}" text-anchor="end">{100 * share:.0f}</text>')
-        parts.append(f'<text x="{across(share)}" y="308" text-anchor="middle">{100 * share:.0f}</text>')
-    parts.append(f'<path d="M{across(0)} {up(0)}L{across(1)} {up(1)}" stroke="#888" stroke-dasharray="4 4"/>')
-    for row in sound:
+        parts.append(f'<path d="M{x_of(0)} {y_of(share)}H{x_of(1)}" stroke="#8884"/>')
+        parts.append(f'<text x="34" y="{y_of(share) + 4}" text-anchor="end">{100 * share:.0f}</text>')
+        parts.append(f'<text x="{x_of(share)}" y="308" text-anchor="middle">{100 * share:.0f}</text>')
+    parts.append(f'<path d="M{x_of(0)} {y_of(0)}L{x_of(1)} {y_of(1)}" stroke="#888" stroke-dasharray="4 4"/>')
+    for row in finite:
         x, low, high = (
-            across(row["predicted"]),
-            up(row["observed"] - 2 * row["sd"]),
-            up(row["observed"] + 2 * row["sd"]),
+            x_of(row["predicted"]),
+            y_of(row["observed"] - 2 * row["sd"]),
+            y_of(row["observed"] + 2 * row["sd"]),
         )
         parts.append(f'<path d="M{x:.1f} {low:.1f}V{high:.1f}" stroke="{STROKES[0][0]}"/>')
-        parts.append(f'<circle cx="{x:.1f}" cy="{up(row["observed"]):.1f}" r="4" fill="{STROKES[0][0]}"/>')
-    parts.append(f'<text x="{across(1)}" y="328" text-anchor="end">{escape(x_label)}, %</text>')
+        parts.append(f'<circle cx="{x:.1f}" cy="{y_of(row["observed"]):.1f}" r="4" fill="{STROKES[0][0]}"/>')
+    parts.append(f'<text x="{x_of(1)}" y="328" text-anchor="end">{escape(x_label)}, %</text>')
     parts.append(f'<text x="4" y="12">{escape(y_label)}, %</text>')
     head = f'class="palm-reliability" viewBox="0 0 320 336" role="img" aria-label="{escape(description)}"'
     return f"<svg {head}>{''.join(parts)}</svg>"
 
 
 def line_chart(lines: Mapping[str, Line], x_label: str, description: str) -> str:
-    """An SVG of at most two named lines of points (x, y), both from 0; what is not finite is left out.
+    """Line chart as SVG: at most two named lines, both axes from 0; points that are not finite are left out.
 
     Args:
-        lines: name to points, x ascending.
-        x_label: what x counts.
-        description: what a screen reader says instead.
+        lines: name to points (x, y), x ascending.
+        x_label: of the x axis.
+        description: for screen readers.
     """
-    sound = {name: [(x, y) for x, y in line if math.isfinite(y)] for name, line in lines.items()}
-    points = [point for line in sound.values() for point in line]
-    most_x = max((x for x, _ in points), default=0) or 1
-    most_y = 1.05 * max((y for _, y in points), default=0) or 1
+    finite = {name: [(x, y) for x, y in line if math.isfinite(y)] for name, line in lines.items()}
+    points = [point for line in finite.values() for point in line]
+    max_x = max((x for x, _ in points), default=0) or 1
+    max_y = 1.05 * max((y for _, y in points), default=0) or 1
 
-    def down(y: float) -> float:
-        return BOTTOM - (BOTTOM - TOP) * max(y, 0) / most_y
+    def y_of(y: float) -> float:
+        return BOTTOM - (BOTTOM - TOP) * max(y, 0) / max_y
 
     parts = []
     for share in (0, 0.25, 0.5, 0.75, 1):
-        y = down(share * most_y)
+        y = y_of(share * max_y)
         parts.append(f'<path d="M{LEFT} {y:.1f}H{RIGHT}" stroke="#8884"/>')
-        parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{share * most_y:.1f}</text>')
-    for number, (name, line) in enumerate(sound.items()):
+        parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{share * max_y:.1f}</text>')
+    for number, (name, line) in enumerate(finite.items()):
         color, dash = STROKES[number]
         stroke = f'fill="none" stroke="{color}" stroke-width="2" stroke-dasharray="{dash}"'
-        path = " ".join(f"{LEFT + (RIGHT - LEFT) * x / most_x:.1f},{down(y):.1f}" for x, y in line)
+        path = " ".join(f"{LEFT + (RIGHT - LEFT) * x / max_x:.1f},{y_of(y):.1f}" for x, y in line)
         parts.append(f'<polyline points="{path}" {stroke}/>')
         at = LEFT + 170 * number
         parts.append(f'<path d="M{at} {HEIGHT - 10}h24" {stroke}/>')
         parts.append(f'<text x="{at + 30}" y="{HEIGHT - 6}">{escape(name)}</text>')
-    total = f"{most_x:,.0f}".replace(",", "\u202f")
+    total = f"{max_x:,.0f}".replace(",", "\u202f")
     parts.append(f'<text x="{RIGHT}" y="{BOTTOM + 18}" text-anchor="end">{escape(x_label)}: {total}</text>')
-    head = f'class="palm-curves" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(description)}"'
+    head = f'class="palm-lines" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(description)}"'
     return f"<svg {head}>{''.join(parts)}</svg>"
+
+
+def show_chart(svg: str) -> None:
+    """Show a chart of this module; it contains nothing that a visitor typed."""
+    st.html(svg)

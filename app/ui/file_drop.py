@@ -1,4 +1,4 @@
-"""A place to drop a PNG on: the browser sends only the beginning of the file, never the whole of it."""
+"""File drop component: the browser sends only the beginning of a PNG, never the whole file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import binascii
 
 import streamlit as st
 
-from app.origin import HEAD
+from palm_assets.generation.png_metadata import HEAD_BYTES
 
 _CSS = """
 label { display: block; padding: 1.2rem 1rem; text-align: center; cursor: pointer; border-radius: .8rem;
@@ -22,53 +22,53 @@ export default function (component) {
   const { data, parentElement, setTriggerValue } = component;
   const label = parentElement.querySelector("label");
   const input = parentElement.querySelector("input");
-  parentElement.querySelector("span").textContent = data.invitation;
+  parentElement.querySelector("span").textContent = data.label;
   const send = async (file) => {
     if (!file) return;
-    const head = new Uint8Array(await file.slice(0, data.head).arrayBuffer());
+    const head = new Uint8Array(await file.slice(0, data.bytes).arrayBuffer());
     setTriggerValue("dropped", btoa(String.fromCharCode(...head)));
   };
-  const hold = (event) => {
+  const dragOver = (event) => {
     if (![...event.dataTransfer.types].includes("Files")) return;
     event.preventDefault();
     label.classList.add("over");
   };
-  const leave = () => label.classList.remove("over");
+  const dragLeave = () => label.classList.remove("over");
   const drop = (event) => {
     if (!event.dataTransfer.files.length) return;
     event.preventDefault();
-    leave();
+    dragLeave();
     send(event.dataTransfer.files[0]);
   };
   input.onchange = () => { send(input.files[0]); input.value = ""; };
-  document.addEventListener("dragover", hold);
-  document.addEventListener("dragleave", leave);
+  document.addEventListener("dragover", dragOver);
+  document.addEventListener("dragleave", dragLeave);
   document.addEventListener("drop", drop);
   return () => {
-    document.removeEventListener("dragover", hold);
-    document.removeEventListener("dragleave", leave);
+    document.removeEventListener("dragover", dragOver);
+    document.removeEventListener("dragleave", dragLeave);
     document.removeEventListener("drop", drop);
   };
 }
 """
 
-_picker = st.components.v2.component(
-    "palm_picker",
+_file_drop = st.components.v2.component(
+    "palm_file_drop",
     html='<label><span></span><input type="file" accept="image/png"></label>',
     css=_CSS,
     js=_JS,
 )
 
 
-def dropped_file(invitation: str) -> bytes | None:
-    """The beginning of the file that was just dropped on the page, or chosen here; None if none was."""
-    result = _picker(
-        data={"invitation": invitation, "head": HEAD}, key="picker", on_dropped_change=lambda: None
+def file_drop(label: str) -> bytes | None:
+    """Show a drop zone; return the first `HEAD_BYTES` of a file just dropped or chosen, else None."""
+    result = _file_drop(
+        data={"label": label, "bytes": HEAD_BYTES}, key="file_drop", on_dropped_change=lambda: None
     )
     sent = result.dropped
     if sent is None:
         return None
     try:
-        return base64.b64decode(str(sent)[: HEAD * 2], validate=True)[:HEAD]
+        return base64.b64decode(str(sent)[: HEAD_BYTES * 2], validate=True)[:HEAD_BYTES]
     except (binascii.Error, ValueError):
         return b""  # not sent by our script

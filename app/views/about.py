@@ -2,155 +2,188 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app.curves import line_chart, reliability_chart
-from app.look import bars, drawing, figures, samples
-from app.palms_page import follow_releases, tell_about_model
-from app.provenance import photographs_of, verdict_on, verdict_table
-from app.shared import store, watcher
-from app.texts import Words
+from app.i18n.words import Words
+from app.ui.charts import line_chart, reliability_chart, show_chart
+from app.ui.images import show_sheet
+from app.ui.tables import show_bars, show_table
+from app.views.comparison_text import UNKNOWN, metric_name
+from app.views.model_status import follow_releases, show_model_status
+from app.work.about import ModelEvaluation, model_evaluation, training_photos
+from app.work.resources import model_watcher
 from palm_assets.errors import CheckpointError
-from palm_assets.gan.checkpoint import CARD_FILE, read_metrics
-from palm_assets.gan.sampler import PalmModel
-from palm_assets.store.artifacts import Artifact
+from palm_assets.store.artifacts import Artifact, Store
 
-MOST_POINTS = 400
+if TYPE_CHECKING:
+    from palm_assets.gan.sampler import PalmModel
+
+MAX_POINTS = 400
 
 
 def show(words: Words) -> None:
     """The page, top to bottom."""
     st.html(f'<p class="palm-lead">{words("about_lead")}</p>')
     with st.spinner(words("loading"), show_time=False):
-        served = watcher().served()
-    tell_about_model(words, served)
+        served = model_watcher().served()
+    show_model_status(words, served)
     follow_releases(served)
     if served.model is None or served.artifact is None:
         return
-    in_short, samples = st.columns([2, 3], gap="large")
-    with in_short:
+    facts, samples = st.columns([2, 3], gap="large")
+    with facts:
         st.header(words("about_facts"), anchor=False)
-        tell_facts(words, served.model, served.artifact, is_starter=served.is_starter)
+        _show_facts(words, served.model, served.artifact, is_starter=served.is_starter)
     with samples:
         st.header(words("about_samples"), anchor=False)
-        show_samples(words, served.artifact)
-    metrics = metrics_of(served.artifact)
-    show_photographs(words, served.artifact)
-    show_verdict(words, served.artifact)
-    show_reliability(words, metrics)
-    show_curves(words, metrics.get("curves", []))
+        _show_samples(words, served.artifact)
+    metrics = _training_metrics(served.artifact)
+    _show_photos(words, served.artifact)
+    _show_evaluation(words, served.artifact)
+    _show_reliability(words, metrics)
+    _show_losses(words, metrics.get("curves", []))
     st.header(words("about_limits"), anchor=False)
     st.markdown(words("about_limits_text"))
-    show_records(words, served.artifact, metrics)
+    _show_records(words, served.artifact, metrics)
 
 
-def tell_facts(words: Words, model: PalmModel, artifact: Artifact, *, is_starter: bool) -> None:
-    """The few facts that every model has."""
-    weights = sum(weight.numel() for weight in model.generator.parameters())
+def _show_facts(words: Words, model: PalmModel, artifact: Artifact, *, is_starter: bool) -> None:
+    parameters = sum(weight.numel() for weight in model.generator.parameters())
     facts = {
         "about_version": f"`{model.version}`",
-        **({"about_kind": words("about_starter")} if is_starter else {}),
-        "about_made": artifact.manifest.created.strftime("%Y-%m-%d %H:%M UTC"),
-        "about_size": words("about_pixels", n=model.image_size),
+        **({"about_origin": words("about_starter")} if is_starter else {}),
+        "about_created": artifact.manifest.created.strftime("%Y-%m-%d %H:%M UTC"),
+        "about_image_size": words("about_pixels", n=model.image_size),
         "about_latent": str(model.networks.latent),
-        "about_weights": f"{weights:,}".replace(",", "\u202f"),
+        "about_parameters": f"{parameters:,}".replace(",", "\u202f"),
         "about_scores": words(f"about_scores_{model.scoring}"),
     }
     st.markdown("\n".join(f"- {words(name)}: **{value}**" for name, value in facts.items()))
 
 
-def show_samples(words: Words, artifact: Artifact) -> None:
-    """The grid that was drawn when the model was made."""
-    path = artifact.folder / "samples.png"
+def _show_samples(words: Words, artifact: Artifact) -> None:
+    """The grid that was generated when the model was published."""
+    from palm_assets.gan.plots import SAMPLES_FILE  # brings torch
+
+    path = artifact.folder / SAMPLES_FILE
     if path.is_file():
-        samples(path.read_bytes(), words("about_samples_alt"))
+        show_sheet(path.read_bytes(), words("about_samples_alt"))
         st.caption(words("about_samples_note"))
     else:
         st.write(words("about_no_samples"))
 
 
-def metrics_of(artifact: Artifact) -> dict[str, Any]:
-    """Figures that were written beside the weights; none if they cannot be read."""
+def _training_metrics(artifact: Artifact) -> dict[str, Any]:
+    """Metrics beside the weights; empty if they cannot be read."""
+    from palm_assets.gan.checkpoint import read_metrics  # brings torch
+
     try:
         return read_metrics(artifact.folder)
     except CheckpointError:
         return {}
 
 
-def show_photographs(words: Words, artifact: Artifact) -> None:
-    """How many photographs of how many people, and of which skin."""
-    photographs = photographs_of(store(), artifact)
-    if photographs is None:
+def _show_photos(words: Words, artifact: Artifact) -> None:
+    """Number of photographs, people, and skin tones."""
+    photos = training_photos(Store(), artifact)
+    if photos is None:
         return
-    st.header(words("about_photographs"), anchor=False)
-    told = words(
+    st.header(words("about_photos"), anchor=False)
+    text = words(
         "about_trained_on",
-        n=photographs.train,
-        people=photographs.train_people,
-        held=photographs.holdout,
-        held_people=photographs.holdout_people,
+        n=photos.train,
+        people=photos.train_people,
+        held=photos.holdout,
+        held_people=photos.holdout_people,
     )
-    st.write(told + (" " + words("about_drawn") if photographs.drawn else ""))
+    st.write(text + (" " + words("about_synthetic") if photos.synthetic else ""))
     st.write(words("about_skin") + ":")
-    bars([(words(f"tone_{tone.replace(' ', '_')}"), count) for tone, count in photographs.skin])
+    show_bars([(words(f"tone_{tone.replace(' ', '_')}"), count) for tone, count in photos.skin])
 
 
-def show_verdict(words: Words, artifact: Artifact) -> None:
-    """The newest scores, beside those of real palms, and what both look like."""
-    verdict = verdict_on(store(), artifact)
-    if verdict is None:
+def _show_evaluation(words: Words, artifact: Artifact) -> None:
+    """The newest metrics beside those of real palms, and samples beside their nearest real palms."""
+    evaluation = model_evaluation(Store(), artifact)
+    if evaluation is None:
         return
-    st.header(words("about_judged"), anchor=False)
-    head = ("", words("about_this_model"), words("judge_real"))
-    figures(head, verdict_table(words, verdict), words("about_judged"))
-    told = [words("about_judged_note")]
-    if verdict.floor and verdict.floor["n"] != verdict.figures["n"]:
-        told.append(words("about_other_count"))
-    if verdict.figures["label"] != "FID":
-        told.append(words("judge_not_fid"))
-    st.caption(" ".join(told), width=760)
-    if verdict.picture:
-        samples(verdict.picture, words("about_beside_alt"))
-        st.caption(words("about_beside"))
+    st.header(words("about_evaluation"), anchor=False)
+    head = ("", words("about_this_model"), words("real_palms"))
+    show_table(head, evaluation_rows(words, evaluation), words("about_evaluation"))
+    texts = [words("about_evaluation_note")]
+    if evaluation.floor and evaluation.floor["n"] != evaluation.metrics["n"]:
+        texts.append(words("about_other_count"))
+    if evaluation.metrics["label"] != "FID":
+        texts.append(words("not_fid"))
+    st.caption(" ".join(texts), width=760)
+    if evaluation.image:
+        show_sheet(evaluation.image, words("about_nearest_alt"))
+        st.caption(words("about_nearest"))
 
 
-def show_reliability(words: Words, metrics: dict[str, Any]) -> None:
-    """What the score promises, and what came true."""
+def evaluation_rows(words: Words, evaluation: ModelEvaluation) -> list[tuple[str, str, str]]:
+    """Rows of name, value of the model, and value of real palms."""
+    metrics, floor = evaluation.metrics, evaluation.floor
+    rows = [
+        (
+            metric_name(words, metrics["label"]),
+            words.significant(metrics["frechet"]),
+            words.spread(floor["frechet"], floor["frechet_sd"]) if floor else UNKNOWN,
+        ),
+        (
+            metric_name(words, metrics["kid_label"]),
+            words.spread(metrics["kid"], metrics["kid_sd"]),
+            words.spread(floor["kid"], floor["kid_sd"]) if floor else UNKNOWN,
+        ),
+    ]
+    rows += [
+        (
+            words(f"about_{name}"),
+            words.decimal(metrics[name], digits),
+            words.decimal(floor[name], digits) if floor else UNKNOWN,
+        )
+        for name, digits in (("density", 2), ("coverage", 2), ("auth_pct", 0))
+    ]
+    return [*rows, (words("image_count"), str(metrics["n"]), str(floor["n"]) if floor else UNKNOWN)]
+
+
+def _show_reliability(words: Words, metrics: dict[str, Any]) -> None:
+    """Predicted and observed probabilities of the score."""
     bins = metrics.get("score_report", {}).get("bins", [])
     if not bins:
         return
     st.header(words("about_reliability"), anchor=False)
-    labels = words("about_promised"), words("about_came_true")
-    drawing(reliability_chart(bins, *labels, words("about_reliability_note")))
+    labels = words("about_predicted"), words("about_observed")
+    show_chart(reliability_chart(bins, *labels, words("about_reliability_note")))
     st.caption(words("about_reliability_note"), width=760)
 
 
-def show_curves(words: Words, rows: list[dict[str, float]]) -> None:
+def _show_losses(words: Words, rows: list[dict[str, float]]) -> None:
     """The losses over the course of training, thinned out to what a screen can show."""
     if len(rows) < 2:
         return
-    st.header(words("about_curves"), anchor=False)
-    thinned = rows[:: -(-len(rows) // MOST_POINTS)]
+    st.header(words("about_losses"), anchor=False)
+    thinned = rows[:: -(-len(rows) // MAX_POINTS)]
     lines = {
-        words(f"about_{name}"): [(row["seen"], row[key]) for row in thinned]
+        words(f"about_{name}"): [(row["images_seen"], row[key]) for row in thinned]
         for name, key in (("generator", "loss_g"), ("discriminator", "loss_d"))
     }
-    drawing(line_chart(lines, words("about_seen"), words("about_curves_note")))
-    st.caption(words("about_curves_note"))
+    show_chart(line_chart(lines, words("about_images_seen"), words("about_losses_note")))
+    st.caption(words("about_losses_note"))
 
 
-def show_records(words: Words, artifact: Artifact, metrics: dict[str, Any]) -> None:
-    """Everything that was written down, as it stands there."""
+def _show_records(words: Words, artifact: Artifact, metrics: dict[str, Any]) -> None:
+    """Model card, metrics, config and inputs, as recorded."""
+    from palm_assets.gan.checkpoint import CARD_FILE
+
     with st.expander(words("about_details")):
         card = artifact.folder / CARD_FILE
         if card.is_file():
             st.code(card.read_text(errors="replace"), language=None, wrap_lines=True)
-        figures = {name: value for name, value in metrics.items() if name != "curves"}
         records = {
             "facts": artifact.facts,
-            "metrics": figures,
+            "metrics": {name: value for name, value in metrics.items() if name != "curves"},
             "config": artifact.manifest.config,
             "inputs": artifact.manifest.inputs,
         }

@@ -1,4 +1,4 @@
-"""A walk between two palms of the set, on the page."""
+"""The morph between two palms of a set: choice, progress and animation."""
 
 from __future__ import annotations
 
@@ -6,78 +6,57 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.jobs import Job, TooBusyError
-from app.look import moving, strip
-from app.progress import tell_progress
-from app.sets import PalmSet
-from app.shared import busy, queue
-from app.texts import Words
-from app.walk import Walk, walking
+from app.i18n.words import Words
+from app.ui.images import show_animation, show_thumbnails
+from app.ui.job_panel import JobPanel, is_busy
+from app.work.interpolation import Interpolation, interpolation_job
+from app.work.palm_sets import PalmSet
 from palm_assets.release.serving import Served
 
 if TYPE_CHECKING:
     from palm_assets.gan.sampler import PalmModel
 
-POLL_SECONDS = 0.4
-state = st.session_state
+PANEL: JobPanel[Interpolation] = JobPanel("interpolation", finishing_text="interpolation_finishing")
 
 
-def forget() -> None:
-    """For another set: the last one's walk."""
-    state.walk = state.walk_job = state.walk_trouble = None
+def clear() -> None:
+    """Forget the interpolation."""
+    PANEL.clear()
 
 
-def explore(words: Words, palms: PalmSet, served: Served) -> None:
-    """Choose two palms and see what lies between them; only with the model that drew them."""
+def show(words: Words, palms: PalmSet, served: Served) -> None:
+    """Offer to choose two palms, and show what lies between them; only with the model that generated them."""
     model = served.model
     if len(palms.entries) < 2 or model is None or model.version != palms.model_version:
         return
-    begun = (state.walk or state.walk_job or state.walk_trouble) is not None
-    with st.expander(words("walk"), expanded=begun):
-        st.write(words("walk_what"))
+    with st.expander(words("interpolation"), expanded=PANEL.has_content):
+        st.write(words("interpolation_help"))
         numbers = [entry.number for entry in palms.entries]
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            start = st.selectbox(words("walk_from"), numbers, index=0, filter_mode=None, width=155)
-            end = st.selectbox(words("walk_to"), numbers, index=1, filter_mode=None, width=155)
+            start = st.selectbox(words("interpolation_from"), numbers, index=0, filter_mode=None, width=155)
+            end = st.selectbox(words("interpolation_to"), numbers, index=1, filter_mode=None, width=155)
             ends = (palms, model, start - 1, end - 1)
-            st.button(words("walk_go"), disabled=busy(), on_click=set_off, args=ends)
-        if state.walk_job is not None:
-            follow(words)
+            st.button(words("interpolation_start"), disabled=is_busy(), on_click=_submit, args=ends)
+        if PANEL.job is not None:
+            PANEL.show_progress(words)
             return
-        if state.walk_trouble is not None:
-            st.error(words(state.walk_trouble))
-        if state.walk is not None:
-            show_walk(words, state.walk)
+        PANEL.show_message(words)
+        if PANEL.result is not None:
+            _show_result(words, PANEL.result)
 
 
-def set_off(palms: PalmSet, model: PalmModel, start: int, end: int) -> None:
-    """Send the walk to the worker."""
-    work = walking(model, palms.request.seed, start, end, palms.request.truncation)
-    state.walk_trouble = None
-    try:
-        state.walk, state.walk_job = None, queue().submit(state.visitor, work)
-    except TooBusyError:
-        state.walk_trouble = "too_busy"
+def _submit(palms: PalmSet, model: PalmModel, start: int, end: int) -> None:
+    PANEL.submit(interpolation_job(model, palms.request.seed, start, end, palms.request.truncation))
 
 
-@st.fragment(run_every=POLL_SECONDS)
-def follow(words: Words) -> None:
-    """Wait for the walk."""
-    job: Job[Walk] | None = state.walk_job
-    if job is None:
-        return
-    job.look()
-    if job.over:
-        state.walk, state.walk_job = job.result, None
-        if job.state == "failed":
-            state.walk_trouble = "failed"
-        st.rerun(scope="app")
-    tell_progress(words, job, last="walk_last")
-
-
-def show_walk(words: Words, walk: Walk) -> None:
-    """The strip, the animation, and its download."""
-    strip(walk.strip)
-    moving(walk.animation, words("walk_alt", start=walk.start, end=walk.end))
-    name = f"walk-{walk.start}-{walk.end}.webp"
-    st.download_button(words("walk_download"), walk.animation, name, "image/webp", on_click="ignore")
+def _show_result(words: Words, interpolation: Interpolation) -> None:
+    start, end = interpolation.start, interpolation.end
+    show_thumbnails(interpolation.thumbnails)
+    show_animation(interpolation.animation, words("interpolation_alt", start=start, end=end))
+    st.download_button(
+        words("interpolation_download"),
+        interpolation.animation,
+        f"morph-{start}-{end}.webp",
+        "image/webp",
+        on_click="ignore",
+    )

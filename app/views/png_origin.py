@@ -1,42 +1,41 @@
-"""A PNG dropped onto the page: where it comes from, and how to make it again."""
+"""The origin of a PNG that a visitor drops onto the page, and a button to generate it again."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from app.origin import Origin, read_origin
-from app.picker import dropped_file
-from app.texts import Words
+from app.i18n.words import Words
+from app.ui.file_drop import file_drop
+from palm_assets.generation.png_metadata import PngMetadata, read_png_metadata
 from palm_assets.release.serving import Served
 
 state = st.session_state
 
 
-def recognize(words: Words, served: Served) -> None:
-    """Tell where a PNG comes from that is dropped onto the page, and make it again."""
+def show(words: Words, served: Served) -> None:
+    """The drop zone, and a dialog with the metadata of the file that was just dropped."""
     with st.expander(words("origin")):
-        head = dropped_file(words("origin_drop"))
+        head = file_drop(words("origin_drop"))
     if head is not None:
-        st.dialog(words("origin"), width="small")(tell_origin)(words, read_origin(head), served)
+        st.dialog(words("origin"), width="small")(_show_metadata)(words, read_png_metadata(head), served)
 
 
-def tell_origin(words: Words, origin: Origin | None, served: Served) -> None:
-    """What a PNG says about itself."""
-    if origin is None:
+def _show_metadata(words: Words, metadata: PngMetadata | None, served: Served) -> None:
+    if metadata is None:
         st.info(words("origin_unknown"))
         return
     facts = {
-        "origin_palm": str(origin.index + 1),
-        "seed": str(origin.seed),
-        "score": words.decimal(origin.score, 3),
-        "model": origin.model,
+        "origin_number": str(metadata.index + 1),
+        "seed": str(metadata.seed),
+        "score": words.decimal(metadata.score, 3),
+        "model": metadata.model,
     }
-    if origin.steps:
-        facts["like_way"] = " → ".join(["•", *map(str, origin.steps)])
+    if metadata.steps:
+        facts["variations_path"] = " → ".join(["•", *map(str, metadata.steps)])
     st.markdown("  \n".join(f"{words(key)}: **{value}**" for key, value in facts.items()))
     st.caption(words("origin_trust"))
-    if served.model is not None and served.model.version != origin.model:
+    if served.model is not None and served.model.version != metadata.model:
         st.warning(words("origin_other_model"))
-    if st.button(words("origin_again"), type="primary"):
-        state.again, state.steps_wait = origin.request, origin.steps
+    if st.button(words("origin_regenerate"), type="primary"):
+        state.pending_request, state.pending_steps = metadata.request, metadata.steps
         st.rerun()

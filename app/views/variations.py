@@ -1,4 +1,4 @@
-"""Palms like one of the set, on the page: look around it, step by step."""
+"""Variations of a palm: choose one, and go on from there, or back."""
 
 from __future__ import annotations
 
@@ -6,105 +6,88 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.jobs import Job, TooBusyError
-from app.likeness import MOST_STEPS, Likeness, Start, resembling
-from app.look import Card, gallery, large
-from app.progress import tell_progress
-from app.sets import PalmSet
-from app.shared import busy, queue
-from app.texts import Words
+from app.i18n.words import Words
+from app.ui.gallery import Card, gallery
+from app.ui.images import show_large
+from app.ui.job_panel import JobPanel, is_busy
+from app.work.palm_sets import PalmSet
+from app.work.variations import Original, Variations, variations_job
+from palm_assets.generation.config import MAX_VARIATION_STEPS
 from palm_assets.release.serving import Served
 
 if TYPE_CHECKING:
     from palm_assets.gan.sampler import PalmModel
 
-POLL_SECONDS = 0.4
+PANEL: JobPanel[Variations] = JobPanel("variations", keeps_result=True)
+CARD_WIDTH = 100
 state = st.session_state
 
 
-def forget() -> None:
-    """For another set: what was like a palm of the last one."""
-    state.likeness = state.like_job = state.like_trouble = None
+def clear() -> None:
+    """Forget the variations."""
+    PANEL.clear()
 
 
-def look_around(model: PalmModel, start: Start, steps: tuple[int, ...]) -> None:
-    """Send the wish to the worker."""
-    state.like_trouble = None
-    try:
-        state.like_job = queue().submit(state.visitor, resembling(model, start, steps))
-    except TooBusyError:
-        state.like_trouble = "too_busy"
+def submit(model: PalmModel, original: Original, steps: tuple[int, ...]) -> None:
+    """Request the variations of the palm that these steps lead to."""
+    PANEL.submit(variations_job(model, original, steps))
 
 
-def show_likeness(words: Words, palms: PalmSet, served: Served) -> None:
-    """What was looked at last, if that is still this set's; only with the model that drew it."""
+def show(words: Words, palms: PalmSet, served: Served) -> None:
+    """Show the latest variations of a palm of this set; only with the model that generated it."""
     model = served.model
     if model is None or model.version != palms.model_version:
         return
-    if (steps := state.pop("steps_wait", ())) and len(palms.entries) == 1:
-        look_around(model, Start(1, palms.request.seed, palms.request.truncation), steps)
-    if state.like_job is not None:
-        wait(words)
-    if state.like_trouble is not None:
-        st.error(words(state.like_trouble))
-    likeness: Likeness | None = state.likeness
-    if likeness is None:
+    if (steps := state.pop("pending_steps", ())) and len(palms.entries) == 1:
+        submit(model, Original(1, palms.request.seed, palms.request.truncation), steps)
+    PANEL.show_progress(words)
+    PANEL.show_message(words)
+    variations = PANEL.result
+    if variations is None:
         return
-    with st.container(border=True, key="likeness"):
-        st.subheader(words("like_title", n=likeness.start.number), anchor=False)
-        st.caption(words("like_what"))
-        here, around = st.columns([2, 5], gap="medium")
-        with here:
-            show_here(words, model, likeness)
+    with st.container(border=True, key="variations"):
+        st.subheader(words("variations_title", n=variations.original.number), anchor=False)
+        st.caption(words("variations_help"))
+        current, around = st.columns([2, 5], gap="medium")
+        with current:
+            _show_current(words, model, variations)
         with around:
-            show_around(words, model, likeness)
+            _show_around(words, model, variations)
 
 
-def show_here(words: Words, model: PalmModel, likeness: Likeness) -> None:
-    """The palm that was reached, the way to it, and what there is to keep."""
-    start, steps = likeness.start, likeness.steps
-    score = words.decimal(likeness.here.score)
-    large(likeness.here.png, words("like_here", n=start.number, steps=len(steps), score=score))
-    way = " → ".join([words("card", n=start.number), *map(str, steps)])
-    st.markdown(f"{words('like_way')}: **{way}**  \n{words('score')}: **{score}**")
-    name = "-".join(["palm", str(start.seed), *map(str, steps)]) + ".png"
+def _show_current(words: Words, model: PalmModel, variations: Variations) -> None:
+    original, steps, current = variations.original, variations.steps, variations.current
+    score = words.decimal(current.score)
+    show_large(current.png, words("variations_current", n=original.number, steps=len(steps), score=score))
+    path = " → ".join([words("card", n=original.number), *map(str, steps)])
+    st.markdown(f"{words('variations_path')}: **{path}**  \n{words('score')}: **{score}**")
+    file_name = "-".join(["palm", str(original.seed), *map(str, steps)]) + ".png"
     with st.container(horizontal=True):
         st.download_button(
-            words("download_png"), likeness.here.png, name, "image/png", on_click="ignore", key="like_png"
+            words("download_png"),
+            current.png,
+            file_name,
+            "image/png",
+            on_click="ignore",
+            key="variation_png",
         )
         if steps:
             st.button(
-                words("like_back"),
-                on_click=look_around,
-                args=(model, start, steps[:-1]),
-                disabled=busy(),
-                key="like_back",
+                words("variations_back"),
+                on_click=submit,
+                args=(model, original, steps[:-1]),
+                disabled=is_busy(),
+                key="variations_back",
             )
 
 
-def show_around(words: Words, model: PalmModel, likeness: Likeness) -> None:
-    """The palms a step away; one that is chosen becomes the middle."""
+def _show_around(words: Words, model: PalmModel, variations: Variations) -> None:
     cards = []
-    for number, variant in enumerate(likeness.around, 1):
-        score = words.decimal(variant.score)
-        alt, opens = (words(key, n=number, score=score) for key in ("like_alt", "like_open"))
-        cards.append(Card(number, str(number), score, alt, opens, variant.png))
-    chosen = gallery(cards, key="likeness_gallery", image_size=model.image_size, about=100)
-    if chosen is not None and not busy() and len(likeness.steps) < MOST_STEPS:
-        look_around(model, likeness.start, (*likeness.steps, chosen))
+    for number, variation in enumerate(variations.around, 1):
+        score = words.decimal(variation.score)
+        alt, action = (words(key, n=number, score=score) for key in ("variation_alt", "variation_open"))
+        cards.append(Card(number, str(number), score, alt, action, variation.png))
+    chosen = gallery(cards, key="variations_gallery", image_size=model.image_size, card_width=CARD_WIDTH)
+    if chosen is not None and not is_busy() and len(variations.steps) < MAX_VARIATION_STEPS:
+        submit(model, variations.original, (*variations.steps, chosen))
         st.rerun()
-
-
-@st.fragment(run_every=POLL_SECONDS)
-def wait(words: Words) -> None:
-    """Until the palms around are drawn."""
-    job: Job[Likeness] | None = state.like_job
-    if job is None:
-        return
-    job.look()
-    if job.over:
-        state.like_job, state.likeness = None, job.result or state.likeness
-        if job.state == "failed":
-            state.like_trouble = "failed"
-        st.rerun(scope="app")
-    tell_progress(words, job)

@@ -1,36 +1,34 @@
-"""What sets are measured with: the released statistics of real palms, their extractor, and the real palms."""
+"""The released reference statistics, their feature extractor, and the real palms they describe."""
 
 from __future__ import annotations
 
-import io
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
+from numpy.typing import NDArray
 
-from palm_assets.errors import ArtifactError, ArtifactMissingError, PalmError, WeightsUnavailableError
+from palm_assets.errors import ArtifactError, NothingReleasedError, PalmError, WeightsUnavailableError
 from palm_assets.store.artifacts import Store
 
 if TYPE_CHECKING:
     from palm_assets.quality.features import Extractor
     from palm_assets.quality.reference import Reference
 
-QUICK = (
-    "efficientnet-lite0"  # takes a fraction of a second for one palm; the others take too long for a click
-)
+FAST_EXTRACTOR = "efficientnet-lite0"
+"""Takes a fraction of a second for one palm; the others take too long for a click."""
 
 
 @dataclass(frozen=True, eq=False)
-class Yardstick:
-    """The statistics of real palms, ready to measure with.
+class ReleasedReference:
+    """The reference of the release, ready to evaluate with.
 
     Attributes:
         version: of the reference.
         crops: version of the real palms that it describes; "" if it was not recorded.
         reference: the statistics.
-        extractor: the network that made them.
+        extractor: the network that computed them.
     """
 
     version: str
@@ -38,19 +36,14 @@ class Yardstick:
     reference: Reference
     extractor: Extractor
 
-    @property
-    def is_quick(self) -> bool:
-        """Whether a single palm can be looked at within a click."""
-        return self.extractor.name == QUICK
-
 
 @dataclass(frozen=True)
-class Nearest:
-    """The real palm nearest to a drawn one.
+class NearestPalm:
+    """The real palm nearest to a generated one.
 
     Attributes:
-        row: its row among the palms of training.
-        among: how many real palms were compared.
+        row: its row among the training crops.
+        among: number of real palms compared.
         extractor: whose features were compared.
     """
 
@@ -59,103 +52,97 @@ class Nearest:
     extractor: str
 
 
-class Yardsticks:
-    """Loads what is asked for, once, and keeps the newest; safe to share between threads."""
+class ReferenceCache:
+    """Loads the reference and the real palms once, and keeps the newest; safe to share between threads."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = threading.Lock()
-        self._kept: Yardstick | None = None
-        self._palms: tuple[str, np.ndarray] | None = None
+        self._loaded: ReleasedReference | None = None
+        self._real_palms: tuple[str, NDArray[np.uint8]] | None = None
 
-    def released(self) -> Yardstick:
-        """The one that belongs to the release.
+    def released(self) -> ReleasedReference:
+        """Load the reference of the release, or return it from the cache.
 
         Raises:
-            ArtifactMissingError: nothing is released, or its statistics are not there.
-            ArtifactCorruptError: the statistics are damaged.
+            ArtifactMissingError: nothing is released, or its reference does not exist.
+            ArtifactCorruptError: the reference is damaged.
             WeightsUnavailableError: the extractor's weights are not on this machine.
-            ExtractorMismatchError: they are others than those of the statistics.
+            ExtractorMismatchError: they differ from those that the reference was computed with.
         """
         release = self._store.released()
         if release is None:
-            raise ArtifactMissingError(
-                "Nothing is released", where=self._store.home, hint="Run `make pipeline`."
+            raise NothingReleasedError(
+                "No model is released yet", where=self._store.home, hint="Run `make pipeline` to train one."
             )
         with self._lock:
-            if self._kept is None or self._kept.version != release.reference:
-                self._kept = self._load(release.reference)
-            return self._kept
+            if self._loaded is None or self._loaded.version != release.reference:
+                self._loaded = self._load(release.reference)
+            return self._loaded
 
-    def _load(self, version: str) -> Yardstick:
+    def _load(self, version: str) -> ReleasedReference:
         from palm_assets.quality.extractors.identity import require_same_extractor
         from palm_assets.quality.reference_files import load_reference
 
         artifact = self._store.open("reference", version)
         reference = load_reference(artifact.folder)
-        extractor = _extractor_at_hand(reference.extractor, reference.precision)
+        extractor = _installed_extractor(reference.extractor, reference.precision)
         require_same_extractor(extractor.identity, reference.identity, where=f"reference {version}")
-        return Yardstick(version, artifact.manifest.inputs.get("crops", ""), reference, extractor)
+        return ReleasedReference(version, artifact.manifest.inputs.get("crops", ""), reference, extractor)
 
-    def real_palms(self, version: str) -> np.ndarray | None:
-        """The crops of the people in training, uint8 (N, 3, S, S); None if they are not in the store."""
-        from palm_assets.stages.open_artifacts import open_crops
+    def real_palms(self, version: str) -> NDArray[np.uint8] | None:
+        """Training crops uint8 (N, 3, S, S) of this version; None if they are not in the store."""
+        from palm_assets.crops.extraction import read_crops
 
         with self._lock:
-            if self._palms is None or self._palms[0] != version:
+            if self._real_palms is None or self._real_palms[0] != version:
                 try:
-                    self._palms = version, open_crops(self._store.open("crops", version)).train
+                    self._real_palms = version, read_crops(self._store.open("crops", version).folder).train
                 except (ArtifactError, OSError, ValueError):
                     return None
-            return self._palms[1]
+            return self._real_palms[1]
 
-    def nearest(self, png: bytes, crops: str) -> Nearest | None:
-        """The real palm nearest to a picture; None if that cannot be told within a click.
+    def nearest(self, png: bytes, crops: str) -> NearestPalm | None:
+        """Find the real palm nearest to an image; None if that is impossible within a click.
 
         Args:
-            png: the picture.
-            crops: version of the real palms that it has to be among.
+            png: the image.
+            crops: version of the real palms to search.
         """
         from palm_assets.quality.features import extract
         from palm_assets.quality.prdc import prdc
 
         try:
-            yardstick = self.released()
-            if yardstick.crops != crops or not yardstick.is_quick:
+            released = self.released()
+            if released.crops != crops or released.extractor.name != FAST_EXTRACTOR:
                 return None
-            features = extract(yardstick.extractor, pixels(png)[None])
+            features = extract(released.extractor, decode_png(png)[None])
         except PalmError:
-            return None  # whoever asks for the figures is told why; here there is just no second picture
-        reference = yardstick.reference
-        near = prdc(features, reference.subsample, reference.distances)
+            return None  # a comparison gives the reason; here the second image is just absent
+        reference = released.reference
+        near = prdc(features, reference.subsample, reference.neighbor_distances)
         row = int(reference.subsample_indices[near.nearest[0]])
-        return Nearest(row, len(reference.subsample), yardstick.extractor.name)
+        return NearestPalm(row, len(reference.subsample), released.extractor.name)
 
 
-def pixels(png: bytes) -> np.ndarray:
+def decode_png(png: bytes) -> NDArray[np.uint8]:
     """A PNG as uint8 (3, H, W), decoded as `palms fid` does."""
     from palm_assets.photos.reader import decode_photo
 
     return np.ascontiguousarray(decode_photo(png, "a palm of the set").transpose(2, 0, 1))
 
 
-def png_of(image: np.ndarray) -> bytes:
-    """A picture uint8 (3, H, W) as PNG."""
-    stream = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))).save(stream, "PNG", compress_level=1)
-    return stream.getvalue()
-
-
-def _extractor_at_hand(name: str, precision: str) -> Extractor:
-    """The extractor, if its weights are on this machine: a visitor's click downloads nothing."""
-    from palm_assets.quality import features
+def _installed_extractor(name: str, precision: str) -> Extractor:
+    """Load an extractor whose weights are on this machine: a visitor's click downloads nothing."""
     from palm_assets.quality.extractors import weights
+    from palm_assets.quality.extractors.registry import EXTRACTORS
+    from palm_assets.quality.features import load_extractor
 
-    download = features.DOWNLOADS.get(name)
-    if download is not None and weights.find(download, weights.default_cache()) is None:
+    file = EXTRACTORS[name].weights
+    if file is not None and weights.find(file, weights.default_cache()) is None:
         raise WeightsUnavailableError(
             f"The weights of {name} are not on this machine",
             where=weights.default_cache(),
-            hint=f"Run `palms evaluate` once, or fetch {download.urls[0]} into that folder.",
+            hint=f"Run `palms evaluate` once, or download {file.urls[0]} into that folder.",
         )
-    return features.load_extractor(name, precision=precision)  # type: ignore[arg-type]
+    return load_extractor(name, precision=precision)

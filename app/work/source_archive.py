@@ -1,40 +1,100 @@
-"""The program's own source as a ZIP: who uses the page over a network may have it (AGPL-3.0, section 13)."""
+"""The program's source as a ZIP, for visitors of a page on a network (AGPL-3.0, section 13).
+
+It holds what git tracks, as it stands in the working tree. A copy without `.git` uses `SOURCE_FILES.txt`,
+which every archive contains. Before copying a checkout to a place without its `.git`, write that file with
+`python -m app.work.source_archive`.
+"""
 
 from __future__ import annotations
 
 import io
+import logging
+import stat
+import subprocess
 import zipfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("app", "palm_assets", "pipelines", "deploy", "docs", "benchmarks", "tests", ".streamlit")
-WITHOUT = ROOT / "palm_assets" / "starter"  # weights: the program runs without them, and makes its own
-FILES = (
-    "LICENSE",
-    "README.md",
-    "Makefile",
-    "pyproject.toml",
-    "constraints.txt",
-    "workspace.yaml",
-    "dagster.yaml",
-)
-ENDINGS = {".py", ".toml", ".yaml", ".md", ".txt", ".conf", ".json", ".sh"}
+log = logging.getLogger(__name__)
+
+ROOT = Path(__file__).resolve().parents[2]
+MANIFEST_NAME = "SOURCE_FILES.txt"
+EXCLUDED = "palm_assets/starter/"
+"""Weights, left out for their size: the program runs without them, and can train its own."""
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a ZIP can hold
 
 
-def source_zip() -> bytes:
-    """Everything needed to build and run this very version; the same files give the same bytes."""
-    paths = [ROOT / name for name in FILES if (ROOT / name).is_file()]
-    for folder in FOLDERS:
-        found = (ROOT / folder).rglob("*")
-        paths += sorted(path for path in found if _belongs(path))
+class SourceUnavailableError(Exception):
+    """The list of source files is neither in git nor in a manifest."""
+
+
+def source_zip(root: Path = ROOT) -> bytes:
+    """Everything needed to build and run this version, in a folder `palms`; equal files give equal bytes.
+
+    Raises:
+        SourceUnavailableError: see `source_files`.
+    """
+    names = source_files(root)
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in paths:
-            entry = zipfile.ZipInfo(f"palms/{path.relative_to(ROOT)}", (1980, 1, 1, 0, 0, 0))
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, path.read_bytes())
+        for name in names:
+            executable = bool((root / name).stat().st_mode & stat.S_IXUSR)
+            archive.writestr(_entry(name, executable), (root / name).read_bytes())
+        archive.writestr(_entry(MANIFEST_NAME, False), _manifest(names))
     return stream.getvalue()
 
 
-def _belongs(path: Path) -> bool:
-    return path.is_file() and path.suffix in ENDINGS and WITHOUT not in path.parents
+def source_files(root: Path = ROOT) -> list[str]:
+    """Paths of all source files below `root`, sorted: those that git tracks, else those in the manifest.
+
+    Raises:
+        SourceUnavailableError: there is neither.
+    """
+    names = _tracked(root)
+    if names is None:
+        try:
+            names = (root / MANIFEST_NAME).read_text(encoding="utf-8").splitlines()
+        except OSError as error:
+            raise SourceUnavailableError(f"Neither git nor {MANIFEST_NAME} lists the source") from error
+    return sorted(name for name in names if not name.startswith(EXCLUDED) and (root / name).is_file())
+
+
+def write_manifest(root: Path = ROOT) -> Path:
+    """Write the manifest into a checkout, for a copy of it without git.
+
+    Raises:
+        SourceUnavailableError: it is no checkout.
+    """
+    path = root / MANIFEST_NAME
+    path.write_bytes(_manifest(source_files(root)))
+    return path
+
+
+def _tracked(root: Path) -> list[str] | None:
+    """What git tracks below `root`; None if `root` is not the top of a checkout, or git cannot read it."""
+    if not (root / ".git").exists():  # a folder, or a file in a worktree; never a repository further up
+        return None
+    # The page may run as another user than the owner of the checkout, which git refuses by default.
+    command = ["git", "-c", f"safe.directory={root}", "-C", str(root), "ls-files", "-z"]
+    try:
+        listed = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        log.warning("git does not list the source", extra={"reason": str(error)})
+        return None
+    return [name for name in listed.decode("utf-8").split("\0") if name]
+
+
+def _manifest(names: list[str]) -> bytes:
+    return "".join(f"{name}\n" for name in names).encode()
+
+
+def _entry(name: str, executable: bool) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(f"palms/{name}", _EPOCH)
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    entry.create_system = 3  # Unix, wherever it is written
+    entry.external_attr = (stat.S_IFREG | (0o755 if executable else 0o644)) << 16
+    return entry
+
+
+if __name__ == "__main__":
+    print(write_manifest())

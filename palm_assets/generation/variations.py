@@ -24,7 +24,8 @@ def variation_direction(seed: int, steps: tuple[int, ...], size: int) -> Tensor:
 def rotate_latent(latent: Tensor, direction: Tensor, angle: float = VARIATION_ANGLE) -> Tensor:
     """A latent (n,) rotated towards a direction (n,); its length stays, and with it its likelihood."""
     across: Tensor = direction - latent * (direction @ latent) / (latent @ latent)
-    return math.cos(angle) * latent + math.sin(angle) * latent.norm() / across.norm() * across
+    rotated: Tensor = math.cos(angle) * latent + math.sin(angle) * latent.norm() / across.norm() * across
+    return rotated
 
 
 def variation_latent(model: PalmModel, seed: int, steps: tuple[int, ...]) -> Tensor:

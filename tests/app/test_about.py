@@ -5,40 +5,39 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from app.provenance import CROPS_BESIDE, photographs_of, verdict_on
-from palm_assets.evaluation.model_evaluation import EVALUATION_FILE
+from app.work.about import model_evaluation, training_photos
+from palm_assets.evaluation.evaluation_files import EVALUATION_FILE
+from palm_assets.release.export import CROPS_FILE
 from palm_assets.store.artifacts import MANIFEST, Artifact, Store, open_folder
 from tests.app.real_palms import publish_crops
 
 Publish = Callable[..., Artifact]
 
 
-def test_a_model_tells_whose_photographs_it_learnt_from(store: Store, publish_model: Publish) -> None:
+def test_the_training_photos_of_a_model_are_found(store: Store, publish_model: Publish) -> None:
     model = publish_model(inputs={"crops": publish_crops(store).version})
-    photographs = photographs_of(store, model)
-    assert photographs is not None
-    assert (photographs.train, photographs.train_people) == (32, 5)
-    assert photographs.skin == (("fair", 30), ("medium", 6), ("dark", 12))
-    assert not photographs.drawn
-    assert photographs_of(store, publish_model(2)) is None
-    assert verdict_on(store, model) is None
+    photos = training_photos(store, model)
+    assert photos is not None
+    assert (photos.train, photos.train_people) == (32, 5)
+    assert photos.skin == (("fair", 30), ("medium", 6), ("dark", 12))
+    assert not photos.synthetic
+    assert training_photos(store, publish_model(2)) is None
+    assert model_evaluation(store, model) is None
 
 
-def test_a_model_that_left_its_store_took_its_records_along(
-    store: Store, publish_model: Publish, tmp_path: Path
-) -> None:
+def test_a_packed_model_keeps_its_records(store: Store, publish_model: Publish, tmp_path: Path) -> None:
     crops = publish_crops(store)
     folder = shutil.copytree(publish_model(inputs={"crops": crops.version}).folder, tmp_path / "starter")
-    shutil.copy(crops.folder / MANIFEST, folder / CROPS_BESIDE)
+    shutil.copy(crops.folder / MANIFEST, folder / CROPS_FILE)
     (folder / EVALUATION_FILE).write_text(
         json.dumps({"label": "FID", "frechet": 1.5, "nearest": [1], "floor": None})
     )
     nowhere, model = Store(tmp_path / "empty"), open_folder(folder, "models")
-    photographs, verdict = photographs_of(nowhere, model), verdict_on(nowhere, model)
-    assert photographs is not None
-    assert photographs.holdout_people == 2
-    assert verdict is not None
-    assert (verdict.figures, verdict.floor, verdict.picture) == (
+    photos, evaluation = training_photos(nowhere, model), model_evaluation(nowhere, model)
+    assert photos is not None
+    assert photos.holdout_people == 2
+    assert evaluation is not None
+    assert (evaluation.metrics, evaluation.floor, evaluation.image) == (
         {"label": "FID", "frechet": 1.5, "floor": None},
         {},
         b"",

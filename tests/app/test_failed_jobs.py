@@ -1,4 +1,4 @@
-"""Work that breaks off is told to the visitor who waits for it: the real page, without a browser."""
+"""A visitor is told when a job fails or the queue is full: the real page, without a browser."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app.jobs import Job, Steps, TooBusyError
-from app.shared import queue
-from app.texts import Words
+from app.i18n.words import Words
+from app.work.jobs import Job, JobFunction, QueueFullError, Steps
+from app.work.resources import job_queue
 from palm_assets.store.artifacts import Store
 from tests.models import publish_model, release
 
 EN = Words("en")
+JOBS = ("generation_job", "interpolation_job", "variations_job")
 PAGE = Path(__file__).parents[2] / "app" / "main.py"
 
 
@@ -36,32 +37,32 @@ def visited(count: int) -> AppTest:
     page.query_params.update({"n": str(count), "seed": "1", "lang": "en"})
     page.run()
     wait(page)
-    assert len(page.session_state.palms.entries) == count
+    assert len(page.session_state.generation_result.entries) == count
     return page
 
 
 def wait(page: AppTest) -> None:
     """Until the visitor waits for nothing more."""
     until = time.monotonic() + 60
-    while any(page.session_state[name] is not None for name in ("job", "walk_job", "like_job")):
+    while any(page.session_state[name] is not None for name in JOBS):
         assert time.monotonic() < until
         time.sleep(0.05)
         page.run()
 
 
-def walk(page: AppTest) -> None:
-    next(button for button in page.button if button.label == EN("walk_go")).click().run()
+def interpolate(page: AppTest) -> None:
+    next(button for button in page.button if button.label == EN("interpolation_start")).click().run()
     wait(page)
 
 
-def look_around(page: AppTest) -> None:
+def vary(page: AppTest) -> None:
     """As after a PNG of such a palm was dropped onto the page."""
-    page.session_state.steps_wait = (3,)
+    page.session_state.pending_steps = (3,)
     page.run()
     wait(page)
 
 
-def broken(*_: object) -> Callable[[Job[None]], Steps[None]]:
+def broken(*_: object) -> JobFunction[None]:
     def work(_: Job[None]) -> Steps[None]:
         yield 0, 1
         raise RuntimeError("a fault of the program")
@@ -70,39 +71,44 @@ def broken(*_: object) -> Callable[[Job[None]], Steps[None]]:
 
 
 def refused(*_: object) -> None:
-    raise TooBusyError
+    raise QueueFullError
 
 
-def told(page: AppTest) -> list[str]:
+def errors(page: AppTest) -> list[str]:
     return [error.value for error in page.error]
 
 
 @pytest.mark.parametrize(
-    ("count", "wish", "work", "result"),
-    [(2, walk, "app.exploring.walking", "walk"), (1, look_around, "app.resembling.resembling", "likeness")],
+    ("count", "feature", "work", "result"),
+    [
+        (2, interpolate, "app.views.interpolation.interpolation_job", "interpolation_result"),
+        (1, vary, "app.views.variations.variations_job", "variations_result"),
+    ],
 )
-def test_what_breaks_off_is_told_until_the_next_time(
-    count: int, wish: Callable[[AppTest], None], work: str, result: str, monkeypatch: pytest.MonkeyPatch
+def test_a_failed_job_is_reported_until_the_next_one(
+    count: int, feature: Callable[[AppTest], None], work: str, result: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = visited(count)
     with monkeypatch.context() as patched:
         patched.setattr(work, broken)
-        wish(page)
-    assert told(page) == [EN("failed")]
-    wish(page)
-    assert told(page) == []
+        feature(page)
+    assert errors(page) == [EN("failed")]
+    feature(page)
+    assert errors(page) == []
     assert page.session_state[result] is not None
 
 
-@pytest.mark.parametrize(("count", "wish", "result"), [(2, walk, "walk"), (1, look_around, "likeness")])
-def test_what_finds_no_place_in_the_line_is_told_beside_what_was_there(
-    count: int, wish: Callable[[AppTest], None], result: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("count", "feature", "result"), [(2, interpolate, "interpolation_result"), (1, vary, "variations_result")]
+)
+def test_a_full_queue_is_reported_beside_the_last_result(
+    count: int, feature: Callable[[AppTest], None], result: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = visited(count)
-    wish(page)
+    feature(page)
     before = page.session_state[result]
     assert before is not None
-    monkeypatch.setattr(queue(), "submit", refused)
-    wish(page)
-    assert told(page) == [EN("too_busy")]
+    monkeypatch.setattr(job_queue(), "submit", refused)
+    feature(page)
+    assert errors(page) == [EN("too_busy")]
     assert page.session_state[result] is before

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from app import jobs
-from app.jobs import Job, JobQueue, Steps, TooBusyError
+from app.work import jobs
+from app.work.jobs import Job, JobFunction, JobQueue, QueueFullError, Steps
 from palm_assets.errors import RequestError
 
 
-def counting(total: int, log: list[str] | None = None, name: str = "") -> Callable[[Job[int]], Steps[int]]:
-    """Work of `total` steps that counts how far it came; it stops when cancelled."""
+def counting(total: int, log: list[str] | None = None, name: str = "") -> JobFunction[int]:
+    """Work of `total` steps, or fewer if it is cancelled; its result is their number."""
 
     def work(job: Job[int]) -> Steps[int]:
         done = 0
@@ -42,7 +42,7 @@ class Gate:
 
 def finished(job: Job[int], seconds: float = 10) -> Job[int]:
     until = time.monotonic() + seconds
-    while not job.over:
+    while not job.is_over:
         assert time.monotonic() < until, "the job does not end"
         time.sleep(0.001)
     return job
@@ -50,12 +50,12 @@ def finished(job: Job[int], seconds: float = 10) -> Job[int]:
 
 @pytest.fixture
 def queue() -> JobQueue:
-    return JobQueue(slice_seconds=0)  # a turn is no step at all, but see `one_step_a_turn`
+    return JobQueue(slice_seconds=0)  # see also `one_step_per_slice`
 
 
 @pytest.fixture
-def one_step_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    def take_turn(self: Job[int], seconds: float, whole: Callable[..., None] = Job._take_turn) -> None:
+def one_step_per_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run_slice(self: Job[int], seconds: float, whole: Callable[..., None] = Job._run_slice) -> None:
         ticks = iter([0.0, 0.0, 0.0])  # the start, one step, then time is up
         clock, self._clock = self._clock, lambda: next(ticks, 1.0)
         self._started = self._started or 1e-9
@@ -64,7 +64,7 @@ def one_step_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
         finally:
             self._clock = clock
 
-    monkeypatch.setattr(Job, "_take_turn", take_turn)
+    monkeypatch.setattr(Job, "_run_slice", run_slice)
 
 
 def test_a_job_runs_in_the_background_and_keeps_its_result() -> None:
@@ -72,8 +72,8 @@ def test_a_job_runs_in_the_background_and_keeps_its_result() -> None:
     assert (job.state, job.result, job.done, job.total) == ("finished", 5, 5, 5)
 
 
-def test_visitors_take_turns_so_a_small_wish_overtakes_a_large_one(
-    queue: JobQueue, one_step_a_turn: None
+def test_jobs_run_in_turn_so_a_small_one_overtakes_a_large_one(
+    queue: JobQueue, one_step_per_slice: None
 ) -> None:
     gate, log = Gate(), []
     queue.submit("gate", gate)
@@ -88,18 +88,18 @@ def test_visitors_take_turns_so_a_small_wish_overtakes_a_large_one(
     assert log.count("L") == 1000
 
 
-def test_the_position_in_the_line_counts_those_before() -> None:
+def test_jobs_ahead_counts_those_that_run_before() -> None:
     queue, gate = JobQueue(), Gate()
     first = queue.submit("gate", gate)
     gate.reached.wait(10)
     waiting = [queue.submit(name, counting(1)) for name in "abc"]
-    assert [queue.ahead(job) for job in (first, *waiting)] == [0, 1, 2, 3]
+    assert [queue.jobs_ahead(job) for job in (first, *waiting)] == [0, 1, 2, 3]
     gate.opened.set()
     finished(waiting[2])
-    assert queue.ahead(waiting[2]) == 0
+    assert queue.jobs_ahead(waiting[2]) == 0
 
 
-def test_a_cancelled_job_that_has_not_begun_leaves_the_line_at_once() -> None:
+def test_a_cancelled_job_that_has_not_begun_leaves_the_queue_at_once() -> None:
     queue, gate = JobQueue(), Gate()
     queue.submit("gate", gate)
     gate.reached.wait(10)
@@ -121,41 +121,41 @@ def test_a_cancelled_job_that_has_begun_keeps_what_is_done() -> None:
     assert job.result >= 10
 
 
-def test_a_new_wish_of_the_same_visitor_replaces_the_old_one() -> None:
+def test_a_new_job_of_the_same_visitor_replaces_the_old_one() -> None:
     queue = JobQueue(slice_seconds=0.01)
     old = queue.submit("a", counting(10**9))
     other = queue.submit("b", counting(10**9))
     new = queue.submit("a", counting(1))
     assert finished(old).state == "cancelled"
     assert finished(new).state == "finished"
-    assert not other.over
+    assert not other.is_over
     queue.cancel(other)
 
 
-def test_a_full_line_refuses_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "MOST_JOBS", 3)
+def test_a_full_queue_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "MAX_JOBS", 3)
     queue, gate = JobQueue(), Gate()
     queue.submit("gate", gate)
     gate.reached.wait(10)
     for name in "ab":
         queue.submit(name, counting(1))
-    with pytest.raises(TooBusyError):
+    with pytest.raises(QueueFullError):
         queue.submit("c", counting(1))
-    queue.submit("a", counting(1))  # who is in the line already may change the wish
+    queue.submit("a", counting(1))  # a visitor who waits already may change the request
     gate.opened.set()
 
 
-def test_a_job_nobody_looks_at_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "FORGOTTEN_SECONDS", 0.05)
+def test_an_abandoned_job_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "ABANDONED_SECONDS", 0.05)
     queue = JobQueue(slice_seconds=0.01)
     left = queue.submit("gone", counting(10**9))
     stayed = queue.submit("here", counting(10**9))
     until = time.monotonic() + 10
-    while not left.over and time.monotonic() < until:
-        stayed.look()
+    while not left.is_over and time.monotonic() < until:
+        stayed.keep_alive()
         time.sleep(0.005)
     assert left.state == "cancelled"
-    assert not stayed.over
+    assert not stayed.is_over
     queue.cancel(stayed)
 
 

@@ -5,8 +5,8 @@ import logging
 
 import pytest
 
-from app.jobs import Job, JobQueue, Steps
-from app.logs import OURS, JsonLines, write_json_lines
+from app.logs import OWN_LOGGERS, JsonLines, write_json_lines
+from app.work.jobs import Job, JobQueue, Steps
 from tests.app.test_jobs import finished
 
 
@@ -16,8 +16,8 @@ def line_of(event: str, **extra: object) -> str:
 
 
 def test_a_record_is_one_json_object_with_its_fields() -> None:
-    line = json.loads(line_of("asked", count=24, seed=7))
-    assert (line["event"], line["level"], line["name"]) == ("asked", "info", "app")
+    line = json.loads(line_of("requested", count=24, seed=7))
+    assert (line["event"], line["level"], line["name"]) == ("requested", "info", "app")
     assert (line["count"], line["seed"]) == (24, 7)
     assert line["time"].endswith("+00:00")
 
@@ -52,16 +52,16 @@ def test_the_log_is_set_up_while_imports_in_other_threads_add_loggers(
                 monkeypatch.setitem(logging.root.manager.loggerDict, "torch.late", logging.Logger("late"))
             return super().__getattribute__(name)
 
-    for name in OURS:
+    for name in OWN_LOGGERS:
         for attribute in ("handlers", "propagate", "level"):
             monkeypatch.setattr(logging.getLogger(name), attribute, None)
     monkeypatch.setattr(logging, "captureWarnings", lambda capture: None)
     monkeypatch.setitem(logging.root.manager.loggerDict, "streamlit.importing", Importing("importing"))
     write_json_lines.__wrapped__()
-    assert all(isinstance(logging.getLogger(name).handlers[0].formatter, JsonLines) for name in OURS)
+    assert all(isinstance(logging.getLogger(name).handlers[0].formatter, JsonLines) for name in OWN_LOGGERS)
 
 
-def test_a_job_tells_how_it_ended(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_job_logs_how_it_ended(caplog: pytest.LogCaptureFixture) -> None:
     def work(job: Job[int]) -> Steps[int]:
         yield 3, 3
         return 3

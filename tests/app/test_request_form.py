@@ -2,20 +2,20 @@ from __future__ import annotations
 
 import pytest
 
-from app.asking import AskingError, link_parameters, link_to, read_count, read_link, read_request, read_seed
-from app.texts import LANGUAGES, Words
-from palm_assets.generation.generate import Request
+from app.i18n.words import LANGUAGES, Words
+from app.work.request_form import FormError, parse_count, parse_request, parse_seed
+from palm_assets.generation.generate import GenerationRequest
 
 
 @pytest.mark.parametrize(
     ("typed", "count"), [("1", 1), ("1000", 1000), (" 12 ", 12), ("1 000", 1000), ("+5", 5), ("007", 7)]
 )
-def test_a_whole_number_from_1_to_1000_is_taken(typed: str, count: int) -> None:
-    assert read_count(typed) == count
+def test_a_whole_number_from_1_to_1000_is_accepted(typed: str, count: int) -> None:
+    assert parse_count(typed) == count
 
 
 @pytest.mark.parametrize(
-    ("typed", "why"),
+    ("typed", "key"),
     [
         ("", "count_empty"),
         ("   ", "count_empty"),
@@ -37,38 +37,38 @@ def test_a_whole_number_from_1_to_1000_is_taken(typed: str, count: int) -> None:
         ("5000", "count_too_large"),
     ],
 )
-def test_anything_else_is_refused_with_its_reason(typed: str, why: str) -> None:
-    with pytest.raises(AskingError) as refusal:
-        read_count(typed)
-    assert refusal.value.key == why
+def test_anything_else_is_refused_with_its_reason(typed: str, key: str) -> None:
+    with pytest.raises(FormError) as refusal:
+        parse_count(typed)
+    assert refusal.value.key == key
     for language in LANGUAGES:
-        told = Words(language)(why, **refusal.value.values)
-        assert "1000" in told
-        assert typed.strip() in told
+        text = Words(language)(key, **refusal.value.values)
+        assert "1000" in text
+        assert typed.strip() in text
 
 
 def test_an_empty_seed_is_random_and_a_typed_one_is_kept() -> None:
-    assert read_request("1", "7").seed == 7
-    assert len({read_request("1", "").seed for _ in range(20)}) > 1
+    assert parse_request("1", "7").seed == 7
+    assert len({parse_request("1", "").seed for _ in range(20)}) > 1
 
 
 @pytest.mark.parametrize("typed", ["-1", "1.5", "x", str(2**53 + 1), "9" * 30])
 def test_a_seed_that_is_none_is_refused(typed: str) -> None:
-    with pytest.raises(AskingError, match="seed_wrong"):
-        read_seed(typed)
+    with pytest.raises(FormError, match="seed_wrong"):
+        parse_seed(typed)
 
 
 def test_the_largest_seed_is_one() -> None:
-    assert read_seed(str(2**53)) == 2**53
+    assert parse_seed(str(2**53)) == 2**53
 
 
 def test_variety_and_minimum_score_are_optional_and_take_a_decimal_comma() -> None:
-    assert read_request("3", "7") == Request(3, 7)
-    assert read_request("3", "7", "0,5", "0,25") == Request(3, 7, 0.5, 0.25)
+    assert parse_request("3", "7") == GenerationRequest(3, 7)
+    assert parse_request("3", "7", "0,5", "0,25") == GenerationRequest(3, 7, 0.5, 0.25)
 
 
 @pytest.mark.parametrize(
-    ("truncation", "min_score", "why"),
+    ("truncation", "min_score", "key"),
     [
         ("0", "", "truncation_wrong"),
         ("2", "", "truncation_wrong"),
@@ -79,29 +79,6 @@ def test_variety_and_minimum_score_are_optional_and_take_a_decimal_comma() -> No
         ("", "nan", "min_score_wrong"),
     ],
 )
-def test_shares_out_of_range_are_refused(truncation: str, min_score: str, why: str) -> None:
-    with pytest.raises(AskingError, match=why):
-        read_request("3", "7", truncation, min_score)
-
-
-@pytest.mark.parametrize("request_", [Request(3, 7), Request(1000, 2**53, 0.35, 0.6)])
-def test_a_link_asks_for_the_same_set_again(request_: Request) -> None:
-    link = read_link(link_parameters(request_, "ru"))
-    assert read_request(link.count, link.seed, link.truncation, link.min_score) == request_
-    assert link.language == "ru"
-    assert link.is_complete
-
-
-def test_a_link_without_a_seed_only_fills_in_the_form() -> None:
-    assert not read_link({"n": "5"}).is_complete
-
-
-def test_a_link_with_nonsense_is_kept_for_the_error_but_short() -> None:
-    link = read_link({"n": "<b>" * 100, "lang": "tlh", "other": "x"})
-    assert len(link.count) == 40
-    assert link.language == ""
-
-
-def test_a_link_has_a_whole_address() -> None:
-    assert link_to("http://h:1/?old=1#x", Request(3, 7), "en") == "http://h:1/?n=3&seed=7&lang=en"
-    assert link_to("http://h/palms", Request(3, 7), "en") == "http://h/palms/?n=3&seed=7&lang=en"
+def test_shares_out_of_range_are_refused(truncation: str, min_score: str, key: str) -> None:
+    with pytest.raises(FormError, match=key):
+        parse_request("3", "7", truncation, min_score)

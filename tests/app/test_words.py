@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from app import texts
-from app.texts import LANGUAGES, Words, harmless, plural, preferred
+import app
+from app.i18n.words import LANGUAGES, Words, escape_markdown, language_for, plural
 
 PLACES = re.compile(r"\{(\w+)\}")
 
@@ -22,7 +22,7 @@ def test_both_languages_fill_in_the_same_places(key: str) -> None:
 
 @pytest.mark.parametrize("key", LANGUAGES["ru"])
 def test_russian_texts_are_in_russian(key: str) -> None:
-    allowed = {"zip", "png", "make", "pipeline", "fid", "kid", "inception"}
+    allowed = {"zip", "png", "make", "pipeline", "fid", "kid", "inception", "seed"}
     latin = re.findall(r"[A-Za-z]{2,}", PLACES.sub("", LANGUAGES["ru"][key]))
     assert {word.lower() for word in latin} <= allowed
 
@@ -32,9 +32,9 @@ def test_a_palm_is_of_a_hand_and_not_a_tree() -> None:
 
 
 def test_every_text_is_used_and_every_used_text_is_there() -> None:
-    code = "".join(
-        path.read_text() for path in Path(texts.__file__).parent.glob("*.py") if "texts_" not in path.name
-    )
+    folder = Path(app.__file__).parent
+    languages = {folder / "i18n" / f"{language}.py" for language in LANGUAGES}
+    code = "".join(path.read_text() for path in folder.rglob("*.py") if path not in languages)
     code += " ".join(f'"{key}"' for key in DERIVED)
     unused = [key for key in LANGUAGES["en"] if f'"{key}"' not in code]
     assert unused == []
@@ -45,11 +45,11 @@ def test_every_text_is_used_and_every_used_text_is_there() -> None:
 # Made of a part and an ending, so that the code never spells them out.
 DERIVED = [
     *(f"{name}_{form}" for name in ("palms", "waiting") for form in ("one", "few", "many")),
-    *("sort_number", "sort_score", "about_generator", "about_discriminator"),
+    *("order_number", "order_score", "about_generator", "about_discriminator"),
     *("about_scores_calibrated", "about_scores_raw"),
     *("tone_very_fair", "tone_fair", "tone_medium", "tone_dark", "tone_unknown"),
     *("about_density", "about_coverage", "about_auth_pct"),
-    *("judge_farther", "judge_alike", "judge_nearer"),
+    *("compare_farther", "compare_alike", "compare_nearer"),
 ]
 
 
@@ -90,7 +90,7 @@ def test_durations_read_naturally() -> None:
 
 
 def test_the_browser_chooses_the_language() -> None:
-    assert [preferred(locale) for locale in ("ru-RU", "RU", "en-GB", "de", "", None)] == [
+    assert [language_for(locale) for locale in ("ru-RU", "RU", "en-GB", "de", "", None)] == [
         "ru",
         "ru",
         "en",
@@ -112,22 +112,21 @@ def test_the_browser_chooses_the_language() -> None:
         "`c`",
     ],
 )
-def test_what_is_typed_cannot_act_in_markdown(evil: str) -> None:
-    shown = harmless(evil, most=99)
+def test_input_cannot_act_in_markdown(evil: str) -> None:
+    shown = escape_markdown(evil, max_length=99)
     assert re.sub(r"\\(.)", r"\1", shown) == evil  # it still reads the same
     assert not re.search(r"(?<!\\)[<>\[\]()*`$:!_]", shown)
 
 
-def test_what_is_typed_stays_short_and_on_one_line() -> None:
-    assert harmless("1\n2\u202e3") == "1 2 3"
-    assert len(harmless("9" * 500)) == 24
+def test_input_stays_short_and_on_one_line() -> None:
+    assert escape_markdown("1\n2\u202e3") == "1 2 3"
+    assert len(escape_markdown("9" * 500)) == 24
 
 
 def test_russian_lines_do_not_end_in_short_words_and_dashes_do_not_begin_them() -> None:
-    lead = Words("ru")("lead")
-    assert "на\u00a0фотографии" in lead
-    assert "Ни\u00a0одна из\u00a0них" in lead
-    assert "Оценка\u00a0— вероятность" in Words("ru")("score_help_calibrated")
+    assert "Ни\u00a0одна из\u00a0них" in Words("ru")("lead")
+    assert "обученная на\u00a0фотографиях" in Words("ru")("starter")
+    assert "Оценка\u00a0— это вероятность" in Words("ru")("score_help_calibrated")
     assert Words("ru")("card", n=7) == "№\u00a07"
     assert Words("en")("card", n=7) == "No.\u00a07"
 

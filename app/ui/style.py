@@ -1,0 +1,47 @@
+"""Style sheet of the page: what Streamlit's theme does not cover."""
+
+from __future__ import annotations
+
+STYLE = """<style>
+/* Streamlit's own texts are English in every language. */
+[data-testid="InputInstructions"], [data-testid="stStatusWidget"] { display: none; }
+[data-testid="stMainBlockContainer"] { max-width: 76rem; padding-top: 1.5rem; padding-bottom: 2rem; }
+[data-testid="stHeader"] { display: none; }  /* empty: the page has its own navigation */
+[data-variant="segmented_control"][data-selected] p { color: var(--palm-text); }
+:root { --palm-text: #2a211c; }
+@media (prefers-color-scheme: dark) { :root { --palm-text: #f4ebe1; } }
+[data-testid="stCaptionContainer"] { color: var(--palm-text); opacity: .8; }
+[data-testid="stSliderThumbValue"] p { color: var(--palm-text); }
+h2 { font-size: 1.5rem !important; }
+h3 { font-size: 1.25rem !important; }
+h1 { font-size: clamp(1.9rem, 6vw, 2.75rem) !important; padding-top: .25rem !important; }
+.palm-lead { max-width: 44rem; opacity: .85; margin: -.5rem 0 .5rem; font-size: 1.05rem; }
+.palm-empty { text-align: center; padding: 3.5rem 1rem; border: 2px dashed #8886;
+  border-radius: 1rem; }
+.palm-empty strong { display: block; font-size: 1.2rem; margin-bottom: .3rem; }
+.palm-animation { display: block; max-width: 100%; border-radius: .8rem; }
+.palm-samples { display: block; width: 100%; border-radius: .5rem; }
+.palm-lines { display: block; width: 100%; max-width: 56rem; font-size: 12px; fill: currentColor; }
+.palm-thumbnails { display: flex; gap: .4rem; overflow: hidden; height: 5rem; }
+.palm-thumbnails img { height: 5rem; width: 5rem; border-radius: .4rem; image-rendering: pixelated; }
+.palm-large { display: block; width: min(100%, 27rem); aspect-ratio: 1; margin: 0 auto;
+  border-radius: .8rem; image-rendering: pixelated; }
+.palm-large.smooth { image-rendering: auto; }
+.palm-bars { display: grid; grid-template-columns: max-content minmax(4rem, 22rem) max-content;
+  gap: .35rem .9rem; align-items: center; font-variant-numeric: tabular-nums; margin: 0 !important;
+  padding: 0; }
+.palm-bars i { display: block; height: .8rem; min-width: 2px; border-radius: .4rem; background: #c8683a; }
+.palm-bars dt, .palm-bars dd { margin: 0 !important; padding: 0; }
+.palm-reliability { display: block; width: 100%; max-width: 20rem; font-size: 12px; fill: currentColor; }
+.palm-pair { display: grid; grid-template-columns: 1fr 1fr; gap: .9rem; margin: 0; }
+.palm-pair figure { margin: 0; }
+.palm-pair figcaption { text-align: center; padding-top: .35rem; font-size: .95rem; }
+.palm-table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .2rem 0 .4rem; }
+.palm-table th, .palm-table td { padding: .4rem clamp(.6rem, 2.5vw, 1.6rem) .4rem 0;
+  border-bottom: 1px solid #8884; text-align: left; font-weight: 400; vertical-align: top; }
+.palm-table thead th { font-size: .9rem; opacity: .85; }
+.palm-table td:nth-child(2) { font-weight: 650; }
+.st-key-page_language { display: none; }
+.st-key-footer { border-top: 1px solid #8886; margin-top: 2rem; padding-top: .5rem; }
+.palm-footer { font-size: .9rem; opacity: .9; }
+</style>"""

@@ -1,0 +1,1 @@
+"""What the page shows: one module per page, dialog or feature."""

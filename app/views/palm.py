@@ -1,0 +1,89 @@
+"""One palm in a dialog: large, beside the nearest real one, with its facts and downloads."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.i18n.words import Words
+from app.ui.images import show_large, show_pair
+from app.ui.job_panel import is_busy
+from app.views import comparison, variations
+from app.work.links import link_to
+from app.work.palm_sets import Entry, PalmSet
+from app.work.reference import NearestPalm
+from app.work.resources import reference_cache
+from app.work.variations import Original
+from palm_assets.generation.generate import GenerationRequest
+from palm_assets.generation.png_metadata import encode_png
+from palm_assets.release.serving import Served
+
+state = st.session_state
+
+
+def show_palm(words: Words, palms: PalmSet, entry: Entry, served: Served) -> None:
+    """The content of the dialog."""
+    if palms.archive is None:
+        st.info(words("set_evicted"))
+        return
+    png, own_seed = palms.png(entry), palms.request.seed + entry.index
+    alt = words("card_alt", n=entry.number, score=words.decimal(entry.score))
+    _show_image(words, png, alt, palms, entry, served)
+    model = served.model if served.model and served.model.version == palms.model_version else None
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.download_button(
+            words("download_png"), png, entry.file_name, "image/png", on_click="ignore", type="primary"
+        )
+        if model is not None and st.button(words("variations"), disabled=is_busy()):
+            variations.submit(model, Original(entry.number, own_seed, palms.request.truncation), ())
+            st.rerun()
+        st.space("stretch")
+        st.toggle(words("smooth"), key="smooth")
+    facts = {"score": words.decimal(entry.score, 3), "palm_seed": str(own_seed), "model": palms.model_version}
+    st.markdown("  \n".join(f"{words(key)}: **{value}**" for key, value in facts.items()))
+    st.caption(words("palm_link"))
+    request = GenerationRequest(1, own_seed, palms.request.truncation)
+    st.code(link_to(st.context.url or "", request, words.language), language=None, wrap_lines=True)
+
+
+def _show_image(words: Words, png: bytes, alt: str, palms: PalmSet, entry: Entry, served: Served) -> None:
+    """The palm, beside the nearest real one if the training crops are in the store."""
+    smooth = state.get("smooth", False)
+    crops = _training_crops(palms, served)
+    real_palms = reference_cache().real_palms(crops) if crops else None
+    if real_palms is None:
+        show_large(png, alt, smooth=smooth)
+        return
+    place = st.empty()
+    if entry.index not in state.nearest:
+        with place.container():
+            show_large(png, alt, smooth=smooth)  # meanwhile: the first search takes a second or two
+        found = _nearest_palm(png, palms, entry, crops)
+        if found is not None:
+            state.nearest[entry.index] = found
+    nearest: NearestPalm | None = state.nearest.get(entry.index)
+    with place.container():
+        if nearest is None or nearest.row >= len(real_palms):
+            show_large(png, alt, smooth=smooth)
+            return
+        show_pair(
+            (png, encode_png(real_palms[nearest.row])),
+            (alt, words("nearest_alt", n=entry.number)),
+            (words("nearest_generated"), words("nearest_real")),
+            smooth=smooth,
+        )
+    st.caption(words("nearest_help", n=nearest.among, extractor=nearest.extractor))
+
+
+def _training_crops(palms: PalmSet, served: Served) -> str:
+    """Version of the crops that the palm's model was trained on; "" if that model is not served any more."""
+    if served.artifact is None or served.model is None or served.model.version != palms.model_version:
+        return ""
+    return served.artifact.manifest.inputs.get("crops", "")
+
+
+def _nearest_palm(png: bytes, palms: PalmSet, entry: Entry, crops: str) -> NearestPalm | None:
+    """From the comparison of the set if there is one, else by searching for this palm alone."""
+    compared = comparison.PANEL.result
+    if compared is not None and compared.crops == crops:
+        return compared.nearest(palms.entries.index(entry))
+    return reference_cache().nearest(png, crops)

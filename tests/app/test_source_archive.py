@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import io
+import shutil
+import stat
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from app.work.source_archive import (
+    EXCLUDED,
+    MANIFEST_NAME,
+    ROOT,
+    SourceUnavailableError,
+    source_files,
+    source_zip,
+)
+
+# What `make setup`, the page, the pipeline and the tests need besides Python modules.
+NEEDED = {
+    ".ci/run",
+    ".env.example",
+    ".gitignore",
+    ".pre-commit-config.yaml",
+    ".streamlit/config.toml",
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "app/main.py",
+    "constraints.txt",
+    "dagster_home/dagster.yaml",
+    "pipelines/presets/sample.yaml",
+    "pyproject.toml",
+    "tests/e2e/install-servers",
+    "workspace.yaml",
+}
+
+
+def git(folder: Path, *arguments: str) -> str:
+    author = ["-c", "user.name=T", "-c", "user.email=t@example.org"]
+    command = ["git", *author, "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A small checkout, with files that must not leave it."""
+    root = tmp_path / "checkout"
+    files = {
+        "app/main.py": "print()",
+        "run": "#!/bin/sh",
+        "palm_assets/starter/generator.safetensors": "weights",
+        ".gitignore": "ignored/\n",
+        "ignored/model.pt": "x",
+        ".streamlit/secrets.toml": "password",
+        ".env": "TOKEN=1",
+        "имя.md": "not ASCII",
+    }
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(content)
+    (root / "run").chmod(0o755)
+    git(tmp_path, "init", "-q", str(root))
+    git(root, "add", "app", "run", "palm_assets", ".gitignore", "имя.md")
+    return root
+
+
+def test_the_archive_holds_what_git_tracks_without_weights(checkout: Path) -> None:
+    archive = zipfile.ZipFile(io.BytesIO(source_zip(checkout)))
+    tracked = {".gitignore", "app/main.py", "run", "имя.md"}
+    assert set(archive.namelist()) == {f"palms/{name}" for name in {*tracked, MANIFEST_NAME}}
+    modes = {info.filename: stat.S_IMODE(info.external_attr >> 16) for info in archive.infolist()}
+    assert (modes["palms/run"], modes["palms/app/main.py"]) == (0o755, 0o644)
+    assert source_zip(checkout) == source_zip(checkout)
+
+
+def test_it_holds_the_working_tree_and_not_the_last_commit(checkout: Path) -> None:
+    (checkout / "app/main.py").write_text("changed")
+    (checkout / "run").unlink()
+    archive = zipfile.ZipFile(io.BytesIO(source_zip(checkout)))
+    assert archive.read("palms/app/main.py") == b"changed"
+    assert "palms/run" not in archive.namelist()
+
+
+def test_an_unpacked_archive_offers_the_same_archive(checkout: Path, tmp_path: Path) -> None:
+    original = source_zip(checkout)
+    zipfile.ZipFile(io.BytesIO(original)).extractall(tmp_path)
+    copy = tmp_path / "palms"
+    (copy / "run").chmod(0o755)  # `unzip` restores it, Python's zipfile does not
+    (copy / "model.pt").write_text("made here")
+    assert source_zip(copy) == original
+
+
+def test_a_repository_further_up_does_not_count(checkout: Path, tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    zipfile.ZipFile(io.BytesIO(source_zip(checkout))).extractall(tmp_path)
+    assert "app/main.py" in source_files(tmp_path / "palms")
+
+
+def test_without_git_and_manifest_there_is_no_archive(checkout: Path) -> None:
+    shutil.rmtree(checkout / ".git")
+    with pytest.raises(SourceUnavailableError):
+        source_zip(checkout)
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a checkout")
+def test_the_archive_of_this_checkout_is_complete() -> None:
+    names = {name.removeprefix("palms/") for name in zipfile.ZipFile(io.BytesIO(source_zip())).namelist()}
+    tracked = {name for name in git(ROOT, "ls-files", "-z").split("\0") if name and (ROOT / name).is_file()}
+    assert names == {name for name in tracked if not name.startswith(EXCLUDED)} | {MANIFEST_NAME}
+    assert names >= NEEDED
+    assert not [name for name in names if name.endswith((".safetensors", ".pt", ".pyc", "secrets.toml"))]
