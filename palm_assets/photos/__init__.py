@@ -1,1 +1,1 @@
-"""Photographs of hands: reading one safely, and the index of a whole set."""
+"""Photographs of hands: reading one, and the index of a whole set."""

@@ -1,26 +1,34 @@
-"""The index of a set of photographs: what is there, who is on it, and what was set aside and why."""
+"""The index of a set of photographs: what is there, who is on it, and what is set aside and why."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
-import io
+import math
 import os
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from palm_assets.errors import DatasetError, PhotoError, SourceNotFoundError
-from palm_assets.photos.reader import IMAGE_SUFFIXES, read_photo
+from palm_assets.photos.candidates import Candidates, faults, find_candidates
+from palm_assets.photos.hand_info import Labels, Side, find_table, join_table
+from palm_assets.photos.people import labels_of
+from palm_assets.photos.reader import MAX_MEGAPIXELS, read_photo
 from palm_assets.progress import Progress, no_progress
+from palm_assets.runtime import usable_cores
+from palm_assets.sources.config import Aspect
+from palm_assets.sources.folders import SetAside, reason_counts
 
-Aspect = Literal["palmar", "dorsal", "unknown"]
-Side = Literal["left", "right", "unknown"]
-HAND_INFO = "HandInfo.csv"
-HAND_INFO_COLUMNS = ("id", "skinColor", "aspectOfHand", "imageName")
+if TYPE_CHECKING:
+    import numpy as np
+
+PHOTOS_FILE = "photos.csv"
+SET_ASIDE_FILE = "set_aside.csv"
+_OTHER_ASPECT = "aspect"
 
 
 @dataclass(frozen=True)
@@ -38,14 +46,6 @@ class Photo:
 
 
 @dataclass(frozen=True)
-class SetAside:
-    """One file that is not used, and why."""
-
-    path: str
-    reason: str
-
-
-@dataclass(frozen=True)
 class PhotoIndex:
     """All photographs of a set under `root`, usable ones and those set aside, in the order of their paths."""
 
@@ -53,94 +53,85 @@ class PhotoIndex:
     photos: tuple[Photo, ...]
     set_aside: tuple[SetAside, ...]
 
+    def read(self, photo: Photo) -> np.ndarray:
+        """Pixels of a photo, uint8 RGB (H, W, 3).
+
+        Raises:
+            PhotoError: the file is gone, damaged, or larger than when it was indexed.
+        """
+        # What was indexed within the limit is within the limit: the config's value is needed only once.
+        return read_photo(self.root / photo.path, max_megapixels=(photo.width * photo.height + 0.5) / 1e6)
+
     def facts(self) -> dict[str, object]:
-        """Counts for the manifest."""
+        """Counts for the manifest. Photographs of other aspects are no part of `set_aside`."""
+        other_aspects = sum(entry.reason.startswith(_OTHER_ASPECT) for entry in self.set_aside)
         return {
             "photos": len(self.photos),
             "people": len({photo.person for photo in self.photos}),
             "aspects": dict(Counter(photo.aspect for photo in self.photos)),
             "skin": dict(Counter(photo.skin for photo in self.photos)),
-            "set_aside": len(self.set_aside),
-            "set_aside_reasons": dict(Counter(entry.reason.split(":")[0] for entry in self.set_aside)),
+            "set_aside": len(self.set_aside) - other_aspects,
+            "other_aspects": other_aspects,
+            "set_aside_reasons": reason_counts(self.set_aside),
         }
-
-
-@dataclass(frozen=True)
-class _Known:
-    """What the metadata says of one file."""
-
-    person: str
-    aspect: Aspect
-    side: Side
-    skin: str
 
 
 def index_photos(
     root: Path,
     *,
     aspects: Iterable[str] = ("palmar", "unknown"),
+    person_level: int = 1,
     max_set_aside: float = 0.1,
-    max_megapixels: float = 64.0,
+    max_megapixels: float = MAX_MEGAPIXELS,
     progress: Progress = no_progress,
 ) -> PhotoIndex:
-    """Decode every image under `root` once and tell usable photographs from the rest.
+    """Decode every image under `root` once and separate usable photographs from the rest.
 
     A `HandInfo.csv` anywhere below `root` (the 11k Hands layout) gives person, aspect and skin. Without one,
-    a subfolder is a person, and a photo directly in `root` is a person of its own. Photos of other `aspects`
-    are left out without being counted as faults; files with the same pixels are kept once.
+    the first folder below `root` names the person, and a photo directly in `root` is a person of its own.
+    Whatever looks like an image and is not used is set aside with a reason. Photos of other `aspects` and
+    files with the same pixels as another one are no faults of the set.
 
     Args:
         root: folder of images, any layout.
         aspects: aspects to keep.
+        person_level: which folder below `root` names the person, from 1; see `people.labels_of`.
         max_set_aside: largest acceptable share of files set aside for a fault, 0 to 1.
-        max_megapixels: larger pictures are set aside.
+        max_megapixels: larger images are set aside.
         progress: called with (files read, files in all).
 
     Raises:
         SourceNotFoundError: no such folder.
-        DatasetError: no images in it, a column is missing, too many files set aside, or nothing is left.
+        DatasetError: no images in it, `HandInfo.csv` does not fit, too many faults, or nothing is left.
     """
-    files = _image_files(root)
-    known = _metadata(root)
+    candidates = find_candidates(root)
+    _check_images(root, candidates)
+    table = find_table(root, candidates.others)
+    joined = join_table(table, candidates.images) if table is not None else {}
+    labels = {
+        name: joined.get(name) or labels_of(name, person_level=person_level) for name in candidates.images
+    }
     wanted = set(aspects)
-    chosen = [path for path in files if path.name not in known or known[path.name].aspect in wanted]
-
-    outcomes: list[tuple[int, int, str] | PhotoError] = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow lets go of the interpreter lock while decoding
-        for done, outcome in enumerate(
-            pool.map(lambda path: _measure(path, max_megapixels), chosen), start=1
-        ):
-            outcomes.append(outcome)
-            progress(done, len(chosen))
-
-    photos: list[Photo] = []
-    faults: list[SetAside] = []
-    first_with: dict[str, str] = {}
-    for path, outcome in zip(chosen, outcomes, strict=True):
-        name = path.relative_to(root).as_posix()
-        about = known.get(path.name) or _unlabeled(path, root)
-        if isinstance(outcome, PhotoError):
-            faults.append(SetAside(name, outcome.what))
-        elif about.aspect not in wanted:
-            faults.append(SetAside(name, "not in HandInfo.csv" if known else f"aspect {about.aspect}"))
-        elif outcome[2] in first_with:
-            faults.append(SetAside(name, f"duplicate: {first_with[outcome[2]]}"))
+    entries = list(candidates.set_aside)
+    chosen = []
+    for name in candidates.images:
+        if labels[name].aspect in wanted:
+            chosen.append(name)
+        elif table is not None and name not in joined:
+            entries.append(SetAside(name, "not in HandInfo.csv"))
         else:
-            first_with[outcome[2]] = name
-            width, height, digest = outcome
-            photos.append(
-                Photo(name, width, height, about.person, about.aspect, about.side, about.skin, digest)
-            )
-
-    index = PhotoIndex(root, tuple(photos), tuple(faults))
+            entries.append(SetAside(name, f"{_OTHER_ASPECT} {labels[name].aspect}"))
+    photos, refused = _decode_all(root, chosen, labels, max_megapixels, progress)
+    entries += refused
+    index = PhotoIndex(root, photos, tuple(sorted(entries, key=lambda entry: entry.path)))
     _check_usable(index, max_set_aside)
     return index
 
 
 def write_index(index: PhotoIndex, folder: Path) -> None:
     """Write `photos.csv` and `set_aside.csv`."""
-    _write_rows(folder / "photos.csv", Photo, index.photos)
-    _write_rows(folder / "set_aside.csv", SetAside, index.set_aside)
+    write_rows(folder / PHOTOS_FILE, Photo, index.photos)
+    write_rows(folder / SET_ASIDE_FILE, SetAside, index.set_aside)
 
 
 def read_index(folder: Path, root: Path) -> PhotoIndex:
@@ -155,76 +146,87 @@ def read_index(folder: Path, root: Path) -> PhotoIndex:
             where=root,
             hint="Put it back, or materialize raw_hands again.",
         )
-    with (folder / "photos.csv").open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
+    with (folder / PHOTOS_FILE).open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
         photos = tuple(
             Photo(**{**row, "width": int(row["width"]), "height": int(row["height"])})  # type: ignore[arg-type]
             for row in csv.DictReader(stream)
         )
-    with (folder / "set_aside.csv").open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
-        faults = tuple(SetAside(**row) for row in csv.DictReader(stream))
-    return PhotoIndex(root, photos, faults)
+    with (folder / SET_ASIDE_FILE).open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
+        entries = tuple(SetAside(**row) for row in csv.DictReader(stream))
+    return PhotoIndex(root, photos, entries)
+
+
+def write_rows(path: Path, row_type: type, rows: Iterable[object]) -> None:
+    """Write dataclass instances as CSV. File names are bytes; those that are not UTF-8 stay as they are."""
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
+        writer = csv.DictWriter(stream, [field.name for field in fields(row_type)])
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in rows)  # type: ignore[call-overload]
 
 
 def folder_fingerprint(root: Path) -> str:
-    """Hex SHA-256 over the names and contents of all files under `root`.
+    """Hex SHA-256 that identifies a set of photographs: names and contents of all files that are used.
+
+    Neither the place of the folder nor times of change are part of it, nor any file that is not used.
 
     Raises:
         SourceNotFoundError: no such folder.
     """
-    if not root.is_dir():
-        raise SourceNotFoundError("There is no such folder", where=root, hint="Check the path in the config.")
+    candidates = find_candidates(root)
+    table = find_table(root, candidates.others)
+    names = [*candidates.images]
+    if table is not None:
+        names.append(table.relative_to(root).as_posix())
+    return fingerprint_of(root, names)
+
+
+def fingerprint_of(root: Path, names: Iterable[str]) -> str:
+    """Hex SHA-256 over the names and contents of files; of one that cannot be read, over its name."""
     digest = hashlib.sha256()
-    for path in sorted(path for path in root.rglob("*") if path.is_file() and path.suffix != ".cache"):
-        digest.update(os.fsencode(path.relative_to(root).as_posix()) + b"\0")
-        with path.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    for name in sorted(names):
+        digest.update(os.fsencode(name) + b"\0")
+        try:
+            with (root / name).open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+        except OSError:
+            digest.update(b"unreadable")
     return digest.hexdigest()
 
 
-def _image_files(root: Path) -> list[Path]:
-    if not root.is_dir():
-        raise SourceNotFoundError("There is no such folder", where=root, hint="Check the path in the config.")
-    files = sorted(
-        path for path in root.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
-    )
-    if not files:
-        raise DatasetError(
-            "The folder holds no images", where=root, hint="Point the source at photographs of hands."
-        )
-    return files
+def _check_images(root: Path, candidates: Candidates) -> None:
+    if candidates.images:
+        return
+    what = "The folder holds no images"
+    if candidates.set_aside:
+        reasons = reason_counts(candidates.set_aside)
+        what += " that can be read (" + ", ".join(f"{n} {reason}" for reason, n in reasons.items()) + ")"
+    raise DatasetError(what, where=root, hint="Point the source at photographs of hands.")
 
 
-def _metadata(root: Path) -> dict[str, _Known]:
-    """Rows of the topmost `HandInfo.csv`, by image name; empty without one."""
-    found = sorted(root.rglob(HAND_INFO), key=lambda path: (len(path.parts), path))
-    if not found:
-        return {}
-    try:
-        reader = csv.DictReader(io.StringIO(found[0].read_text("utf-8-sig"), newline=""))
-        missing = [name for name in HAND_INFO_COLUMNS if name not in (reader.fieldnames or ())]
-        if missing:
-            raise DatasetError(
-                f"Missing column {', '.join(missing)}",
-                where=found[0],
-                hint=f"The 11k Hands layout has at least {', '.join(HAND_INFO_COLUMNS)}.",
+def _decode_all(
+    root: Path, names: list[str], labels: dict[str, Labels], max_megapixels: float, progress: Progress
+) -> tuple[tuple[Photo, ...], list[SetAside]]:
+    """Usable photographs, and those that are damaged or copies of another one."""
+    photos: list[Photo] = []
+    refused: list[SetAside] = []
+    first_with: dict[str, str] = {}
+    with ThreadPoolExecutor(usable_cores()) as pool:  # Pillow releases the interpreter lock while it decodes
+        outcomes = pool.map(lambda name: _measure(root / name, max_megapixels), names)
+        for done, (name, outcome) in enumerate(zip(names, outcomes, strict=True), start=1):
+            progress(done, len(names))
+            if isinstance(outcome, PhotoError):
+                refused.append(SetAside(name, outcome.what))
+                continue
+            width, height, digest = outcome
+            if digest in first_with:
+                refused.append(SetAside(name, f"duplicate: {first_with[digest]}"))
+                continue
+            first_with[digest] = name
+            about = labels[name]
+            photos.append(
+                Photo(name, width, height, about.person, about.aspect, about.side, about.skin, digest)
             )
-        return {row["imageName"]: _known(row) for row in reader}
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(
-            f"{HAND_INFO} cannot be read: {error}", where=found[0], hint="Save it as CSV in UTF-8."
-        ) from error
-
-
-def _known(row: dict[str, str]) -> _Known:
-    words = (row["aspectOfHand"] or "").lower().split()
-    aspect: Aspect = "palmar" if "palmar" in words else "dorsal" if "dorsal" in words else "unknown"
-    side: Side = "left" if "left" in words else "right" if "right" in words else "unknown"
-    return _Known(row["id"] or row["imageName"], aspect, side, row["skinColor"] or "unknown")
-
-
-def _unlabeled(path: Path, root: Path) -> _Known:
-    parent = path.parent.relative_to(root).as_posix()
-    return _Known(path.name if parent == "." else parent, "unknown", "unknown", "unknown")
+    return tuple(photos), refused
 
 
 def _measure(path: Path, max_megapixels: float) -> tuple[int, int, str] | PhotoError:
@@ -238,27 +240,29 @@ def _measure(path: Path, max_megapixels: float) -> tuple[int, int, str] | PhotoE
     return width, height, digest.hexdigest()
 
 
-def _check_usable(index: PhotoIndex, max_set_aside: float) -> None:
-    total = len(index.photos) + len(index.set_aside)
-    # A copy, or a photo that the metadata says nothing about, is left out without being a fault of the set.
-    faults = [e.reason for e in index.set_aside if not e.reason.startswith(("duplicate", "aspect", "not in"))]
-    share = len(faults) / max(total, 1)
+def check_share(used: int, entries: Iterable[SetAside], root: Path, max_set_aside: float) -> None:
+    """Refuse a set of which too many files are set aside for a fault.
+
+    Raises:
+        DatasetError: their share is above `max_set_aside`.
+    """
+    counted = [entry for entry in entries if not entry.reason.startswith(_OTHER_ASPECT)]
+    unusable = faults(counted)
+    total = used + len(counted)
+    share = len(unusable) / max(total, 1)
     if share > max_set_aside:
-        reasons = ", ".join(f"{n} {reason}" for reason, n in Counter(faults).most_common(3))
+        reasons = Counter(entry.reason for entry in unusable).most_common(3)
+        named = ", ".join(f"{n} {reason}" for reason, n in reasons)
         raise DatasetError(
-            f"{len(faults)} of {total} files are unusable ({reasons})",
-            where=index.root,
-            hint=f"Mend the files, or raise max_set_aside above {share:.2f}.",
+            f"{len(unusable)} of {total} files are unusable ({named})",
+            where=root,
+            hint=f"Repair the files, or set max_set_aside to {math.ceil(share * 100) / 100:.2f}.",
         )
+
+
+def _check_usable(index: PhotoIndex, max_set_aside: float) -> None:
+    check_share(len(index.photos), index.set_aside, index.root, max_set_aside)
     if not index.photos:
         raise DatasetError(
             "No usable photograph is left", where=index.root, hint="Check `aspects` in the config."
         )
-
-
-def _write_rows(path: Path, row_type: type, rows: Iterable[object]) -> None:
-    # File names are bytes; those that are not UTF-8 pass through unchanged.
-    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
-        writer = csv.DictWriter(stream, [field.name for field in fields(row_type)])
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)  # type: ignore[call-overload]

@@ -1,26 +1,31 @@
-"""One photograph, read safely into RGB: the only door through which image files enter."""
+"""Reads one photograph into 8-bit sRGB: every image file enters through this module."""
 
 from __future__ import annotations
 
 import io
-import warnings
+import threading
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image, UnidentifiedImageError
 
 from palm_assets.errors import PhotoError
+from palm_assets.photos.color import as_srgb, is_srgb, scaled_to_eight_bits
+from palm_assets.photos.formats import IMAGE_SUFFIXES, is_heif
 
 if TYPE_CHECKING:
     import numpy as np
 
-IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
-)
+__all__ = ["IMAGE_SUFFIXES", "MAX_MEGAPIXELS", "Decoded", "decode", "decode_photo", "read", "read_photo"]
+
 MAX_MEGAPIXELS = 64.0
 HINT = "Replace the file or leave it out."
-SIXTEEN_BIT_MODES = frozenset({"I;16", "I;16B", "I;16L", "I;16N"})
-WIDE_MODES = frozenset({"I", "F"})
+# No others: Pillow's decoder of EPS, for one, runs another program.
+FORMATS = (
+    "JPEG", "PNG", "BMP", "DIB", "WEBP", "TIFF", "GIF", "PPM", "AVIF", "JPEG2000", "TGA"
+)  # fmt: skip
 ANIMATED_FORMATS = frozenset({"GIF", "PNG", "WEBP", "AVIF"})  # not MPO: phones store a second view in a JPEG
 ORIENTATION = 0x0112
 UPRIGHT = {
@@ -32,13 +37,39 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_TIFF_SIGNATURES = (b"II*\x00", b"MM\x00*")
+_TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
+_PLAIN_FORMATS = frozenset({"JPEG", "MPO", "PNG", "BMP"})
+_size_limit_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A photograph as a viewer shows it.
+
+    Attributes:
+        pixels: uint8 sRGB, (H, W, 3).
+        plain: any decoder gives these pixels: 8-bit RGB or gray in JPEG, PNG or BMP, opaque and in sRGB.
+    """
+
+    pixels: np.ndarray
+    plain: bool
 
 
 def read_photo(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> np.ndarray:
-    """Decode a photograph as a viewer would show it; see `decode_photo`.
+    """Pixels of an image file, uint8 sRGB (H, W, 3); see `decode`.
 
     Raises:
-        PhotoError: gone, or what `decode_photo` refuses.
+        PhotoError: the file cannot be read, or `decode` refuses it.
+    """
+    return read(path, max_megapixels=max_megapixels).pixels
+
+
+def read(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> Decoded:
+    """Decode an image file; see `decode`.
+
+    Raises:
+        PhotoError: the file cannot be read, or `decode` refuses it.
     """
     try:
         data = path.read_bytes()
@@ -46,70 +77,119 @@ def read_photo(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> np.ndar
         raise PhotoError("the file is gone", where=path, hint=HINT) from None
     except OSError as error:
         raise PhotoError(f"the file cannot be read: {error.strerror}", where=path, hint=HINT) from error
-    return decode_photo(data, path, max_megapixels=max_megapixels)
+    return decode(data, path, max_megapixels=max_megapixels)
 
 
 def decode_photo(data: bytes, where: Path | str, *, max_megapixels: float = MAX_MEGAPIXELS) -> np.ndarray:
-    """Decode the bytes of an image file as a viewer would show it.
+    """Pixels of an image in memory, uint8 sRGB (H, W, 3); see `decode`."""
+    return decode(data, where, max_megapixels=max_megapixels).pixels
 
-    EXIF rotation is applied, CMYK, palette and grey images become RGB, 16-bit ones are scaled to 8 bits, and
-    transparency is laid over white. Of a file with several views or pages the first is read.
+
+def decode(data: bytes, where: Path | str, *, max_megapixels: float = MAX_MEGAPIXELS) -> Decoded:
+    """Decode the bytes of an image file into what a viewer shows.
+
+    EXIF rotation and the embedded ICC profile are applied; CMYK, palette, gray, 16-bit and floating-point
+    images become 8-bit RGB, and transparency is laid over white. The first of several views or pages counts.
 
     Args:
         data: the file's content.
         where: its path or name, for messages.
-        max_megapixels: larger pictures are refused.
-
-    Returns:
-        uint8 RGB, (H, W, 3).
+        max_megapixels: larger images are refused.
 
     Raises:
         PhotoError: empty, truncated, not an image, animated, or larger than `max_megapixels` million pixels.
     """
-    import numpy as np  # a third of a second, which Dagster's start must not wait for
+    import numpy as np  # takes a third of a second, which Dagster's start must not wait for
 
     def refuse(why: str) -> PhotoError:
         return PhotoError(why, where=where, hint=HINT)
 
+    def check_size(width: int, height: int) -> None:
+        if width * height > max_megapixels * 1e6:
+            what = f"too large: {width}x{height} pixels, max_megapixels is {max_megapixels:g}"
+            raise PhotoError(what, where=where, hint="Scale it down, or raise max_megapixels.")
+
     if not data:
         raise refuse("empty file")
     try:
-        with warnings.catch_warnings():
-            # Pillow warns about large pictures before we can say so in our words.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data)) as image:
-                if image.width * image.height > max_megapixels * 1e6:
-                    raise refuse(f"too large: {image.width}x{image.height} pixels")
-                if image.format in ANIMATED_FORMATS and getattr(image, "is_animated", False):
-                    raise refuse("animated, not a photograph")
-                return np.asarray(_as_rgb(_upright(image)))
+        with _opened(data) as image:
+            check_size(*image.size)
+            if image.format in ANIMATED_FORMATS and getattr(image, "is_animated", False):
+                raise refuse("animated, not a photograph")
+            upright = _upright(image)
+            return Decoded(np.asarray(as_srgb(upright)), _is_plain(image))
     except PhotoError:
         raise
     except (UnidentifiedImageError, ImportError):  # Ultralytics makes Pillow look for one more decoder
+        if data.startswith(_TIFF_SIGNATURES) and (size := _tiff_size(data)) is not None:
+            check_size(*size)
+            pixels = _tiff_pixels(data)
+            if pixels is not None:
+                return Decoded(pixels, plain=False)
         raise refuse("not an image") from None
-    except Image.DecompressionBombError:
-        raise refuse("too large to be a photograph") from None
     except Exception as error:  # Pillow reports damage by nearly any exception, depending on the format
         raise refuse(f"damaged: {error}") from error
 
 
+def _opened(data: bytes) -> Image.Image:
+    """The image with only its header read: Pillow's own limit is off, since `max_megapixels` is checked."""
+    formats: tuple[str, ...] = FORMATS
+    if is_heif(data):
+        _register_heif()
+        formats = ("HEIF",)
+    with _size_limit_lock:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(io.BytesIO(data), formats=formats)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+@lru_cache(maxsize=1)
+def _register_heif() -> None:
+    from pillow_heif import register_heif_opener  # takes a third of a second
+
+    register_heif_opener()
+
+
 def _upright(image: Image.Image) -> Image.Image:
-    """Turned as EXIF says; Pillow's own function stumbles over damage in other EXIF fields."""
-    image.load()  # turns a TIFF by itself
-    turn = UPRIGHT.get(image.getexif().get(ORIENTATION, 1))
-    return image if turn is None else image.transpose(turn)
+    """Rotated as EXIF says; Pillow's own function fails on damage in other EXIF fields."""
+    image.load()  # rotates a TIFF by itself
+    transpose = UPRIGHT.get(image.getexif().get(ORIENTATION, 1))
+    return image if transpose is None else image.transpose(transpose)
 
 
-def _as_rgb(image: Image.Image) -> Image.Image:
-    if image.mode in SIXTEEN_BIT_MODES | WIDE_MODES:
-        import numpy as np
+def _is_plain(image: Image.Image) -> bool:
+    if image.format not in _PLAIN_FORMATS or image.mode not in ("RGB", "L") or image.has_transparency_data:
+        return False
+    # Every decoder rotates a JPEG by its EXIF, not every one a PNG.
+    upright = image.format in ("JPEG", "MPO") or image.getexif().get(ORIENTATION, 1) == 1
+    return upright and is_srgb(image.info.get("icc_profile"))
 
-        values = np.asarray(image).astype(np.float64)
-        # 32-bit modes do not say what they hold: numbers above 255 must be of 16 bits.
-        scale = 255 / 65535 if image.mode in SIXTEEN_BIT_MODES or values.max(initial=0) > 255 else 1
-        return Image.fromarray(np.clip(values * scale, 0, 255).round().astype(np.uint8)).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        paper = Image.new("RGBA", layer.size, (255, 255, 255, 255))
-        return Image.alpha_composite(paper, layer).convert("RGB")
-    return image.convert("RGB")
+
+def _tiff_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height of a TIFF whose pixel format Pillow does not know; None if they cannot be read."""
+    from PIL import TiffImagePlugin
+
+    try:
+        stream = io.BytesIO(data)
+        directory = TiffImagePlugin.ImageFileDirectory_v2(stream.read(8))
+        stream.seek(directory.next)
+        directory.load(stream)
+        return int(directory[_TIFF_WIDTH]), int(directory[_TIFF_HEIGHT])
+    except Exception:  # damage, reported by nearly any exception
+        return None
+
+
+def _tiff_pixels(data: bytes) -> np.ndarray | None:
+    """Pixels of a TIFF by OpenCV, which knows floating-point color; None if it cannot read them, either."""
+    import cv2
+    import numpy as np
+
+    try:
+        values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        return None
+    if values is None or values.ndim != 3 or values.shape[2] not in (3, 4):
+        return None
+    return np.ascontiguousarray(scaled_to_eight_bits(values)[:, :, 2::-1])  # OpenCV's order is BGR

@@ -1,1 +1,1 @@
-"""Where photographs come from: Kaggle, a person's own folder, or our own drawer of hands."""
+"""Where photographs come from: a person's own folder, Kaggle, or the renderer of synthetic hands."""

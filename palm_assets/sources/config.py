@@ -1,4 +1,4 @@
-"""Which photographs and which labeled palms to use: three kinds of source, one choice each."""
+"""Which photographs and which labeled palms to use: three kinds of source, one choice for each."""
 
 from __future__ import annotations
 
@@ -6,43 +6,87 @@ from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from palm_assets.photos.index import Aspect
-
+Aspect = Literal["palmar", "dorsal", "unknown"]
 SourceKind = Literal["synthetic", "folder", "kaggle"]
 
 
 class SourceConfig(BaseModel):
-    """What both choices have in common.
+    """What the choices of photographs and of labeled palms have in common.
 
-    `drawn` needs nothing; `folder` needs `folder`; `kaggle` needs a Kaggle account and takes `kaggle_set`
-    (owner/name) at `kaggle_version`, or at its newest version when that is not given.
+    `synthetic` needs nothing; `folder` needs `folder`; `kaggle` downloads `kaggle_set` (owner/name) at
+    `kaggle_version`, or at its newest version if none is given.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    source: SourceKind = "synthetic"
-    folder: str | None = Field(None, description="for source: folder")
-    kaggle_set: str = Field("", description="owner/name on Kaggle")
-    kaggle_version: int | None = Field(None, ge=1)
-    synthetic_size: int = Field(256, ge=64, le=1024, description="pixels, side of a drawn photo")
-    seed: int = Field(0, ge=0, description="of drawn photos and of splits")
+    source: SourceKind = Field(
+        "synthetic",
+        description="Where the images come from: rendered here (synthetic), a folder, or a Kaggle data set.",
+    )
+    folder: str | None = Field(None, description="Path of the images; used with `source: folder` only.")
+    kaggle_set: str = Field(
+        "", description="Data set on Kaggle as owner/name; used with `source: kaggle` only."
+    )
+    kaggle_version: int | None = Field(
+        None, ge=1, description="Version of the Kaggle data set; without one, the newest is downloaded."
+    )
+    synthetic_size: int = Field(
+        256, ge=64, le=1024, description="Side of a rendered image in pixels; used with `source: synthetic`."
+    )
+    seed: int = Field(
+        0, ge=0, description="Seed of the rendered images and of the split of labeled images that lack one."
+    )
+    max_set_aside: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Largest share of unusable files (damaged, unreadable, badly labeled) that is accepted; "
+        "above it the step fails and lists the reasons.",
+    )
+    max_megapixels: float = Field(
+        64, gt=0, description="Images with more million pixels than this are set aside as too large."
+    )
 
     @model_validator(mode="after")
     def _folder_is_named(self) -> Self:
         if self.source == "folder" and not self.folder:
-            raise ValueError("source: folder needs `folder`, the path of your photographs")
+            raise ValueError("source: folder needs `folder`, the path of your images")
         return self
 
 
 class PhotosConfig(SourceConfig):
-    """The photographs that palms are cut from."""
+    """The photographs that palms are cropped from."""
 
-    kaggle_set: str = "shyambhu/hands-and-palm-images-dataset"
-    synthetic_photos: int = Field(1600, ge=20, le=100_000)
-    synthetic_people: int = Field(160, ge=2, le=10_000)
-    aspects: list[str] = Field(["palmar", "unknown"], description="any of palmar, dorsal, unknown")
-    max_set_aside: float = Field(0.1, ge=0, le=1, description="larger shares of unusable files are an error")
-    max_megapixels: float = Field(64, gt=0, description="larger pictures are set aside")
+    kaggle_set: str = Field(
+        "shyambhu/hands-and-palm-images-dataset",
+        description="Data set of photographs on Kaggle as owner/name; used with `source: kaggle` only.",
+    )
+    synthetic_photos: int = Field(
+        1600, ge=20, le=100_000, description="Number of photographs to render; used with `source: synthetic`."
+    )
+    synthetic_people: int = Field(
+        160,
+        ge=2,
+        le=10_000,
+        description="Number of people on the rendered photographs, each on equally many.",
+    )
+    aspects: list[str] = Field(
+        ["palmar", "unknown"],
+        description="Sides of the hand to keep: any of palmar, dorsal, unknown (where no label says).",
+    )
+    person_level: int = Field(
+        1,
+        ge=1,
+        le=20,
+        description="Which folder below the root names the person, if there is no HandInfo.csv: 1 is the "
+        "first. Folders such as left, right, palm and back are not counted.",
+    )
+
+    @model_validator(mode="after")
+    def _everybody_has_a_photo(self) -> Self:
+        if self.source == "synthetic" and self.synthetic_people > self.synthetic_photos:
+            raise ValueError("synthetic_people is larger than synthetic_photos: everybody needs a photograph")
+        return self
 
     # Dagster's launchpad knows lists of text only, so the choice is checked here.
     @field_validator("aspects")
@@ -54,12 +98,29 @@ class PhotosConfig(SourceConfig):
 
 
 class BoxesConfig(SourceConfig):
-    """The labeled pictures that the palm detector learns from: a YOLO export."""
+    """The labeled images that the palm detector is trained on: a YOLO export."""
 
-    kaggle_set: str = "korff16/hands-and-palms-yolo-dataset"
-    palm_class: str | None = Field(
-        None, description="name of the class; not needed if only one speaks of palms"
+    kaggle_set: str = Field(
+        "korff16/hands-and-palms-yolo-dataset",
+        description="YOLO export of labeled palms on Kaggle as owner/name; used with `source: kaggle` only.",
     )
-    synthetic_train: int = Field(480, ge=10, le=100_000)
-    synthetic_valid: int = Field(80, ge=5, le=10_000)
-    synthetic_test: int = Field(80, ge=5, le=10_000)
+    palm_classes: list[str] = Field(
+        [],
+        description="Names of the classes that are palms; several count as one. Empty: the only class, or "
+        "the only one whose name contains palm or hand.",
+    )
+    synthetic_train: int = Field(
+        480,
+        ge=10,
+        le=100_000,
+        description="Number of training images to render; used with `source: synthetic`.",
+    )
+    synthetic_valid: int = Field(
+        80,
+        ge=5,
+        le=10_000,
+        description="Number of validation images to render; used with `source: synthetic`.",
+    )
+    synthetic_test: int = Field(
+        80, ge=5, le=10_000, description="Number of test images to render; used with `source: synthetic`."
+    )

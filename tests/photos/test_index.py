@@ -54,11 +54,12 @@ def test_without_metadata_a_subfolder_is_a_person_and_a_loose_photo_is_a_person_
     assert {photo.path: photo.person for photo in index.photos} == {
         "anna/1.jpg": "anna",
         "anna/2.png": "anna",
-        "ben/left/1.webp": "ben/left",
+        "ben/left/1.webp": "ben",
         "loose.JPG": "loose.JPG",
         "alone.tiff": "alone.tiff",
     }
-    assert {(p.aspect, p.side, p.skin) for p in index.photos} == {("unknown", "unknown", "unknown")}
+    assert {(p.aspect, p.skin) for p in index.photos} == {("unknown", "unknown")}
+    assert [photo.path for photo in index.photos if photo.side == "left"] == ["ben/left/1.webp"]
     assert [photo.path for photo in index.photos] == sorted(photo.path for photo in index.photos)
 
 
@@ -68,7 +69,7 @@ def test_the_kaggle_layout_gives_person_aspect_side_and_skin(tmp_path: Path) -> 
         ("Hand_0.jpg", "0", "palmar", "right", "fair"),
         ("Hand_2.jpg", "7", "palmar", "left", "dark"),
         ("Hand_3.jpg", "7", "palmar", "right", "dark"),
-        ("Stranger.jpg", "Hands/Hands", "unknown", "unknown", "unknown"),
+        ("Stranger.jpg", "Hands", "unknown", "unknown", "unknown"),
     ]
     assert index.photos[0].path == "Hands/Hands/Hand_0.jpg"
     assert index.facts()["people"] == 3
@@ -84,11 +85,24 @@ def test_the_kaggle_layout_gives_person_aspect_side_and_skin(tmp_path: Path) -> 
         (("unknown",), ["Stranger.jpg"]),
     ],
 )
-def test_only_the_aspects_asked_for_are_kept_and_the_rest_is_no_fault(
+def test_only_the_aspects_asked_for_are_kept_and_the_rest_is_listed_but_no_fault(
     tmp_path: Path, aspects: tuple[str, ...], kept: list[str]
 ) -> None:
     index = index_photos(kaggle_layout(tmp_path), aspects=aspects, max_set_aside=0)  # type: ignore[arg-type]
     assert names(index) == kept
+    listed = {Path(entry.path).name: entry.reason for entry in index.set_aside}
+    assert len(listed) + len(kept) == 5
+    reasons = {
+        "Hand_0.jpg": "aspect palmar",
+        "Hand_1.jpg": "aspect dorsal",
+        "Hand_2.jpg": "aspect palmar",
+        "Hand_3.jpg": "aspect palmar",
+        "Stranger.jpg": "not in HandInfo.csv",
+    }
+    assert listed.items() <= reasons.items()
+    strangers = int("Stranger.jpg" in listed)
+    assert index.facts()["set_aside"] == strangers
+    assert index.facts()["other_aspects"] == len(listed) - strangers
 
 
 def test_sizes_are_those_that_a_viewer_shows(tmp_path: Path) -> None:
@@ -130,7 +144,7 @@ def test_bad_files_are_set_aside_with_the_reason_and_counted(tmp_path: Path) -> 
     why = reasons(index)
     assert why.pop("cut.jpg").startswith("damaged")
     assert why == {
-        "big.png": "too large: 200x100 pixels",
+        "big.png": "too large: 200x100 pixels, max_megapixels is 0.015",
         "empty.jpg": "empty file",
         "moves.gif": "animated, not a photograph",
         "text.jpg": "not an image",
@@ -219,26 +233,32 @@ def test_reading_an_index_whose_photos_are_gone_is_a_typed_error(tmp_path: Path)
         read_index(tmp_path, tmp_path / "photos")
 
 
-def test_indexing_tells_how_far_it_is_and_writes_nothing_beside_the_photos(tmp_path: Path) -> None:
+def test_indexing_reports_progress_and_writes_nothing_beside_the_photos(tmp_path: Path) -> None:
     for number in range(4):
         save_picture(tmp_path / f"{number}.png", seed=number)
     before = below(tmp_path)
-    told: list[tuple[int, int]] = []
-    index_photos(tmp_path, progress=lambda done, total: told.append((done, total)))
-    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    reported: list[tuple[int, int]] = []
+    index_photos(tmp_path, progress=lambda done, total: reported.append((done, total)))
+    assert reported == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert below(tmp_path) == before
 
 
 def test_a_fingerprint_changes_with_any_name_or_content_and_with_nothing_else(tmp_path: Path) -> None:
-    save_picture(tmp_path / "a.png", seed=1)
-    save_picture(tmp_path / "b" / "c.png", seed=2)
-    first = folder_fingerprint(tmp_path)
-    os.utime(tmp_path / "a.png", (0, 0))
-    (tmp_path / "labels.cache").write_text("by Ultralytics")
-    assert folder_fingerprint(tmp_path) == first
-    (tmp_path / "a.png").rename(tmp_path / "d.png")
-    renamed = folder_fingerprint(tmp_path)
-    save_picture(tmp_path / "d.png", seed=3)
-    assert len({first, renamed, folder_fingerprint(tmp_path)}) == 3
+    root = tmp_path / "photos"
+    save_picture(root / "a.png", seed=1)
+    save_picture(root / "b" / "c.png", seed=2)
+    first = folder_fingerprint(root)
+    os.utime(root / "a.png", (0, 0))
+    (root / "labels.cache").write_text("by Ultralytics")
+    assert folder_fingerprint(root) == first
+    root.rename(tmp_path / "moved")
+    root = tmp_path / "moved"
+    assert folder_fingerprint(root) == first
+    (root / "a.png").rename(root / "d.png")
+    renamed = folder_fingerprint(root)
+    before = (root / "d.png").stat()
+    save_picture(root / "d.png", seed=3)
+    os.utime(root / "d.png", ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert len({first, renamed, folder_fingerprint(root)}) == 3
     with pytest.raises(SourceNotFoundError):
         folder_fingerprint(tmp_path / "nowhere")

@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image
 
@@ -21,7 +22,7 @@ def plain(color: object, mode: str = "RGB", size: tuple[int, int] = (8, 6)) -> I
     return Image.new(mode, size, color)  # type: ignore[arg-type]
 
 
-def corner_picture() -> np.ndarray:
+def corner_image() -> np.ndarray:
     """Wider than high, with four corners of different colors, in blocks that JPEG keeps apart."""
     pixels = np.zeros((32, 64, 3), np.uint8)
     pixels[:16, :32], pixels[:16, 32:], pixels[16:, :32], pixels[16:, 32:] = (
@@ -36,7 +37,7 @@ def corner_picture() -> np.ndarray:
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp"])
 def test_a_photo_is_turned_as_its_exif_says(tmp_path: Path, orientation: int, suffix: str) -> None:
-    upright = corner_picture()
+    upright = corner_image()
     undo = {5: 5, 6: 8, 7: 7, 8: 6}.get(orientation, orientation)
     stored = Image.fromarray(upright)
     if undo in UPRIGHT:
@@ -58,7 +59,7 @@ def test_cmyk_becomes_rgb(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 @pytest.mark.parametrize("values", [(0, 32768, 65535), (0, 100, 255)], ids=["bright", "nearly black"])
-def test_sixteen_bit_grey_is_scaled_to_eight(tmp_path: Path, suffix: str, values: tuple[int, ...]) -> None:
+def test_sixteen_bit_gray_is_scaled_to_eight(tmp_path: Path, suffix: str, values: tuple[int, ...]) -> None:
     Image.fromarray(np.array([values] * 2, np.uint16)).save(tmp_path / f"x.{suffix}")
     expected = np.round(np.array(values) / 257).astype(int)
     got = read_photo(tmp_path / f"x.{suffix}").astype(int)
@@ -76,10 +77,10 @@ def test_sixteen_bit_color_png_is_scaled_to_eight(tmp_path: Path) -> None:
     assert np.abs(got - (40, 0, 255)).max() <= 1
 
 
-def test_grey_and_black_and_white_become_rgb(tmp_path: Path) -> None:
-    plain(77, "L").save(tmp_path / "grey.jpg", quality=100)
+def test_gray_and_black_and_white_become_rgb(tmp_path: Path) -> None:
+    plain(77, "L").save(tmp_path / "gray.jpg", quality=100)
     plain(1, "1").save(tmp_path / "bilevel.png")
-    assert np.abs(read_photo(tmp_path / "grey.jpg").astype(int) - 77).max() <= 1
+    assert np.abs(read_photo(tmp_path / "gray.jpg").astype(int) - 77).max() <= 1
     assert (read_photo(tmp_path / "bilevel.png") == 255).all()
 
 
@@ -142,7 +143,7 @@ def test_ultralytics_changes_nothing_about_what_is_refused(tmp_path: Path) -> No
         read_photo(tmp_path / "text.jpg")
 
 
-def test_a_picture_beyond_max_megapixels_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+def test_an_image_beyond_max_megapixels_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
     plain("white", size=(200, 100)).save(tmp_path / "x.png")
     assert read_photo(tmp_path / "x.png", max_megapixels=0.02).shape == (100, 200, 3)
     with pytest.raises(PhotoError, match="too large: 200x100"):
@@ -158,13 +159,16 @@ def test_a_decompression_bomb_is_refused_fast_and_without_a_warning(
     assert not [warning for warning in recwarn if "bomb" in str(warning.message).lower()]
 
 
-@pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP"])
+@pytest.mark.parametrize(
+    "format_", ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "HEIF", "AVIF", "JPEG2000", "PPM", "TGA"]
+)
 def test_whatever_the_damage_a_file_is_read_or_refused(tmp_path: Path, format_: str) -> None:
     """Bytes changed at random, above all in the headers: no exception but PhotoError may come out."""
     path, chance = tmp_path / "x", random.Random(format_)
     exif = Image.Exif()
     exif[ORIENTATION], exif[0x010F], exif[0x011A] = 6, "maker", 72.0
-    more = {"exif": exif} if format_ in ("JPEG", "PNG", "WEBP", "TIFF") else {}
+    more = {"exif": exif} if format_ in ("JPEG", "PNG", "WEBP", "TIFF", "HEIF", "AVIF") else {}
+    pillow_heif.register_heif_opener()
     Image.fromarray(noise()).save(path, format_, **more)
     content = path.read_bytes()
     for _ in range(150):

@@ -1,0 +1,91 @@
+"""Which files of a folder are taken for photographs, and which image-like files are not, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from palm_assets.photos.formats import (
+    COPY_SUFFIXES,
+    UNSUPPORTED_SUFFIXES,
+    has_image_suffix,
+    is_image_content,
+)
+from palm_assets.sources.folders import LINK_REPEATED, SetAside, list_folder
+
+BACKUP = "a backup or an unfinished copy"
+RAW_BESIDE_IMAGE = "a raw file beside a readable image of the same name"
+UNSUPPORTED = "unsupported image format"
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Files below a root, as paths relative to it in order.
+
+    Attributes:
+        images: files to read as photographs.
+        others: all other files.
+        set_aside: image-like files that are not read, and what could not be listed.
+    """
+
+    images: tuple[str, ...]
+    others: tuple[str, ...]
+    set_aside: tuple[SetAside, ...]
+
+
+def find_candidates(root: Path) -> Candidates:
+    """Sort the files below a folder into images, other files and those set aside.
+
+    A file is an image by its ending; one with an unknown ending, or none, by its first bytes.
+
+    Raises:
+        SourceNotFoundError: there is no such folder, or it cannot be read.
+    """
+    listing = list_folder(root)
+    images, others, unsupported = [], [], []
+    set_aside = list(listing.set_aside)
+    for name in listing.files:
+        lower = name.lower()
+        if has_image_suffix(name):
+            images.append(name)
+        elif PurePosixPath(lower).suffix in UNSUPPORTED_SUFFIXES:
+            unsupported.append(name)
+        elif _is_image_content(root / name):
+            if lower.endswith(COPY_SUFFIXES):
+                set_aside.append(SetAside(name, BACKUP))
+            else:
+                images.append(name)
+        else:
+            others.append(name)
+    readable = {_without_suffix(name) for name in images}
+    set_aside += [
+        SetAside(
+            name,
+            RAW_BESIDE_IMAGE
+            if _without_suffix(name) in readable
+            else f"{UNSUPPORTED}: {PurePosixPath(name).suffix}",
+        )
+        for name in unsupported
+    ]
+    return Candidates(tuple(images), tuple(others), tuple(sorted(set_aside, key=lambda entry: entry.path)))
+
+
+# How the reasons begin for which nothing is lost: they are listed, but are not faults of the set.
+EXPECTED_REASONS = ("duplicate", "aspect", "not in HandInfo", BACKUP, RAW_BESIDE_IMAGE, LINK_REPEATED)
+
+
+def faults(entries: Iterable[SetAside]) -> list[SetAside]:
+    """The entries that are a loss: all but copies and photographs that were not asked for."""
+    return [entry for entry in entries if not entry.reason.startswith(EXPECTED_REASONS)]
+
+
+def _without_suffix(name: str) -> str:
+    return PurePosixPath(name).with_suffix("").as_posix().lower()
+
+
+def _is_image_content(path: Path) -> bool:
+    try:
+        return is_image_content(path)
+    except OSError:
+        return False  # nothing says that it is an image

@@ -1,0 +1,72 @@
+"""Image formats: which file names and contents are photographs, and which of them are read."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePath
+
+IMAGE_SUFFIXES = frozenset(
+    {
+        ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".pjpeg", ".pjp", ".mpo",
+        ".png", ".apng", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".gif", ".tga",
+        ".ppm", ".pgm", ".pbm", ".pnm", ".heic", ".heif", ".hif", ".avif",
+        ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx",
+    }
+)  # fmt: skip
+"""Endings, in lower case, of the images that are read."""
+
+UNSUPPORTED_SUFFIXES = frozenset(
+    {
+        ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".kdc", ".mef", ".mos", ".mrw",
+        ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f",
+        ".ai", ".eps", ".exr", ".hdr", ".jxl", ".jxr", ".pcx", ".psb", ".psd", ".svg", ".svgz", ".wdp",
+        ".xcf",
+    }
+)  # fmt: skip
+"""Endings, in lower case, of images that are not read: raw camera files, layered and vector images."""
+
+COPY_SUFFIXES = (
+    "~", ".bak", ".old", ".orig", "_original", ".part", ".partial", ".crdownload", ".download", ".tmp",
+)  # fmt: skip
+"""How editors and browsers name backups and unfinished downloads."""
+
+_HEAD = 32
+_SIGNATURES = (
+    b"\xff\xd8\xff",  # JPEG
+    b"\x89PNG\r\n\x1a\n",
+    b"GIF87a",
+    b"GIF89a",
+    b"II*\x00",  # TIFF
+    b"MM\x00*",
+    b"\x00\x00\x00\x0cjP  ",  # JPEG 2000
+    b"\xff\x4f\xff\x51",
+)
+_HEIF_BRANDS = frozenset(
+    {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"mif2", b"miaf"}
+)
+_AVIF_BRANDS = frozenset({b"avif", b"avis"})
+
+
+def has_image_suffix(name: str | PurePath) -> bool:
+    """Whether a file name ends like an image that is read."""
+    return PurePath(name).suffix.lower() in IMAGE_SUFFIXES
+
+
+def is_heif(head: bytes) -> bool:
+    """Whether the first bytes are those of a HEIF or HEIC file, which needs a decoder of its own."""
+    return head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS
+
+
+def is_image_content(path: Path) -> bool:
+    """Whether the first bytes of a file are those of an image that is read, whatever its name.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(_HEAD)
+    return (
+        head.startswith(_SIGNATURES)
+        or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
+        or is_heif(head)
+        or (head[4:8] == b"ftyp" and head[8:12] in _AVIF_BRANDS)
+    )
