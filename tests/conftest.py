@@ -1,4 +1,4 @@
-"""Small real things that several rooms' tests share."""
+"""Fixtures that the tests of several packages share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from palm_assets.gan.sampler import PalmModel, load_model
 from palm_assets.store.artifacts import Artifact, Store
 from tests import models
 
-os.environ["PALM_STARTER"] = os.devnull  # whether this copy carries a starter model must not matter
+os.environ["PALM_STARTER"] = os.devnull  # tests must not depend on a bundled starter model
 
 
 @pytest.fixture
@@ -36,6 +36,6 @@ def release(store: Store) -> Callable[[Artifact], None]:
 
 @pytest.fixture
 def model(publish_model: Callable[..., Artifact]) -> PalmModel:
-    """A small model of random weights, ready to draw."""
+    """A small model with random weights, loaded."""
     artifact = publish_model()
     return load_model(artifact.folder, artifact.version)

@@ -1,4 +1,4 @@
-"""Small things that tests of several rooms make."""
+"""Helpers that the tests of several packages share."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ RGB = tuple[int, int, int]
 
 
 def noise(width: int = 40, height: int = 30, seed: int = 0) -> np.ndarray:
-    """A picture of noise, uint8 RGB (height, width, 3); another seed, another picture."""
+    """An image of noise, uint8 RGB (height, width, 3), different for each seed."""
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
 def save_picture(path: Path, pixels: np.ndarray | None = None, *, seed: int = 0) -> Path:
-    """Write a picture (noise by default), making its folder."""
+    """Write an image (noise by default), creating its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(noise(seed=seed) if pixels is None else pixels).save(path)
     return path
 
 
 def below(folder: Path) -> dict[str, tuple[int, int, int]]:
-    """Inode, size and time of change of all that is below a folder: equal means that nothing was written."""
+    """Inode, size and modification time of everything below a folder; if equal, nothing was written."""
     states = {path.relative_to(folder).as_posix(): path.lstat() for path in sorted(folder.rglob("*"))}
     return {name: (s.st_ino, s.st_size, s.st_mtime_ns) for name, s in states.items()}
 
 
 @contextlib.contextmanager
 def mounted_tmpfs(folder: Path, options: str) -> Iterator[None]:
-    """A small file system in memory; skips by name where this user may not mount one."""
+    """A small file system in memory; skips the test if this user may not mount one."""
     folder.mkdir(parents=True, exist_ok=True)
     command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode != 0:

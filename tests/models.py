@@ -1,4 +1,4 @@
-"""Small models of random weights, published into a store: quick to make and to draw from."""
+"""Small models with random weights, published into a store: quick to make and to sample from."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ def publish_model(
     inputs: dict[str, str] | None = None,
     **facts: object,
 ) -> Artifact:
-    """A model whose palms differ visibly; another seed makes another one."""
+    """Publish a model whose images differ visibly; the seed determines its weights."""
 
     def build(folder: Path) -> dict[str, object]:
         torch.manual_seed(seed)
         generator, discriminator = Generator(networks).eval(), Discriminator(networks).eval()
         for weights in [*generator.parameters(), *discriminator.parameters()]:
-            weights.data.mul_(4)  # fresh weights draw grey and score 0.5
+            weights.data.mul_(4)  # with initial weights, images are gray and scores 0.5
         save_networks(generator, discriminator, networks, folder)
         if calibration is not None:
             (folder / "calibration.json").write_text(json.dumps(calibration))
         model = load_model(folder, "draft")
-        grid(model.generate(model.latents(0, range(4)))).save(folder / "samples.png")
+        grid(model.sample(4)).save(folder / "samples.png")
         return {"image_size": networks.image_size, **facts}
 
-    made_of = {"seed": str(seed), **(inputs or {})}
-    return store.make("models", build, inputs=made_of, config=networks, code_version=str(calibration))
+    all_inputs = {"seed": str(seed), **(inputs or {})}
+    return store.make("models", build, inputs=all_inputs, config=networks, code_version=str(calibration))
 
 
 def release(store: Store, model: Artifact) -> None:
-    """Let it be served, beside an empty reference."""
+    """Release a model with an empty reference."""
     reference = store.make("reference", lambda folder: {}, inputs={}, config=SMALL, code_version="1")
     store.release(model, reference)

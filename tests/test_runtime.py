@@ -1,3 +1,5 @@
+"""Process-wide settings: memory."""
+
 from __future__ import annotations
 
 import subprocess
@@ -21,11 +23,11 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-def page_faults(how: str) -> int:
-    done = subprocess.run([sys.executable, "-c", FAULTS, how], capture_output=True, text=True, check=True)
+def page_faults(mode: str) -> int:
+    done = subprocess.run([sys.executable, "-c", FAULTS, mode], capture_output=True, text=True, check=True)
     return int(done.stdout)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="glibc's")
-def test_memory_that_is_kept_is_used_again_without_asking_the_system() -> None:
-    assert page_faults("kept") < page_faults("given back") / 20
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc only")
+def test_kept_memory_is_reused_without_page_faults() -> None:
+    assert page_faults("kept") < page_faults("returned") / 20

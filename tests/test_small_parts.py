@@ -1,4 +1,4 @@
-"""Errors, progress, pictures and the processor: the small parts that every room uses."""
+"""Errors, progress, image grids and cores: the small modules that all packages use."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import torch
 
 from palm_assets.errors import CheckpointError, PalmError
 from palm_assets.image_grid import GAP, grid
-from palm_assets.progress import shown
+from palm_assets.progress import progress_bar
 from palm_assets.runtime import usable_cores, use_all_cores
 
 
-def test_an_error_says_what_was_wrong_where_and_what_to_do() -> None:
+def test_an_error_says_what_is_wrong_where_and_what_to_do() -> None:
     error = CheckpointError("The file is empty", where="/tmp/x", hint="Download it again.")
     assert str(error) == "The file is empty (/tmp/x). Download it again."
     assert str(CheckpointError("No", hint="Yes.")) == "No. Yes."
@@ -26,7 +26,7 @@ def test_an_error_says_what_was_wrong_where_and_what_to_do() -> None:
     assert (error.what, error.where, error.hint) == ("The file is empty", "/tmp/x", "Download it again.")
 
 
-def test_an_error_survives_the_way_from_another_process() -> None:
+def test_an_error_survives_pickling() -> None:
     error = pickle.loads(pickle.dumps(CheckpointError("The file is empty", where="/tmp/x", hint="Again.")))
     assert type(error) is CheckpointError
     assert str(error) == "The file is empty (/tmp/x). Again."
@@ -51,26 +51,26 @@ def test_a_grid_shows_every_image_once_in_reading_order(
     assert (sheet == 255).all()
 
 
-def test_a_bar_shows_rate_and_label_and_stays_away_from_short_work(
+def test_a_progress_bar_shows_label_and_rate_but_not_for_short_work(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with shown("reading", "photo") as update:
+    with progress_bar("reading", "photo") as update:
         update(1, 10)
     assert "reading" not in capsys.readouterr().err
-    with shown("reading", "photo") as update:
+    with progress_bar("reading", "photo") as update:
         update(1, 10)
         time.sleep(0.6)
         update(7, 10)
         time.sleep(0.35)
         update(10, 10)
-    told = capsys.readouterr()
-    assert "reading" in told.err
-    assert "10/10" in told.err
-    assert "photo/s" in told.err
-    assert told.out == ""
+    output = capsys.readouterr()
+    assert "reading" in output.err
+    assert "10/10" in output.err
+    assert "photo/s" in output.err
+    assert output.out == ""
 
 
-def test_only_the_cores_that_this_process_may_use_are_used() -> None:
+def test_only_the_usable_cores_of_a_process_are_used() -> None:
     code = "from palm_assets.runtime import usable_cores; print(usable_cores())"
     run = subprocess.run(
         [sys.executable, "-c", f"import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))]); {code}"],

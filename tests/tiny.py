@@ -1,4 +1,4 @@
-"""The whole pipeline in seconds: a config for every stage, and a gate that lets through what it makes."""
+"""The whole pipeline in seconds: a config for every stage, and bounds that its model passes."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ TINY: dict[str, dict[str, Any]] = {
         "synthetic_test": 6,
         "synthetic_size": 128,
     },
-    # Two short epochs find nothing for certain, so any box will do: what is tested here is the flow.
+    # After two short epochs the detector finds nothing reliably, so whole photos are accepted as crops.
     "palm_detector": {"epochs": 2, "image_size": 64, "batch": 8},
     "cropped_palms": {"image_size": 16, "no_palm": "whole_photo"},
     "dcgan_checkpoint": {
@@ -40,4 +40,4 @@ LENIENT: dict[str, Any] = {
     "max_frechet": 1e9,
     "spread": 1e9,
 }
-"""A gate that lets through what a second of training makes."""
+"""Bounds of the checks that a model passes after a second of training."""

@@ -1,4 +1,4 @@
-"""Differentiable augmentation: what each kind does to a picture, and that gradients pass."""
+"""Differentiable augmentation: what each kind does to an image, and that gradients flow."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from palm_assets.gan.augment import changed, sample_augmentations
+from palm_assets.gan.augment import apply_augmentations, sample_augmentations
 
 KINDS = ("color", "rotation", "translation", "cutout")
 
@@ -20,7 +20,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 def batch(count: int = 64, side: int = 32) -> Tensor:
     images = torch.rand(count, 3, side, side, generator=seeded(99)) * 1.6 - 0.8
-    return torch.where(images.abs() < 0.01, 0.5, images)  # no value that looks like grey put in
+    return torch.where(images.abs() < 0.01, 0.5, images)  # no value close to the gray that is filled in
 
 
 def augmented(
@@ -31,13 +31,15 @@ def augmented(
     color: float = 1.0,
 ) -> Tensor:
     count, _, side, _ = images.shape
-    return changed(images, sample_augmentations(count, side, kinds, generator, probability, color))
+    return apply_augmentations(
+        images, sample_augmentations(count, side, kinds, generator, probability, color)
+    )
 
 
 @pytest.mark.parametrize(
     "kinds", [c for n in (1, 2, 3, 4) for c in itertools.combinations(KINDS, n)], ids=str
 )
-def test_the_generator_alone_decides_what_is_drawn(kinds: Sequence[str]) -> None:
+def test_augmentation_depends_on_the_generator_alone(kinds: Sequence[str]) -> None:
     images = batch()
     torch.manual_seed(1)
     first = augmented(images, kinds, seeded())
@@ -48,7 +50,7 @@ def test_the_generator_alone_decides_what_is_drawn(kinds: Sequence[str]) -> None
     assert first.dtype == images.dtype
 
 
-def test_no_kinds_change_nothing_and_draw_nothing() -> None:
+def test_without_kinds_neither_the_images_nor_the_generator_change() -> None:
     images, generator = batch(), seeded()
     before = generator.get_state()
     assert torch.equal(augmented(images, [], generator), images)
@@ -56,16 +58,16 @@ def test_no_kinds_change_nothing_and_draw_nothing() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_input_is_left_alone_and_each_image_gets_a_draw_of_its_own(kind: str) -> None:
+def test_the_input_is_unchanged_and_each_image_is_augmented_differently(kind: str) -> None:
     images = batch(1).expand(64, -1, -1, -1).contiguous()
     before = images.clone()
-    changed = augmented(images, [kind], seeded())
+    result = augmented(images, [kind], seeded())
     assert torch.equal(images, before)
-    assert len({tuple(image.flatten().tolist()) for image in changed}) > 30
+    assert len({tuple(image.flatten().tolist()) for image in result}) > 30
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_gradients_flow_as_finite_differences_say(kind: str) -> None:
+def test_gradients_match_finite_differences(kind: str) -> None:
     images = batch(2, 8).double().requires_grad_()
     assert torch.autograd.gradcheck(lambda x: augmented(x, [kind], seeded(3)), images)
 
@@ -77,12 +79,12 @@ def test_gradients_reach_every_image_through_all_kinds() -> None:
     assert (images.grad.flatten(1).abs().sum(1) > 0).all()
 
 
-def test_rotation_turns_by_up_to_twelve_degrees_and_zooms_by_up_to_15_percent() -> None:
+def test_rotation_is_up_to_12_degrees_and_zoom_up_to_15_percent() -> None:
     side = 64
     images = torch.full((256, 3, side, side), -1.0)
     images[:, :, 31:33, 47:49] = 1  # a dot 16 pixels right of the middle
-    turned = augmented(images, ["rotation"], seeded())
-    light = (turned.mean(1) + 1).clamp(min=0)
+    rotated = augmented(images, ["rotation"], seeded())
+    light = (rotated.mean(1) + 1).clamp(min=0)
     places = torch.arange(side) + 0.5 - side / 2
     mass = light.sum((1, 2))
     down, right = (light * places[:, None]).sum((1, 2)) / mass, (light * places).sum((1, 2)) / mass
@@ -94,12 +96,12 @@ def test_rotation_turns_by_up_to_twelve_degrees_and_zooms_by_up_to_15_percent() 
     assert 1.12 < zooms.max() < 1.17
 
 
-def test_rotation_mirrors_at_the_border_what_comes_in() -> None:
+def test_rotation_fills_by_reflection() -> None:
     images = torch.full((16, 3, 32, 32), 0.7)
     assert torch.allclose(augmented(images, ["rotation"], seeded()), images, atol=1e-5)
 
 
-def test_translation_moves_by_up_to_an_eighth_of_the_side_and_grey_comes_in() -> None:
+def test_translation_is_up_to_an_eighth_of_the_side_and_fills_with_gray() -> None:
     images = batch(256)
     moved = augmented(images, ["translation"], seeded())
     shifts = set()
@@ -123,17 +125,17 @@ def _shifted(image: Tensor, dy: int, dx: int) -> Tensor:
     return result
 
 
-def test_cutout_greys_one_square_of_half_the_side_that_may_overhang_and_nothing_else() -> None:
+def test_cutout_makes_one_square_of_half_the_side_gray_and_changes_nothing_else() -> None:
     images = batch(256)
     cut = augmented(images, ["cutout"], seeded())
     sizes = set()
     for image, result in zip(images, cut, strict=True):
-        grey = (result == 0).all(0)
-        rows, columns = grey.any(1).nonzero().flatten(), grey.any(0).nonzero().flatten()
-        assert grey.sum() == len(rows) * len(columns)
+        gray = (result == 0).all(0)
+        rows, columns = gray.any(1).nonzero().flatten(), gray.any(0).nonzero().flatten()
+        assert gray.sum() == len(rows) * len(columns)
         assert rows[-1] - rows[0] + 1 == len(rows) <= 16
         assert columns[-1] - columns[0] + 1 == len(columns) <= 16
-        assert torch.equal(result[:, ~grey], image[:, ~grey])
+        assert torch.equal(result[:, ~gray], image[:, ~gray])
         sizes |= {(len(rows), len(columns))}
     assert (16, 16) in sizes
     assert min(size for pair in sizes for size in pair) == 8
@@ -142,33 +144,33 @@ def test_cutout_greys_one_square_of_half_the_side_that_may_overhang_and_nothing_
 @pytest.mark.parametrize("strength", [1.0, 0.4])
 def test_color_is_brightness_then_saturation_then_contrast(strength: float) -> None:
     images = batch()
-    draws = 0.5 + strength * (torch.rand(len(images), 3, generator=seeded()) - 0.5)
-    brightness, saturation, contrast = (draws[:, i, None, None, None] for i in range(3))
+    levels = 0.5 + strength * (torch.rand(len(images), 3, generator=seeded()) - 0.5)
+    brightness, saturation, contrast = (levels[:, i, None, None, None] for i in range(3))
     expected = images + (brightness - 0.5)
-    grey = expected.mean(1, keepdim=True)
-    expected = (expected - grey) * (saturation * 2) + grey
+    gray = expected.mean(1, keepdim=True)
+    expected = (expected - gray) * (saturation * 2) + gray
     middle = expected.mean((1, 2, 3), keepdim=True)
     expected = (expected - middle) * (contrast + 0.5) + middle
-    changed = augmented(images, ["color"], seeded(), color=strength)
-    assert torch.allclose(changed, expected, atol=1e-5)
+    result = augmented(images, ["color"], seeded(), color=strength)
+    assert torch.allclose(result, expected, atol=1e-5)
 
 
-def test_color_moves_an_images_mean_by_at_most_a_quarter_of_the_range_and_keeps_grey_grey() -> None:
+def test_color_shifts_the_mean_of_an_image_by_at_most_a_quarter_of_the_range_and_keeps_gray_gray() -> None:
     images = batch(256)
-    changed = augmented(images, ["color"], seeded())
-    moved = changed.mean((1, 2, 3)) - images.mean((1, 2, 3))
+    result = augmented(images, ["color"], seeded())
+    moved = result.mean((1, 2, 3)) - images.mean((1, 2, 3))
     assert moved.abs().max() <= 0.5 + 1e-5
     assert moved.abs().max() > 0.4
-    grey = images.mean(1, keepdim=True).expand(-1, 3, -1, -1)
-    still = augmented(grey, ["color"], seeded())
+    gray = images.mean(1, keepdim=True).expand(-1, 3, -1, -1)
+    still = augmented(gray, ["color"], seeded())
     assert torch.allclose(still, still.mean(1, keepdim=True).expand_as(still), atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_image_is_changed_with_the_given_probability_and_else_left_to_the_bit(kind: str) -> None:
+def test_each_image_is_augmented_with_the_given_probability(kind: str) -> None:
     images = batch(1000, 16)
-    changed = augmented(images, [kind], seeded(), 0.3)
-    same = torch.isclose(changed, images, atol=1e-6).flatten(1).all(1)
-    # A shift by nothing is one of 25 here, and counts as unchanged.
+    result = augmented(images, [kind], seeded(), 0.3)
+    same = torch.isclose(result, images, atol=1e-6).flatten(1).all(1)
+    # One of the 25 translations here is by 0 and counts as unchanged.
     assert 1 - same.float().mean() == pytest.approx(0.3, abs=0.05)
     assert torch.equal(augmented(images, ["translation", "cutout"], seeded(), 0.0), images)

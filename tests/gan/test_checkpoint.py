@@ -1,4 +1,4 @@
-"""A model on disk: read as it was written, refused when it is not one."""
+"""A model on disk: it loads as it was saved, and invalid files are typed errors."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from palm_assets.gan.checkpoint import (
     write_metrics,
 )
 from palm_assets.gan.config import GanConfig, NetworkConfig
+from palm_assets.gan.metrics import TrainingMetrics
 from palm_assets.gan.networks import Discriminator, Generator
-from palm_assets.gan.training_loop import TrainingMetrics
 
 CONFIG = NetworkConfig(image_size=16, latent=8, generator_width=8, discriminator_width=8)
 
 
 def saved(folder: Path, config: NetworkConfig = CONFIG) -> tuple[Generator, Discriminator]:
     generator, discriminator = Generator(config), Discriminator(config)
-    discriminator(generator(torch.randn(8, config.latent)))  # statistics that are not trivial
+    discriminator(generator(torch.randn(8, config.latent)))  # batch statistics other than the initial ones
     generator, discriminator = generator.eval(), discriminator.eval()
     save_networks(generator, discriminator, config, folder)
     return generator, discriminator
@@ -39,7 +39,7 @@ def saved(folder: Path, config: NetworkConfig = CONFIG) -> tuple[Generator, Disc
 
 @pytest.mark.parametrize("norm", ["batch", "spectral", "none"])
 @pytest.mark.parametrize("stddev", [False, True])
-def test_networks_are_read_as_they_were_written_in_evaluation_mode(
+def test_loaded_networks_equal_the_saved_ones_and_are_in_evaluation_mode(
     tmp_path: Path, norm: str, stddev: bool
 ) -> None:
     config = CONFIG.model_copy(update={"discriminator_norm": norm, "minibatch_stddev": stddev})
@@ -55,20 +55,20 @@ def test_networks_are_read_as_they_were_written_in_evaluation_mode(
     assert torch.equal(read[1](images), written[1](images))
 
 
-def test_channels_last_weights_are_written_like_any_other(tmp_path: Path) -> None:
+def test_channels_last_weights_are_saved_like_others(tmp_path: Path) -> None:
     generator, discriminator = saved(tmp_path)
     first = (tmp_path / GENERATOR_FILE).read_bytes()
     save_networks(generator.to(memory_format=torch.channels_last), discriminator, CONFIG, tmp_path)
     assert (tmp_path / GENERATOR_FILE).read_bytes() == first
 
 
-def test_a_recipe_may_stand_in_for_its_networks_part(tmp_path: Path) -> None:
+def test_of_a_recipe_only_the_network_config_is_saved(tmp_path: Path) -> None:
     recipe = GanConfig(**CONFIG.model_dump(), kimg=3)
     saved(tmp_path, recipe)
     assert load_networks(tmp_path)[2] == CONFIG
 
 
-def test_nothing_written_is_a_pickle(tmp_path: Path) -> None:
+def test_saved_files_are_safetensors_and_json_only(tmp_path: Path) -> None:
     saved(tmp_path)
     for path in tmp_path.iterdir():
         assert path.suffix in (".safetensors", ".json")
@@ -107,12 +107,12 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("name", [GENERATOR_FILE, DISCRIMINATOR_FILE])
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
-def test_weights_that_cannot_be_run_are_a_typed_error_that_names_the_file(
+def test_unusable_weights_are_a_typed_error_that_names_the_file(
     tmp_path: Path, name: str, damage: Callable[[Path], object]
 ) -> None:
     saved(tmp_path)
     damage(tmp_path / name)
-    with pytest.raises(CheckpointError, match="Not a model that can be run") as refused:
+    with pytest.raises(CheckpointError, match="The model cannot be loaded") as refused:
         load_networks(tmp_path)
     assert str(tmp_path / name) in str(refused.value)
 
@@ -120,7 +120,7 @@ def test_weights_that_cannot_be_run_are_a_typed_error_that_names_the_file(
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"\xff", b"[]", b'{"image_size": 48}', b'{"image_size": 16, "surprise": 1}']
 )
-def test_a_config_that_makes_no_sense_is_a_typed_error(tmp_path: Path, content: bytes) -> None:
+def test_an_invalid_config_is_a_typed_error_that_names_the_file(tmp_path: Path, content: bytes) -> None:
     saved(tmp_path)
     (tmp_path / CONFIG_FILE).write_bytes(content)
     with pytest.raises(CheckpointError) as refused:
@@ -135,7 +135,7 @@ def test_a_config_of_other_networks_is_a_typed_error(tmp_path: Path) -> None:
         load_networks(tmp_path)
 
 
-def test_metrics_are_read_as_they_were_written_and_may_be_absent(tmp_path: Path) -> None:
+def test_loaded_metrics_equal_the_saved_ones_and_may_be_absent(tmp_path: Path) -> None:
     assert read_metrics(tmp_path) == {}
     curves = [TrainingMetrics(8, 16, 1.0, 2.0, 0.5, -0.5, 100.0)]
     write_metrics(tmp_path, {"auc": 0.75}, curves)
@@ -151,6 +151,6 @@ def test_damaged_metrics_are_a_typed_error(tmp_path: Path, content: bytes) -> No
         read_metrics(tmp_path)
 
 
-def test_the_config_on_disk_is_plain_json_for_people(tmp_path: Path) -> None:
+def test_the_saved_config_is_plain_json(tmp_path: Path) -> None:
     saved(tmp_path)
     assert json.loads((tmp_path / CONFIG_FILE).read_text()) == CONFIG.model_dump()

@@ -1,4 +1,4 @@
-"""Which checkpoint is kept: the nearest to people held out, whatever is interrupted when."""
+"""Checkpoint selection: the one closest to held-out people is kept, also over interruptions."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from palm_assets.gan.config import NetworkConfig
 from palm_assets.gan.networks import Discriminator, Generator
 from palm_assets.gan.sampler import PalmModel
 
-SHAPE = NetworkConfig(image_size=16, latent=8, generator_width=8, discriminator_width=8, max_width=16)
+NETWORKS = NetworkConfig(image_size=16, latent=8, generator_width=8, discriminator_width=8, max_width=16)
 
 
 def model(contrast: float, folder: Path) -> PalmModel:
-    """A generator of noise around grey, and a discriminator."""
+    """A generator of noise around gray, and a discriminator."""
     torch.manual_seed(0)
-    generator, discriminator = Generator(SHAPE).eval(), Discriminator(SHAPE).eval()
+    generator, discriminator = Generator(NETWORKS).eval(), Discriminator(NETWORKS).eval()
     weight = generator.main[-2].weight
     assert isinstance(weight, torch.Tensor)
     weight.data.mul_(contrast * 40)
-    return PalmModel(generator, discriminator, SHAPE, "", folder)
+    return PalmModel(generator, discriminator, NETWORKS, "", folder)
 
 
 _people = model(1.0, Path())
@@ -36,40 +36,40 @@ def last_layer(generator: Generator) -> torch.Tensor:
     return weight.detach()
 
 
-def test_the_checkpoint_nearest_to_people_held_out_is_kept_not_the_last(tmp_path: Path) -> None:
+def test_the_checkpoint_closest_to_held_out_people_is_kept_not_the_last(tmp_path: Path) -> None:
     selector = CheckpointSelector(HELD_OUT, tmp_path)
-    candidates = [
+    records = [
         selector.consider(model(contrast, tmp_path), seen)
         for seen, contrast in ((1000, 0.01), (2000, 1.0), (3000, 9.0))
     ]
-    distances = [candidate.distance for candidate in candidates]
+    distances = [record.kernel_distance for record in records]
     best = int(np.argmin(distances))
     assert best == 1
-    assert selector.best == candidates[best]
+    assert selector.best == records[best]
     assert torch.equal(last_layer(selector.networks()[0]), last_layer(model(1.0, tmp_path).generator))
     assert [path.name for path in tmp_path.glob("at-*")] == ["at-2000"]
 
 
-def test_after_a_crash_it_goes_on_with_what_it_knew(tmp_path: Path) -> None:
+def test_a_new_selector_continues_with_the_records_of_the_last_one(tmp_path: Path) -> None:
     first = CheckpointSelector(HELD_OUT, tmp_path)
     first.consider(model(1.0, tmp_path), 1000)
     again = CheckpointSelector(HELD_OUT, tmp_path)
-    assert again.candidates == first.candidates
+    assert again.checkpoints == first.checkpoints
     again.consider(model(9.0, tmp_path), 2000)
-    again.consider(model(9.0, tmp_path), 2000)  # a resumed run comes by the same place twice
-    assert [row.images_seen for row in again.candidates] == [1000, 2000]
+    again.consider(model(9.0, tmp_path), 2000)  # a resumed run reaches the same checkpoint again
+    assert [row.images_seen for row in again.checkpoints] == [1000, 2000]
     assert again.best.images_seen == 1000
     again.networks()
 
 
-def test_where_too_few_people_are_held_out_the_last_is_kept(tmp_path: Path) -> None:
+def test_with_too_few_held_out_crops_the_last_checkpoint_is_kept(tmp_path: Path) -> None:
     selector = CheckpointSelector(HELD_OUT[:3], tmp_path)
     for seen in (1000, 2000):
-        assert math.isnan(selector.consider(model(1.0, tmp_path), seen).distance)
+        assert math.isnan(selector.consider(model(1.0, tmp_path), seen).kernel_distance)
     assert selector.best.images_seen == 2000
     selector.networks()
 
 
-def test_the_same_checkpoint_is_always_measured_the_same(tmp_path: Path) -> None:
+def test_the_measured_distance_is_deterministic(tmp_path: Path) -> None:
     one = CheckpointSelector(HELD_OUT, tmp_path / "1").consider(model(1.0, tmp_path), 8)
     assert CheckpointSelector(HELD_OUT, tmp_path / "2").consider(model(1.0, tmp_path), 8) == one

@@ -1,4 +1,4 @@
-"""The networks rewritten for use are the same functions."""
+"""The networks fused for inference are the same functions."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import torch
 from torch import Tensor
 
 from palm_assets.gan.config import PUBLISHED_NETWORKS, NetworkConfig
-from palm_assets.gan.inference import drawing, judging
+from palm_assets.gan.inference import fused_discriminator, fused_generator
 from palm_assets.gan.networks import Discriminator, Generator, smooth_output
 
-SHAPES = {
+CONFIGS = {
     "batch": NetworkConfig(image_size=32, latent=8, generator_width=8, discriminator_width=8),
-    "spectral, variety": NetworkConfig(
+    "spectral, minibatch stddev": NetworkConfig(
         image_size=64, latent=8, generator_width=8, discriminator_width=8, max_width=32,
         discriminator_norm="spectral", minibatch_stddev=True,
     ),
     "none": NetworkConfig(
         image_size=16, latent=8, generator_width=8, discriminator_width=8, discriminator_norm="none"
     ),
-    "smoothstep, replicated, smooth_output": NetworkConfig(
+    "smoothstep, replicate padding, output smoothing": NetworkConfig(
         image_size=128, latent=8, generator_width=4, discriminator_width=4, max_width=32,
         output_activation="smoothstep", padding_mode="replicate", output_smoothing=0.07,
     ),
@@ -29,9 +29,9 @@ SHAPES = {
 }  # fmt: skip
 
 
-@pytest.fixture(params=SHAPES.values(), ids=SHAPES.keys())
+@pytest.fixture(params=CONFIGS.values(), ids=CONFIGS.keys())
 def networks(request: pytest.FixtureRequest) -> tuple[Generator, Discriminator]:
-    """Networks as after training: statistics of their own in each normalisation, and visible contrast."""
+    """Networks as after training: batch statistics other than the initial ones, and visible contrast."""
     torch.manual_seed(0)
     generator, discriminator = Generator(request.param), Discriminator(request.param)
     for weight in [*generator.parameters(), *discriminator.parameters()]:
@@ -49,53 +49,60 @@ def plain_logits(discriminator: Discriminator, pixels: Tensor) -> Tensor:
     return discriminator(pixels.float() / 127.5 - 1)
 
 
-def drawn(generator: Generator, latents: Tensor) -> Tensor:
+def plain_images(generator: Generator, latents: Tensor) -> Tensor:
     return smooth_output(generator(latents), generator.output_smoothing)
 
 
-def pictures(generator: Generator, count: int) -> tuple[Tensor, Tensor]:
+def latents_and_pixels(generator: Generator, count: int) -> tuple[Tensor, Tensor]:
     latents = torch.randn(count, generator.latent, generator=torch.Generator().manual_seed(1))
-    return latents, ((drawn(generator, latents) + 1) * 127.5).round().to(torch.uint8)
+    return latents, ((plain_images(generator, latents) + 1) * 127.5).round().to(torch.uint8)
 
 
 @torch.no_grad()
-def test_in_float32_pictures_and_logits_are_the_same_up_to_rounding(
+def test_in_float32_images_and_logits_are_the_same_up_to_rounding(
     networks: tuple[Generator, Discriminator],
 ) -> None:
     generator, discriminator = networks
-    latents, pixels = pictures(generator, 8)
-    expected = drawn(generator, latents)
+    latents, pixels = latents_and_pixels(generator, 8)
+    expected = plain_images(generator, latents)
     assert expected.std() > 0.05
-    torch.testing.assert_close(drawing(generator, bf16=False)(latents), expected, rtol=0, atol=2e-5)
+    torch.testing.assert_close(
+        fused_generator(generator, bfloat16=False)(latents), expected, rtol=0, atol=2e-5
+    )
     logits = plain_logits(discriminator, pixels)
     torch.testing.assert_close(
-        judging(discriminator, bf16=False)(pixels), logits, rtol=0, atol=1e-4 * float(logits.abs().max())
+        fused_discriminator(discriminator, bfloat16=False)(pixels),
+        logits,
+        rtol=0,
+        atol=1e-4 * float(logits.abs().max()),
     )
 
 
 @torch.no_grad()
-def test_in_bfloat16_pictures_differ_by_less_than_the_eye_and_logits_by_a_hundredth_of_their_spread(
+def test_in_bfloat16_images_differ_by_less_than_one_level_and_logits_by_two_percent(
     networks: tuple[Generator, Discriminator],
 ) -> None:
     generator, discriminator = networks
-    latents, pixels = pictures(generator, 32)
-    levels = 127.5 * (drawing(generator, bf16=True)(latents) - drawn(generator, latents)).abs()
+    latents, pixels = latents_and_pixels(generator, 32)
+    levels = (
+        127.5 * (fused_generator(generator, bfloat16=True)(latents) - plain_images(generator, latents)).abs()
+    )
     assert levels.mean() < 1
     logits = plain_logits(discriminator, pixels)
-    difference = (judging(discriminator, bf16=True)(pixels) - logits).abs()
+    difference = (fused_discriminator(discriminator, bfloat16=True)(pixels) - logits).abs()
     assert difference.mean() < 0.02 * logits.abs().mean() + 1e-3
 
 
 @torch.no_grad()
-def test_the_networks_themselves_are_left_as_they_were(networks: tuple[Generator, Discriminator]) -> None:
+def test_fusing_leaves_the_networks_unchanged(networks: tuple[Generator, Discriminator]) -> None:
     before = [{k: v.clone() for k, v in network.state_dict().items()} for network in networks]
-    drawing(networks[0])
-    judging(networks[1])
+    fused_generator(networks[0])
+    fused_discriminator(networks[1])
     for network, state in zip(networks, before, strict=True):
         assert network.state_dict().keys() == state.keys()
         assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
 
 
-def test_a_generator_of_another_kind_is_used_as_it_is() -> None:
+def test_a_generator_of_another_class_is_returned_unchanged() -> None:
     other = torch.nn.Identity()
-    assert drawing(other) is other
+    assert fused_generator(other) is other

@@ -1,4 +1,4 @@
-"""The losses, against their formulas written out."""
+"""The losses, compared with their formulas."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def test_a_loss_is_its_formula(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", EXPECTED)
-def test_the_players_pull_in_opposite_directions(kind: str) -> None:
+def test_both_networks_pull_logits_of_fakes_in_opposite_directions(kind: str) -> None:
     real, fake = torch.zeros(3), torch.zeros(3, requires_grad=True)
-    (wanted_by_d,) = torch.autograd.grad(discriminator_loss(kind, real, fake), fake)
-    (wanted_by_g,) = torch.autograd.grad(generator_loss(kind, fake, real), fake)
-    assert (wanted_by_d > 0).all()  # descending lowers the logits of generated images...
-    assert (wanted_by_g < 0).all()  # ...and the generator raises them
+    (gradient_d,) = torch.autograd.grad(discriminator_loss(kind, real, fake), fake)
+    (gradient_g,) = torch.autograd.grad(generator_loss(kind, fake, real), fake)
+    assert (gradient_d > 0).all()  # descending lowers the logits of generated images...
+    assert (gradient_g < 0).all()  # ...and the generator raises them
 
 
 def test_softplus_is_the_cross_entropy_of_the_published_two_class_head() -> None:
@@ -59,13 +59,13 @@ def test_softplus_is_the_cross_entropy_of_the_published_two_class_head() -> None
 
 
 @pytest.mark.parametrize("kind", EXPECTED)
-def test_huge_logits_stay_finite(kind: str) -> None:
+def test_losses_of_huge_logits_are_finite(kind: str) -> None:
     real, fake = torch.tensor([1e4, -1e4]), torch.tensor([-1e4, 1e4])
     assert discriminator_loss(kind, real, fake).isfinite()
     assert generator_loss(kind, fake, real).isfinite()
 
 
-def test_the_penalty_of_a_linear_critic_is_half_its_squared_slope() -> None:
+def test_the_penalty_of_a_linear_discriminator_is_half_its_squared_slope() -> None:
     weights = torch.randn(3, 4, 4)
     images = torch.randn(6, 3, 4, 4, requires_grad=True)
     logits = (images * weights).sum((1, 2, 3)) + 7
@@ -74,7 +74,7 @@ def test_the_penalty_of_a_linear_critic_is_half_its_squared_slope() -> None:
     )
 
 
-def test_the_penalty_of_a_quadratic_critic_is_half_the_mean_squared_image_and_can_be_learned_from() -> None:
+def test_the_penalty_of_a_quadratic_discriminator_is_half_the_mean_squared_image_and_differentiable() -> None:
     images = torch.randn(6, 3, 4, 4, requires_grad=True)
     scale = torch.tensor(3.0, requires_grad=True)
     penalty = gradient_penalty(scale * images.square().sum((1, 2, 3)) / 2, images)
@@ -84,7 +84,7 @@ def test_the_penalty_of_a_quadratic_critic_is_half_the_mean_squared_image_and_ca
     assert slope.item() == pytest.approx(3 * squared.item(), rel=1e-5)
 
 
-def test_certainty_is_the_mean_sign_on_photographs_or_of_their_lead_where_logits_have_no_zero() -> None:
+def test_the_overfitting_heuristic_is_a_mean_sign_of_logits_or_of_differences_for_relativistic() -> None:
     real, fake = torch.tensor([3.0, 1.0, -1.0, 0.5]), torch.tensor([4.0, 0.0, -2.0, 9.0])
     assert overfitting_heuristic("softplus", real, fake) == overfitting_heuristic("hinge", real, fake) == 0.5
     assert overfitting_heuristic("relativistic", real, fake) == 0

@@ -1,4 +1,4 @@
-"""The shape of both networks, and the configs that describe it."""
+"""Both networks, and their configs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_images_and_logits_have_the_configured_shape(size: int, norm: str, botto
     assert Discriminator(config)(images).shape == (2,)
 
 
-def test_channels_double_away_from_the_picture_up_to_the_limit() -> None:
+def test_channels_double_away_from_the_image_up_to_the_limit() -> None:
     config = small(image_size=128, generator_width=8, discriminator_width=4, max_width=30)
     up = [m.out_channels for m in Generator(config).main if isinstance(m, nn.ConvTranspose2d)]
     down = [m.out_channels for m in Discriminator(config).main if isinstance(m, nn.Conv2d)]
@@ -37,15 +37,15 @@ def test_channels_double_away_from_the_picture_up_to_the_limit() -> None:
 
 
 @pytest.mark.parametrize("output_activation", ["tanh", "smoothstep"])
-def test_only_convolutions_norms_and_pointwise_functions_are_in_it(output_activation: str) -> None:
-    """Honestly a DCGAN: no attention, no skips, no upsampling layers."""
+def test_the_networks_are_dcgans(output_activation: str) -> None:
+    """Only convolutions, norms and pointwise functions: no attention, skips or upsampling layers."""
     config = small(image_size=64, output_activation=output_activation)
     allowed = (nn.ConvTranspose2d, nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.LeakyReLU, nn.Tanh, Smoothstep)
     for network in (Generator(config), Discriminator(config)):
         assert all(isinstance(layer, allowed) for layer in network.main)
 
 
-def test_what_is_almost_white_still_feels_a_gradient_in_half_precision() -> None:
+def test_almost_white_pixels_have_a_gradient_in_bfloat16() -> None:
     generator = Generator(small(image_size=16))
     latents = torch.randn(4, 5, requires_grad=True)
     generator.main[-2].weight.data.fill_(4.0)
@@ -59,7 +59,7 @@ def test_what_is_almost_white_still_feels_a_gradient_in_half_precision() -> None
 
 
 @torch.no_grad()
-def test_evened_out_no_layer_of_the_generator_draws_a_checkerboard_on_a_flat_map() -> None:
+def test_after_projection_no_layer_makes_a_checkerboard_of_a_flat_map() -> None:
     def spread(generator: Generator) -> list[float]:
         layers = [m for m in generator.main if isinstance(m, UpsampleConv)]
         flat = [torch.randn(1, layer.in_channels, 1, 1).expand(-1, -1, 8, 8) for layer in layers]
@@ -70,30 +70,30 @@ def test_evened_out_no_layer_of_the_generator_draws_a_checkerboard_on_a_flat_map
     generator = Generator(small(image_size=64, generator_width=8)).to(memory_format=torch.channels_last)
     assert min(spread(generator)) > 0.1
     before = [weight.clone() for weight in generator.parameters()]
-    generator.even_out()
+    generator.remove_checkerboard()
     assert max(spread(generator)) < 1e-10
     once = [weight.clone() for weight in generator.parameters()]
     for old, new in zip(before, once, strict=True):
-        assert (new - old).norm() <= 0.6 * old.norm()  # 3 of 16 directions are gone
-    generator.even_out()
+        assert (new - old).norm() <= 0.6 * old.norm()  # the projection removes 3 of 16 dimensions
+    generator.remove_checkerboard()
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(once, generator.parameters(), strict=True))
 
 
 @torch.no_grad()
-def test_with_a_replicated_border_what_is_flat_stays_flat_to_the_last_pixel() -> None:
+def test_with_replicate_padding_a_flat_map_stays_flat_up_to_the_border() -> None:
     torch.manual_seed(0)
     generator = Generator(small(image_size=128, padding_mode="replicate"))
-    generator.even_out()
-    doublings = [layer for layer in generator.main if isinstance(layer, UpsampleConv)]
-    assert [layer.border for layer in doublings] == ["zeros", "zeros", "zeros", "replicate", "replicate"]
-    for layer in doublings:
+    generator.remove_checkerboard()
+    layers = [layer for layer in generator.main if isinstance(layer, UpsampleConv)]
+    assert [layer.edge_padding for layer in layers] == ["zeros", "zeros", "zeros", "replicate", "replicate"]
+    for layer in layers:
         maps = layer(torch.randn(1, layer.in_channels, 1, 1).expand(-1, -1, 6, 6))
         assert maps.shape == (1, layer.out_channels, 12, 12)
-        assert (float(maps.var((2, 3)).max()) < 1e-10) is (layer.border == "replicate")
+        assert (float(maps.var((2, 3)).max()) < 1e-10) is (layer.edge_padding == "replicate")
 
 
 @torch.no_grad()
-def test_the_border_changes_nothing_inside_a_layer() -> None:
+def test_padding_changes_only_the_border_of_a_map() -> None:
     torch.manual_seed(0)
     zeros, replicate = UpsampleConv(4, 5, "zeros"), UpsampleConv(4, 5, "replicate")
     replicate.load_state_dict(zeros.state_dict())
@@ -101,7 +101,7 @@ def test_the_border_changes_nothing_inside_a_layer() -> None:
     assert torch.allclose(zeros(maps)[:, :, 1:-1, 1:-1], replicate(maps)[:, :, 1:-1, 1:-1], atol=1e-6)
 
 
-def test_a_smoothstep_reaches_white_at_one_evenly_and_still_feels_a_tenth_beyond() -> None:
+def test_smoothstep_is_one_from_one_on_with_a_tenth_of_the_gradient() -> None:
     colors = torch.tensor([-5.0, -1.0, -0.5, 0.0, 0.9, 1.0, 1.1, 40.0], requires_grad=True)
     images = Smoothstep()(colors)
     assert torch.allclose(images, torch.tensor([-1, -1, -0.6875, 0, 0.9855, 1, 1, 1]))
@@ -109,7 +109,7 @@ def test_a_smoothstep_reaches_white_at_one_evenly_and_still_feels_a_tenth_beyond
     assert torch.allclose(gradient[[0, 2, 3, 4, 6, 7]], torch.tensor([0.1, 1.125, 1.5, 0.285, 0.1, 0.1]))
 
 
-def test_softening_leaves_what_is_flat_and_halves_the_finest_waves_along_each_side() -> None:
+def test_output_smoothing_keeps_flat_images_and_halves_the_shortest_period_along_each_axis() -> None:
     flat = torch.full((1, 3, 8, 8), 0.7)
     torch.testing.assert_close(smooth_output(flat, 0.125), flat)
     stripes = torch.tensor([-1.0, 1.0]).repeat(8).expand(1, 3, 16, 16)
@@ -118,7 +118,7 @@ def test_softening_leaves_what_is_flat_and_halves_the_finest_waves_along_each_si
     assert torch.equal(smooth_output(stripes, 0), stripes)
 
 
-def test_an_image_padded_with_black_is_what_the_discriminator_sees() -> None:
+def test_the_discriminator_pads_with_black() -> None:
     discriminator = Discriminator(small(image_size=16)).eval()
     first = discriminator.main[0]
     black = torch.full((1, 3, 16, 16), -1.0)
@@ -130,7 +130,7 @@ def test_an_image_padded_with_black_is_what_the_discriminator_sees() -> None:
     assert torch.allclose(discriminator(black), expected)
 
 
-def test_spectral_normalisation_holds_every_layer_at_one() -> None:
+def test_spectral_normalization_keeps_the_norm_of_every_layer_at_one() -> None:
     discriminator = Discriminator(small(image_size=32, discriminator_norm="spectral"))
     for _ in range(30):  # one power iteration a step
         discriminator(torch.randn(2, 3, 32, 32))
@@ -140,33 +140,33 @@ def test_spectral_normalisation_holds_every_layer_at_one() -> None:
         assert torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item() == pytest.approx(1, rel=0.02)
 
 
-def test_minibatch_stddev_tells_a_batch_of_copies_from_a_varied_one_in_training() -> None:
+def test_minibatch_stddev_distinguishes_copies_from_a_diverse_batch_in_training() -> None:
     torch.manual_seed(0)
     discriminator = Discriminator(small(image_size=16, minibatch_stddev=True, discriminator_norm="none"))
     with torch.no_grad():
-        discriminator.head.weight[:, -16:] = 100  # all on the variety map
-    one, varied = torch.randn(1, 3, 16, 16), torch.randn(4, 3, 16, 16)
+        discriminator.head.weight[:, -16:] = 100  # all weight on the standard deviation
+    one, diverse = torch.randn(1, 3, 16, 16), torch.randn(4, 3, 16, 16)
     copies = one.expand(4, -1, -1, -1)
-    assert discriminator(varied).mean() > discriminator(copies).mean() + 1
+    assert discriminator(diverse).mean() > discriminator(copies).mean() + 1
 
 
-def test_in_use_a_logit_is_the_images_own_affair_even_with_minibatch_stddev() -> None:
+def test_in_evaluation_a_logit_does_not_depend_on_the_batch_even_with_minibatch_stddev() -> None:
     torch.manual_seed(0)
     discriminator = Discriminator(small(image_size=16, minibatch_stddev=True))
     images = torch.randn(8, 3, 16, 16)
     for _ in range(20):
         discriminator(images)
-    assert discriminator.usual_variety > 0
+    assert discriminator.running_stddev > 0
     discriminator.eval()
     together = discriminator(images)
     alone = torch.cat([discriminator(image[None]) for image in images])
     assert torch.allclose(together, alone, atol=1e-5)
-    other_company = discriminator(torch.cat([images[:1], torch.zeros(7, 3, 16, 16)]))[0]
-    assert torch.allclose(together[0], other_company, atol=1e-5)
+    other_batch = discriminator(torch.cat([images[:1], torch.zeros(7, 3, 16, 16)]))[0]
+    assert torch.allclose(together[0], other_batch, atol=1e-5)
 
 
 @pytest.mark.parametrize(
-    "nonsense",
+    "invalid",
     [
         {"image_size": 48},
         {"image_size": 8},
@@ -197,12 +197,12 @@ def test_in_use_a_logit_is_the_images_own_affair_even_with_minibatch_stddev() ->
     ],
     ids=str,
 )
-def test_the_config_refuses_nonsense_and_names_the_knob(nonsense: dict[str, object]) -> None:
-    with pytest.raises(ValidationError, match=next(iter(nonsense))):
-        GanConfig(**nonsense)  # type: ignore[arg-type]
+def test_the_config_refuses_invalid_values_and_names_the_field(invalid: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(invalid))):
+        GanConfig(**invalid)  # type: ignore[arg-type]
 
 
-def test_a_config_cannot_be_changed_and_knows_the_networks_part_of_itself() -> None:
+def test_a_config_is_frozen_and_contains_its_network_config() -> None:
     config = GanConfig(image_size=32, latent=7, r1=3)
     with pytest.raises(ValidationError):
         config.image_size = 64  # type: ignore[misc]

@@ -1,9 +1,9 @@
-"""The published weights: an independent definition of their networks, written from the description alone.
+"""The published weights, converted, against an independent definition of their networks.
 
 The generator: seven transposed convolutions without bias (4x4: first stride 1 pad 0, then stride 2 pad 1),
 BatchNorm and ReLU between them, a sigmoid at the end. The discriminator: five convolutions 4x4 stride 2 pad 1
 without bias, BatchNorm from the second on, LeakyReLU 0.2, flatten, `fc = Linear(65536, 2)`, class 1 = real.
-Both speak BGR in [0, 1].
+Images are BGR in [0, 1].
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from palm_assets.gan.published_weights import import_published
 Change = Callable[[dict[str, Tensor]], object]
 
 
-class TheirGenerator(nn.Module):
+class PublishedGenerator(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.main = nn.Sequential(
@@ -54,7 +54,7 @@ class TheirGenerator(nn.Module):
         return self.main(z)
 
 
-class TheirDiscriminator(nn.Module):
+class PublishedDiscriminator(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.main = nn.Sequential(
@@ -81,15 +81,15 @@ class TheirDiscriminator(nn.Module):
 
 @dataclass
 class Published:
-    """Their networks, their files, and ours made of the files."""
+    """Published networks, their files, and the networks converted from the files."""
 
-    theirs: tuple[TheirGenerator, TheirDiscriminator]
+    originals: tuple[PublishedGenerator, PublishedDiscriminator]
     files: tuple[Path, Path]
-    ours: tuple[Generator, Discriminator]
+    converted: tuple[Generator, Discriminator]
 
 
-def _randomised(network: nn.Module) -> None:
-    """Weights that keep signals of a fair size through all layers, and statistics that are not trivial."""
+def _randomize(network: nn.Module) -> None:
+    """Weights that keep the scale of activations, and batch statistics other than the initial ones."""
     for module in network.modules():
         if isinstance(module, (nn.ConvTranspose2d, nn.Conv2d)):
             inputs = module.in_channels * (4 if isinstance(module, nn.ConvTranspose2d) else 16)
@@ -103,9 +103,9 @@ def _randomised(network: nn.Module) -> None:
 
 
 @pytest.fixture(scope="module")
-def little_generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Stands in where the discriminator's file is the one to be refused: theirs has 240 MB."""
-    path = tmp_path_factory.mktemp("little") / "generator.pt"
+def small_generator_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For tests of a bad discriminator file: a whole generator file has 240 MB."""
+    path = tmp_path_factory.mktemp("small") / "generator.pt"
     torch.save({"main.18.weight": torch.zeros(64, 3, 4, 4)}, path)
     return path
 
@@ -113,80 +113,78 @@ def little_generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
     torch.manual_seed(0)
-    theirs = TheirGenerator().eval(), TheirDiscriminator().eval()
+    originals = PublishedGenerator().eval(), PublishedDiscriminator().eval()
     folder = tmp_path_factory.mktemp("published")
     files = folder / "generator.pt", folder / "discriminator.pt"
-    for network, path, prefix in zip(theirs, files, ("", "module."), strict=True):
-        _randomised(network)  # one is saved as DataParallel saves it
+    for network, path, prefix in zip(originals, files, ("", "module."), strict=True):
+        _randomize(network)  # one is saved as DataParallel saves it
         torch.save({prefix + key: value for key, value in network.state_dict().items()}, path)
-    return Published(theirs, files, import_published(*files))
+    return Published(originals, files, import_published(*files))
 
 
-def _off(ours: Tensor, theirs: Tensor) -> float:
-    return float((ours - theirs).abs().max())
+def _max_error(converted: Tensor, original: Tensor) -> float:
+    return float((converted - original).abs().max())
 
 
 @torch.no_grad()
-def test_the_generator_draws_the_same_images_up_to_the_border(published: Published) -> None:
+def test_the_converted_generator_makes_the_same_images_up_to_the_border(published: Published) -> None:
     latents = torch.randn(2, 500, generator=torch.Generator().manual_seed(1))
-    bgr = published.theirs[0](latents[:, :, None, None])
-    rgb = (published.ours[0](latents) + 1) / 2
+    bgr = published.originals[0](latents[:, :, None, None])
+    rgb = (published.converted[0](latents) + 1) / 2
     assert rgb.shape == (2, 3, 256, 256)
-    assert bgr.std() > 0.1, "images of nothing would prove nothing"
-    assert _off(rgb, bgr.flip(1)) < 1e-4
+    assert bgr.std() > 0.1, "images without contrast prove nothing"
+    assert _max_error(rgb, bgr.flip(1)) < 1e-4
     for edge in (rgb[..., 0, :], rgb[..., -1, :], rgb[..., 0], rgb[..., -1]):
         assert edge.std() > 0.05
-    assert _off(rgb, bgr) > 0.1, "the order of the channels would go unnoticed"
+    assert _max_error(rgb, bgr) > 0.1, "the order of the channels would go unnoticed"
 
 
 @torch.no_grad()
-@pytest.mark.parametrize(
-    "picture", ["noise", "black", "white", "bright padding_mode", "dark padding_mode", "red"]
-)
-def test_the_discriminator_gives_the_same_probability_whatever_the_border(
-    published: Published, picture: str
+@pytest.mark.parametrize("kind", ["noise", "black", "white", "bright border", "dark border", "red"])
+def test_the_converted_discriminator_gives_the_same_probability_for_any_border(
+    published: Published, kind: str
 ) -> None:
     rgb = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(2))
     frame = torch.ones(256, 256, dtype=torch.bool)
     frame[2:-2, 2:-2] = False
-    match picture:
+    match kind:
         case "black":
             rgb.zero_()
         case "white":
             rgb.fill_(1)
-        case "bright padding_mode":
+        case "bright border":
             rgb[:, :, frame] = 1
-        case "dark padding_mode":
+        case "dark border":
             rgb[:, :, frame] = 0
         case "red":
             rgb[:, 1:] = 0
-    logits = published.theirs[1](rgb.flip(1))
-    ours = published.ours[1](rgb * 2 - 1)
-    assert ours.item() == pytest.approx((logits[:, 1] - logits[:, 0]).item(), abs=1e-4)
-    assert _off(torch.sigmoid(ours), logits.softmax(1)[:, 1]) < 1e-4
+    logits = published.originals[1](rgb.flip(1))
+    converted = published.converted[1](rgb * 2 - 1)
+    assert converted.item() == pytest.approx((logits[:, 1] - logits[:, 0]).item(), abs=1e-4)
+    assert _max_error(torch.sigmoid(converted), logits.softmax(1)[:, 1]) < 1e-4
 
 
 @torch.no_grad()
-def test_the_first_layer_sees_the_same_in_every_border_pixel(published: Published) -> None:
-    """A probability could hide a wrong padding_mode: here is each value of the first feature map."""
+def test_the_first_feature_map_is_the_same_in_every_border_pixel(published: Published) -> None:
+    """A probability could hide wrong padding, so every value of the first feature map is compared."""
     rgb = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(3))
-    theirs = published.theirs[1].main[0](rgb.flip(1))
+    original = published.originals[1].main[0](rgb.flip(1))
     padded = nn.functional.pad(rgb * 2 - 1, (1, 1, 1, 1), value=-1.0)
-    ours = published.ours[1].main[0](padded)
-    assert _off(ours, theirs) < 1e-5
-    naive = nn.functional.conv2d(rgb * 2 - 1, published.ours[1].main[0].weight, None, 2, 1)
-    naive += published.ours[1].main[0].bias[None, :, None, None]  # type: ignore[index]
-    assert _off(naive[..., 1:-1, 1:-1], theirs[..., 1:-1, 1:-1]) < 1e-5
-    assert _off(naive, theirs) > 0.01, (
-        "a careless fold differs at the padding_mode, and this test would notice"
+    converted = published.converted[1].main[0](padded)
+    assert _max_error(converted, original) < 1e-5
+    naive = nn.functional.conv2d(rgb * 2 - 1, published.converted[1].main[0].weight, None, 2, 1)
+    naive += published.converted[1].main[0].bias[None, :, None, None]  # type: ignore[index]
+    assert _max_error(naive[..., 1:-1, 1:-1], original[..., 1:-1, 1:-1]) < 1e-5
+    assert _max_error(naive, original) > 0.01, (
+        "zero padding differs at the border, and this test would notice"
     )
 
 
 @torch.no_grad()
-def test_generated_images_are_judged_the_same_from_end_to_end(published: Published) -> None:
+def test_generated_images_get_the_same_probability_end_to_end(published: Published) -> None:
     latents = torch.randn(1, 500, generator=torch.Generator().manual_seed(4))
-    theirs = published.theirs[1](published.theirs[0](latents[:, :, None, None])).softmax(1)[:, 1]
-    assert _off(torch.sigmoid(published.ours[1](published.ours[0](latents))), theirs) < 1e-4
+    original = published.originals[1](published.originals[0](latents[:, :, None, None])).softmax(1)[:, 1]
+    assert _max_error(torch.sigmoid(published.converted[1](published.converted[0](latents))), original) < 1e-4
 
 
 # Files that are not the published weights
@@ -200,22 +198,22 @@ class _Bomb:
         return Path.touch, (self.path,)
 
 
-def test_a_pickle_that_would_run_something_is_refused_without_being_run(
-    published: Published, little_generator: Path, tmp_path: Path
+def test_a_pickle_with_code_is_refused_without_executing_it(
+    published: Published, small_generator_file: Path, tmp_path: Path
 ) -> None:
     proof, bomb, plain = tmp_path / "proof", tmp_path / "bomb.pt", tmp_path / "plain.pt"
     torch.save({"main.0.weight": torch.ones(1), "x": _Bomb(proof)}, bomb)
     plain.write_bytes(pickle.dumps(_Bomb(proof), protocol=2))
-    for evil in (bomb, plain):
-        for files in ((evil, published.files[1]), (little_generator, evil)):
-            with pytest.raises(CheckpointError, match="nothing in it was run"):
+    for malicious in (bomb, plain):
+        for files in ((malicious, published.files[1]), (small_generator_file, malicious)):
+            with pytest.raises(CheckpointError, match="no code in it was executed"):
                 import_published(*files)
             assert not proof.exists()
     pickle.loads(plain.read_bytes())
     assert proof.exists(), "the pickle was harmless and proves nothing"
 
 
-def test_a_whole_pickled_network_is_refused(tmp_path: Path, published: Published) -> None:
+def test_a_pickled_module_is_refused(tmp_path: Path, published: Published) -> None:
     torch.save(nn.Linear(2, 2), tmp_path / "network.pt")
     with pytest.raises(CheckpointError, match="plain dict of tensors"):
         import_published(tmp_path / "network.pt", published.files[1])
@@ -233,7 +231,7 @@ def test_a_whole_pickled_network_is_refused(tmp_path: Path, published: Published
     ],
     ids=["list", "numbers", "tensor", "empty", "flat", "one layer"],
 )
-def test_tensors_of_something_else_are_refused(tmp_path: Path, published: Published, content: object) -> None:
+def test_other_objects_and_tensors_are_refused(tmp_path: Path, published: Published, content: object) -> None:
     torch.save(content, tmp_path / "other.pt")
     with pytest.raises(CheckpointError) as refused:
         import_published(tmp_path / "other.pt", published.files[1])
@@ -244,49 +242,47 @@ def test_tensors_of_something_else_are_refused(tmp_path: Path, published: Publis
     "content",
     [b"", b"\x80", b"hello world", b"PK\x03\x04" + b"\0" * 50, bytes(range(256)), b"\x80\x02}q\x00."],
 )
-def test_bytes_that_are_anything_at_all_are_refused(
-    tmp_path: Path, published: Published, content: bytes
-) -> None:
+def test_arbitrary_bytes_are_refused(tmp_path: Path, published: Published, content: bytes) -> None:
     (tmp_path / "bytes.pt").write_bytes(content)
     with pytest.raises(CheckpointError):
         import_published(tmp_path / "bytes.pt", published.files[1])
 
 
 def test_missing_swapped_and_cut_files_are_typed_errors(
-    tmp_path: Path, published: Published, little_generator: Path
+    tmp_path: Path, published: Published, small_generator_file: Path
 ) -> None:
     generator, discriminator = published.files
     with pytest.raises(CheckpointError, match="no such file"):
         import_published(tmp_path / "nowhere.pt", discriminator)
-    with pytest.raises(CheckpointError, match="right order"):
+    with pytest.raises(CheckpointError, match="Check the order"):
         import_published(discriminator, generator)
     (tmp_path / "cut.pt").write_bytes(discriminator.read_bytes()[:100_000])
     with pytest.raises(CheckpointError, match="plain dict"):
-        import_published(little_generator, tmp_path / "cut.pt")
+        import_published(small_generator_file, tmp_path / "cut.pt")
 
 
-def _spoil(weights: dict[str, Tensor]) -> None:
+def _set_nan(weights: dict[str, Tensor]) -> None:
     weights["main.2.weight"][0, 0, 0, 0] = float("nan")
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        _spoil,
+        _set_nan,
         lambda weights: weights.pop("main.3.running_mean"),
         lambda weights: weights.update({"fc.weight": torch.zeros(3, 65536)}),
         lambda weights: weights.update({"fc.bias": torch.zeros(())}),
         lambda weights: weights.update({"main.0.weight": torch.zeros(64, 4, 4, 4)}),
         lambda weights: weights.update({"extra": torch.zeros(1)}),
     ],
-    ids=["NaN", "a layer less", "three classes", "a flat bias", "four channels", "a layer more"],
+    ids=["NaN", "a missing tensor", "three classes", "a scalar bias", "four channels", "an extra tensor"],
 )
 def test_a_discriminator_of_another_shape_or_with_a_nan_is_refused(
-    tmp_path: Path, published: Published, little_generator: Path, change: Change
+    tmp_path: Path, published: Published, small_generator_file: Path, change: Change
 ) -> None:
-    weights = {key: value.clone() for key, value in published.theirs[1].state_dict().items()}
+    weights = {key: value.clone() for key, value in published.originals[1].state_dict().items()}
     change(weights)
     torch.save(weights, tmp_path / "other.pt")
     with pytest.raises(CheckpointError) as refused:
-        import_published(little_generator, tmp_path / "other.pt")
+        import_published(small_generator_file, tmp_path / "other.pt")
     assert "other.pt" in str(refused.value)

@@ -1,4 +1,4 @@
-"""Starting from a trained model: of the same networks, or of half the size."""
+"""Initial weights from a trained model of the same networks, or of half the image size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from palm_assets.errors import CheckpointError
 from palm_assets.gan.checkpoint import load_networks, save_networks
 from palm_assets.gan.config import GanConfig, NetworkConfig
 from palm_assets.gan.networks import Discriminator, Generator
-from palm_assets.gan.training_loop import STATE_FILE, train
+from palm_assets.gan.training_loop import STATE_FILE, training_loop
 from palm_assets.gan.warm_start import start_from
 
 SMALL = NetworkConfig(image_size=16, latent=8, generator_width=16, discriminator_width=16)
@@ -22,17 +22,17 @@ TWICE = SMALL.model_copy(update={"image_size": 32, "generator_width": 8, "discri
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model of half the size whose weights are not those of a fresh one."""
+    """A trained model of half the image size."""
     folder = tmp_path_factory.mktemp("model")
     images = np.random.default_rng(0).integers(0, 256, (16, 3, 16, 16), dtype=np.uint8)
     config = GanConfig(**SMALL.model_dump(), kimg=0.8, device="cpu")
-    trained = train(images, config, folder / "work")
+    trained = training_loop(images, config, folder / "work")
     assert trained is not None
     save_networks(trained.generator, trained.discriminator, SMALL, folder)
     return folder
 
 
-def begun(model: Path, config: NetworkConfig) -> tuple[Generator, Discriminator]:
+def warm_started(model: Path, config: NetworkConfig) -> tuple[Generator, Discriminator]:
     torch.manual_seed(0)
     generator, discriminator = Generator(config), Discriminator(config)
     start_from(model, generator, discriminator, config)
@@ -44,64 +44,64 @@ def latents(count: int = 64) -> torch.Tensor:
 
 
 @torch.no_grad()
-def test_the_same_networks_start_with_the_models_weights(model: Path) -> None:
-    generator, discriminator = begun(model, SMALL)
-    theirs, judge, _ = load_networks(model)
-    images = theirs(latents())
+def test_the_same_networks_get_the_weights_of_the_model(model: Path) -> None:
+    generator, discriminator = warm_started(model, SMALL)
+    trained_generator, trained_discriminator, _ = load_networks(model)
+    images = trained_generator(latents())
     assert torch.equal(generator.eval()(latents()), images)
-    assert torch.equal(discriminator(images), judge(images))
+    assert torch.equal(discriminator(images), trained_discriminator(images))
 
 
 @torch.no_grad()
-def test_the_border_and_the_softening_can_be_changed(model: Path) -> None:
-    generator = begun(
+def test_padding_mode_and_output_smoothing_may_differ(model: Path) -> None:
+    generator = warm_started(
         model, SMALL.model_copy(update={"padding_mode": "replicate", "output_smoothing": 0.07})
     )[0]
-    theirs = load_networks(model)[0].state_dict()
-    assert generator.state_dict().keys() == theirs.keys()
-    assert all(torch.equal(weight, theirs[name]) for name, weight in generator.state_dict().items())
+    trained = load_networks(model)[0].state_dict()
+    assert generator.state_dict().keys() == trained.keys()
+    assert all(torch.equal(weight, trained[name]) for name, weight in generator.state_dict().items())
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("shape", [SMALL, TWICE], ids=["same size", "grown"])
+@pytest.mark.parametrize("networks", [SMALL, TWICE], ids=["same size", "grown"])
 def test_colors_stay_nearly_the_same_when_tanh_becomes_a_smoothstep_and_back(
-    model: Path, tmp_path: Path, shape: NetworkConfig
+    model: Path, tmp_path: Path, networks: NetworkConfig
 ) -> None:
-    by_tanh = begun(model, shape)[0]
-    stepped = shape.model_copy(update={"output_activation": "smoothstep"})
-    by_step, judge = begun(model, stepped)
-    drawn = by_tanh(latents()), by_step(latents())
-    assert drawn[0].abs().max() > 0.5
-    assert 0 < (drawn[0] - drawn[1]).abs().max() < 0.061
-    save_networks(by_step, judge, stepped, tmp_path)
-    again = begun(tmp_path, shape)[0]
-    assert torch.allclose(again(latents()), drawn[0], atol=1e-5)
+    with_tanh = warm_started(model, networks)[0](latents())
+    config = networks.model_copy(update={"output_activation": "smoothstep"})
+    generator, discriminator = warm_started(model, config)
+    with_smoothstep = generator(latents())
+    assert with_tanh.abs().max() > 0.5
+    assert 0 < (with_tanh - with_smoothstep).abs().max() < 0.061
+    save_networks(generator, discriminator, config, tmp_path)
+    again = warm_started(tmp_path, networks)[0]
+    assert torch.allclose(again(latents()), with_tanh, atol=1e-5)
 
 
 @torch.no_grad()
-def test_a_grown_generator_draws_the_same_palms_at_twice_the_size(model: Path) -> None:
-    drawn = begun(model, TWICE)[0](latents(512))
+def test_a_grown_generator_makes_the_same_images_at_twice_the_size(model: Path) -> None:
+    images = warm_started(model, TWICE)[0](latents(512))
     small = load_networks(model)[0].train()(latents(512))
     smooth = F.interpolate(small.atanh(), scale_factor=2, mode="bilinear").tanh()
     inside = (slice(None), slice(None), slice(2, -2), slice(2, -2))
-    error, others = (drawn - smooth)[inside].abs().mean(), (drawn - smooth.roll(1, 0))[inside].abs().mean()
+    error, others = (images - smooth)[inside].abs().mean(), (images - smooth.roll(1, 0))[inside].abs().mean()
     assert error < 0.1 * others
 
 
 @torch.no_grad()
-def test_a_grown_discriminator_judges_as_the_small_one_judges_half_the_size(model: Path) -> None:
-    discriminator, judge = begun(model, TWICE)[1], load_networks(model)[1]
+def test_a_grown_discriminator_gives_the_logits_of_the_small_one_at_half_the_size(model: Path) -> None:
+    discriminator, small = warm_started(model, TWICE)[1], load_networks(model)[1]
     images = torch.rand(16, 3, 32, 32, generator=torch.Generator().manual_seed(2)) * 3 - 1.5
-    logits = judge(F.avg_pool2d(images, 2))
+    logits = small(F.avg_pool2d(images, 2))
     assert torch.allclose(discriminator(images), logits, atol=1e-4)
     assert logits.std() > 0.01
 
 
 def test_every_new_weight_can_learn(model: Path) -> None:
-    networks = begun(model, TWICE)
+    networks = warm_started(model, TWICE)
     before = [weight.clone() for net in networks for weight in net.parameters()]
     optimizer = torch.optim.SGD([weight for net in networks for weight in net.parameters()], 0.1)
-    for _ in range(3):  # what is multiplied by a zero moves a step later
+    for _ in range(3):  # weights behind a zero get a gradient one step later
         optimizer.zero_grad()
         networks[1](networks[0](latents(8))).square().sum().backward()
         optimizer.step()
@@ -113,7 +113,7 @@ def test_every_new_weight_can_learn(model: Path) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        {"image_size": 32},  # of the same width, so of another trunk
+        {"image_size": 32},  # with the same widths, so with other inner layers
         {"image_size": 64, "generator_width": 4, "discriminator_width": 4},
         {"image_size": 32, "generator_width": 8, "discriminator_width": 8, "discriminator_norm": "batch"},
         {"latent": 16},
@@ -122,7 +122,7 @@ def test_every_new_weight_can_learn(model: Path) -> None:
 )
 def test_a_model_of_other_networks_is_refused(model: Path, other: dict[str, object]) -> None:
     with pytest.raises(CheckpointError, match="start"):
-        begun(model, SMALL.model_copy(update=other))
+        warm_started(model, SMALL.model_copy(update=other))
 
 
 def test_networks_too_narrow_to_carry_colors_are_refused(tmp_path: Path) -> None:
@@ -130,20 +130,22 @@ def test_networks_too_narrow_to_carry_colors_are_refused(tmp_path: Path) -> None
     save_networks(Generator(wide), Discriminator(wide), wide, tmp_path)
     narrow = wide.model_copy(update={"image_size": 32, "generator_width": 4, "discriminator_width": 4})
     with pytest.raises(CheckpointError, match="start"):
-        begun(tmp_path, narrow)
+        warm_started(tmp_path, narrow)
 
 
-def test_training_starts_from_the_model_once_and_then_from_its_own_state(model: Path, tmp_path: Path) -> None:
+def test_training_starts_from_the_model_once_and_then_resumes_from_its_own_state(
+    model: Path, tmp_path: Path
+) -> None:
     images = np.random.default_rng(0).integers(0, 256, (16, 3, 16, 16), dtype=np.uint8)
     gentle = {"kimg": 0.032, "generator_lr": 1e-9, "discriminator_lr": 1e-9, "device": "cpu"}
-    gentle["ema_rampup"] = 1e9  # averages that begin elsewhere would not arrive
+    gentle["ema_rampup"] = 1e9  # with slow EMAs, other initial weights would show
     config = GanConfig(**SMALL.model_dump(), **gentle)  # type: ignore[arg-type]
-    trained = train(images, config, tmp_path, start=model)
+    trained = training_loop(images, config, tmp_path, start=model)
     assert trained is not None
     generator, discriminator, _ = load_networks(model)
-    for ours, begun_with in ((trained.generator, generator), (trained.discriminator, discriminator)):
-        theirs = dict(begun_with.named_parameters())
-        for name, weight in ours.named_parameters():
-            assert torch.allclose(weight, theirs[name], atol=1e-6), name
+    for network, initial in ((trained.generator, generator), (trained.discriminator, discriminator)):
+        expected = dict(initial.named_parameters())
+        for name, weight in network.named_parameters():
+            assert torch.allclose(weight, expected[name], atol=1e-6), name
     assert (tmp_path / STATE_FILE).is_file()
-    assert train(images, config, tmp_path, start=tmp_path / "is gone by now") is not None
+    assert training_loop(images, config, tmp_path, start=tmp_path / "is gone by now") is not None
