@@ -83,7 +83,7 @@ def fresh_samples(model: PalmModel, count: int, *, first: int = 0) -> Iterator[I
         uint8 batches (at most `BATCH`, 3, S, S), generated as they are needed.
     """
     for start in range(first, first + count, BATCH):
-        yield model.generate(model.latents(SEED, range(start, min(start + BATCH, first + count))))
+        yield model.sample(min(BATCH, first + count - start), seed=SEED, start=start)
 
 
 def _features_and_contrasts(

@@ -31,7 +31,9 @@ def write_model_card(
     """
     facts = crops.facts
     warning = (
-        " **It says little here:** the discriminator can hardly tell them apart." if score.uninformative else ""
+        " **It is uninformative here:** the discriminator hardly separates the two."
+        if score.uninformative
+        else ""
     )
     started = (
         "" if start is None else f" started from model `{start.version}` of {start.facts['image_size']} px;"

@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from palm_assets.errors import ArtifactCorruptError, ArtifactMissingError, DiskFullError
+from palm_assets.errors import ArtifactCorruptError, ArtifactError, ArtifactMissingError
 from palm_assets.quality.floor import FloorRow
 from palm_assets.quality.reference import Reference
 from palm_assets.store.atomic import sha256_of
+from palm_assets.store.os_errors import typed_write_errors
 
 SCHEMA = 3
 STATISTICS_FILE = "statistics.npz"
@@ -42,10 +43,17 @@ def save_reference(reference: Reference, folder: Path) -> None:
     """Write a reference into a folder, created if missing; the artifact store makes it atomic.
 
     Raises:
-        DiskFullError: the folder cannot be written.
+        DiskFullError: no space left.
+        ArtifactError: the folder cannot be written.
     """
     arrays = {key: getattr(reference, name) for key, name in ARRAYS.items()}
-    try:
+    with typed_write_errors(
+        folder,
+        ArtifactError,
+        "The reference cannot be written",
+        hint="Make the folder writable.",
+        only_writes=True,
+    ):
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / STATISTICS_FILE).open("wb") as file:
             np.savez(
@@ -69,12 +77,6 @@ def save_reference(reference: Reference, folder: Path) -> None:
             "sha256": sha256_of(folder / STATISTICS_FILE),
         }
         (folder / DESCRIPTION_FILE).write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise DiskFullError(
-            f"The reference cannot be written: {error.strerror or error}",
-            where=folder,
-            hint="Free some space",
-        ) from error
 
 
 def load_reference(folder: Path) -> Reference:

@@ -1,4 +1,4 @@
-"""Drawn palms, extractors and a high-precision Frechet distance for the tests of quality."""
+"""Simple palm images, extractors and networks for the tests of quality."""
 
 from __future__ import annotations
 

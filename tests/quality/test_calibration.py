@@ -77,7 +77,7 @@ def test_a_score_of_seven_tenths_means_it_on_a_fresh_split() -> None:
     report = evaluate_calibration(fit, *logits(20_000, 1))
     near = next(b for b in report.bins if b.low == 0.7)
     assert abs(near.observed - near.predicted) < 0.05
-    assert report.error < 0.02
+    assert report.calibration_error < 0.02
     assert sum(b.n for b in report.bins) == 40_000
     for b in report.bins:
         assert b.low <= b.predicted <= b.high + 1e-12
@@ -102,8 +102,10 @@ def test_a_discriminator_that_knows_nothing_says_so(n: int) -> None:
     fit = fit_calibration(rng.normal(size=n), rng.normal(size=n))
     report = evaluate_calibration(fit, rng.normal(size=n), rng.normal(size=n))
     assert report.brier == pytest.approx(0.25, abs=0.01)
-    assert "says little" in report.describe()
-    assert "says little" not in evaluate_calibration(fit_calibration(*logits(n, 0)), *logits(n, 1)).describe()
+    assert "uninformative" in report.describe()
+    assert (
+        "uninformative" not in evaluate_calibration(fit_calibration(*logits(n, 0)), *logits(n, 1)).describe()
+    )
 
 
 def people_logits(

@@ -3,14 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from palm_assets.quality.feature_collector import ROWS_PER_BLOCK, Collector, in_blocks
+from palm_assets.quality.feature_collector import ROWS_PER_BLOCK, FeatureCollector, feature_blocks
 from palm_assets.quality.statistics import FeatureStatistics
 
 FEATURES = np.random.default_rng(0).normal(3, 2, (900, 12)).astype(np.float32)
 
 
-def collected(limit: int, blocks: list[int], seed: int = 0) -> Collector:
-    taken = Collector(12, limit, extractor="e", digest="d", seed=seed)
+def collected(limit: int, blocks: list[int], seed: int = 0) -> FeatureCollector:
+    taken = FeatureCollector(12, limit, extractor="e", digest="d", seed=seed)
     for rows in np.split(FEATURES, np.cumsum(blocks)[:-1]):
         taken.add(rows)
     return taken
@@ -46,7 +46,7 @@ def test_every_row_is_kept_with_the_same_probability() -> None:
 def test_a_stream_of_uneven_batches_comes_in_equal_blocks_with_the_same_rows() -> None:
     rows = np.arange(3 * ROWS_PER_BLOCK + 5, dtype=np.float32)[:, None]
     stream = (rows[start : start + 700] for start in range(0, len(rows), 700))
-    for blocks in (list(in_blocks(rows)), list(in_blocks(stream))):
+    for blocks in (list(feature_blocks(rows)), list(feature_blocks(stream))):
         assert [len(block) for block in blocks] == [ROWS_PER_BLOCK] * 3 + [5]
         np.testing.assert_array_equal(np.concatenate(blocks), rows)
-    assert list(in_blocks(rows[:0])) == list(in_blocks(iter([]))) == []
+    assert list(feature_blocks(rows[:0])) == list(feature_blocks(iter([]))) == []

@@ -5,6 +5,7 @@ import sys
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +15,10 @@ from torch import nn
 
 from palm_assets.errors import QualityError
 from palm_assets.quality import features as module
-from palm_assets.quality.config import ExtractorName
 from palm_assets.quality.extractors.dinov2 import DIM, HEADS, DinoV2
-from palm_assets.quality.extractors.efficientnet import EfficientNetLite0, packaged_weights
-from palm_assets.quality.features import (
-    ExtractionCancelledError,
-    Extractor,
-    Precision,
-    extract,
-    load_extractor,
-)
+from palm_assets.quality.extractors.efficientnet import EfficientNetLite0
+from palm_assets.quality.extractors.registry import EXTRACTORS
+from palm_assets.quality.features import ExtractionCancelledError, Extractor, extract, load_extractor
 from palm_assets.quality.frechet import frechet_distance
 from palm_assets.quality.statistics import FeatureStatistics
 
@@ -93,10 +88,10 @@ def test_progress_counts_images_and_ends_at_their_number(tiny: Extractor) -> Non
     assert seen == [(4, 10), (8, 10), (10, 10)]
 
 
-def test_cancelling_stops_before_the_next_batch(tiny: Extractor) -> None:
-    asked = iter([False, False, True])
+def test_should_stop_ends_extraction_before_the_next_batch(tiny: Extractor) -> None:
+    answers = iter([False, False, True])
     with pytest.raises(ExtractionCancelledError, match="after 8 images"):
-        extract(tiny, draw_palms(20, seed=0), cancelled=lambda: next(asked))
+        extract(tiny, draw_palms(20, seed=0), should_stop=lambda: next(answers))
 
 
 @pytest.mark.parametrize(
@@ -120,7 +115,7 @@ def test_features_that_are_not_finite_are_refused() -> None:
         extract(Extractor("efficientnet-lite0", "0", network), draw_palms(2, seed=0))
 
 
-def test_images_are_let_go_as_the_stream_moves_on(tiny: Extractor) -> None:
+def test_images_are_released_as_the_stream_advances(tiny: Extractor) -> None:
     handed_out: list[weakref.ref[np.ndarray]] = []
     most = 0
 
@@ -163,24 +158,24 @@ def test_peak_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> 
     assert peak[1] < 1.2 * peak[0]
 
 
-def test_freezing_does_not_change_what_efficientnet_says() -> None:
+def test_optimizing_efficientnet_for_inference_does_not_change_its_features() -> None:
     from efficientnet_lite_pytorch import EfficientNet
 
-    state = torch.load(packaged_weights(), weights_only=True)
+    state = torch.load(EfficientNetLite0.packaged_weights(), weights_only=True)
     plain = EfficientNet.from_name("efficientnet-lite0", image_size=128)
     plain.load_state_dict(state)
     plain.eval()
-    frozen = EfficientNetLite0(state).eval()
+    optimized = EfficientNetLite0(state).eval()
     with torch.inference_mode():
-        x = frozen.prepare(torch.from_numpy(draw_palms(4, seed=0)))
+        x = optimized.prepare(torch.from_numpy(draw_palms(4, seed=0)))
         expected = plain.extract_features(x).mean((2, 3))
-        torch.testing.assert_close(frozen(x), expected, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(optimized(x), expected, atol=1e-4, rtol=1e-4)
 
 
 def test_auto_without_inception_weights_is_efficientnet_and_downloads_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module.published, "fetch", lambda *a, **k: pytest.fail("tried to download"))
+    monkeypatch.setattr(module, "fetch", lambda *a, **k: pytest.fail("tried to download"))
     extractor = load_extractor("auto", cache=tmp_path)
     assert (extractor.name, extractor.dim, len(extractor.digest)) == ("efficientnet-lite0", 1280, 12)
 
@@ -188,24 +183,27 @@ def test_auto_without_inception_weights_is_efficientnet_and_downloads_nothing(
 def test_the_digest_names_the_weights_and_the_preprocessing(
     lite: Extractor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    state = torch.load(packaged_weights(), weights_only=True)
+    state = torch.load(EfficientNetLite0.packaged_weights(), weights_only=True)
     state["_conv_head.weight"] += 1e-3
     torch.save(state, tmp_path / "other.pth")
     assert load_extractor("efficientnet-lite0").digest == lite.digest
     assert load_extractor("efficientnet-lite0", weights=tmp_path / "other.pth").digest != lite.digest
-    monkeypatch.setitem(module.extractor_digest.__globals__["PREPROCESSING_VERSION"], "efficientnet-lite0", 2)
+    newer = replace(EXTRACTORS["efficientnet-lite0"], preprocessing_version=2)
+    monkeypatch.setitem(EXTRACTORS, "efficientnet-lite0", newer)
     assert load_extractor("efficientnet-lite0").digest != lite.digest
 
 
-def test_an_unknown_extractor_is_refused() -> None:
+def test_an_unknown_extractor_or_precision_is_refused() -> None:
     with pytest.raises(QualityError, match="no extractor 'vgg'"):
-        load_extractor("vgg")  # type: ignore[arg-type]
+        load_extractor("vgg")
+    with pytest.raises(QualityError, match="no precision 'float16'"):
+        load_extractor("efficientnet-lite0", precision="float16")
 
 
 def test_bfloat16_moves_a_score_by_less_than_the_spread_of_sets_of_that_size(
     random_inception: tuple[Path, Callable[..., object]],
 ) -> None:
-    def features(images: np.ndarray, precision: Precision) -> np.ndarray:
+    def features(images: np.ndarray, precision: str) -> np.ndarray:
         return extract(load_extractor("inception-v3", weights=path, precision=precision), images)
 
     path = random_inception[0]
@@ -225,7 +223,7 @@ def test_bfloat16_moves_a_score_by_less_than_the_spread_of_sets_of_that_size(
 def test_only_inception_is_quicker_in_bfloat16_where_the_cpu_has_it(
     random_inception: tuple[Path, Callable[..., object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def precision(name: ExtractorName, weights: Path | None = None) -> str:
+    def precision(name: str, weights: Path | None = None) -> str:
         return load_extractor(name, weights=weights).precision
 
     monkeypatch.setattr(module, "computes_in_bfloat16", lambda: True)

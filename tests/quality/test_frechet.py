@@ -9,7 +9,7 @@ from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics
 
 from palm_assets.errors import ExtractorMismatchError, QualityError
 from palm_assets.quality.extractors.identity import CANONICAL_DIGEST
-from palm_assets.quality.fid_infinity import frechet_infinity
+from palm_assets.quality.fid_infinity import fid_infinity
 from palm_assets.quality.frechet import frechet_distance
 from palm_assets.quality.statistics import FeatureStatistics
 
@@ -137,7 +137,7 @@ def test_extrapolation_removes_the_bias_of_the_number_of_images() -> None:
     reference = statistics(gaussian(60_000, dim, 0))
     sets = [gaussian(8 * dim, dim, seed) for seed in range(1, 25)]
     raw = np.mean([frechet_distance(x, reference).value for x in sets])
-    infinite = [frechet_infinity(x, reference) for x in sets]
+    infinite = [fid_infinity(x, reference) for x in sets]
     # The two distributions are the same, so the truth is 0.
     assert abs(np.mean([result.value for result in infinite])) < raw / 4
     assert infinite[0].label == "Fréchet distance at infinity (e)"
@@ -145,4 +145,4 @@ def test_extrapolation_removes_the_bias_of_the_number_of_images() -> None:
 
 def test_extrapolation_refuses_sets_whose_bias_is_not_a_line() -> None:
     with pytest.raises(QualityError, match="at least 96 images"):
-        frechet_infinity(gaussian(90, 24, 0), statistics(gaussian(90, 24, 1)))
+        fid_infinity(gaussian(90, 24, 0), statistics(gaussian(90, 24, 1)))

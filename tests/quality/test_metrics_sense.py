@@ -1,12 +1,14 @@
-"""The figures order sets as a person would, with the extractor that comes with the package."""
+"""The metrics order sets as a person would, with the extractor that needs no download."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from palm_assets.quality.config import ReferenceConfig
 from palm_assets.quality.features import Extractor
-from palm_assets.quality.reference import Reference, ReferenceConfig, build_reference
+from palm_assets.quality.reference import Reference
+from palm_assets.quality.reference_builder import build_reference
 from palm_assets.quality.set_metrics import SetMetrics, evaluate_set
 
 from .conftest import blurred, draw_palms
@@ -34,11 +36,11 @@ def scores(reference: Reference, lite: Extractor) -> dict[str, SetMetrics]:
     return {name: evaluate_set(images, reference, lite) for name, images in sets.items()}
 
 
-@pytest.mark.parametrize("figure", ["frechet", "kid"])
+@pytest.mark.parametrize("metric", ["frechet", "kid"])
 def test_distances_grow_from_real_over_slightly_blurred_to_worse(
-    figure: str, scores: dict[str, SetMetrics]
+    metric: str, scores: dict[str, SetMetrics]
 ) -> None:
-    real, slight, blur, other, noise = (getattr(score, figure) for score in scores.values())
+    real, slight, blur, other, noise = (getattr(score, metric) for score in scores.values())
     assert real < slight < min(blur, other, noise)
 
 
@@ -71,4 +73,4 @@ def test_five_percent_of_planted_training_photos_are_found(reference: Reference,
     assert {int(i): int(score.nearest[i]) for i in suspects} == planted
     assert clean.distance.min() > 100 * score.distance[suspects].max()
     assert score.auth_pct < clean.auth_pct
-    assert not score.neighbor_result.authentic[list(planted)].any()
+    assert not score.prdc_result.authentic[list(planted)].any()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from palm_assets.errors import QualityError
-from palm_assets.quality.prdc import neighbor_distances, prdc
+from palm_assets.quality.prdc import nearest_neighbor_distances, prdc
 
 RNG = np.random.default_rng(0)
 REAL = RNG.normal(size=(700, 10)).astype(np.float32)
@@ -25,7 +25,7 @@ def test_equals_a_brute_force_over_all_pairs() -> None:
 
 
 def test_a_real_sample_is_not_its_own_neighbor() -> None:
-    assert (neighbor_distances(REAL, 3)[:, 0] > 0).all()
+    assert (nearest_neighbor_distances(REAL, 3)[:, 0] > 0).all()
 
 
 def test_copies_have_no_distance_and_are_not_authentic() -> None:

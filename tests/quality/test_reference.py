@@ -14,21 +14,16 @@ from palm_assets.errors import (
     ExtractorMismatchError,
     QualityError,
 )
-from palm_assets.quality import feature_collector as collecting
-from palm_assets.quality import set_metrics as score_module
+from palm_assets.quality import feature_collector, set_metrics
+from palm_assets.quality.config import ReferenceConfig
 from palm_assets.quality.features import ExtractionCancelledError, Extractor, extract
 from palm_assets.quality.floor import FloorRow, floor_at
-from palm_assets.quality.reference import (
-    Reference,
-    ReferenceConfig,
-    build_reference,
-    evaluate_set,
-    load_reference,
-    reference_from_features,
-    save_reference,
-)
-from palm_assets.quality.set_metrics import evaluate_features
+from palm_assets.quality.reference import Reference
+from palm_assets.quality.reference_builder import build_reference, reference_from_features
+from palm_assets.quality.reference_files import SCHEMA, load_reference, save_reference
+from palm_assets.quality.set_metrics import evaluate_features, evaluate_set
 from palm_assets.quality.statistics import FeatureStatistics
+from palm_assets.store.atomic import sha256_of
 
 from .conftest import TinyNetwork, draw_palms
 
@@ -148,27 +143,27 @@ def test_the_same_images_and_config_give_the_same_bytes(reference: Reference, mo
     np.testing.assert_array_equal(again.subsample, reference.subsample)
 
 
-def test_a_score_shows_the_floor_beside_it(reference: Reference, module_tiny: Extractor) -> None:
-    score = evaluate_set(draw_palms(16, seed=2), reference, module_tiny)
-    assert score.n == 16
-    assert score.label == "Fréchet distance (efficientnet-lite0)"
-    assert score.frechet_floor == reference.floor[3].frechet
-    assert score.excess == score.frechet - score.frechet_floor
-    text = score.describe()
+def test_an_evaluation_shows_the_floor_beside_it(reference: Reference, module_tiny: Extractor) -> None:
+    metrics = evaluate_set(draw_palms(16, seed=2), reference, module_tiny)
+    assert metrics.n == 16
+    assert metrics.label == "Fréchet distance (efficientnet-lite0)"
+    assert metrics.frechet_floor == reference.floor[3].frechet
+    assert metrics.excess == metrics.frechet - metrics.frechet_floor
+    text = metrics.describe()
     assert "16 images against 120 real ones" in text
-    assert f"real palms at n = 16: {score.frechet_floor:.4g}" in text
-    data = json.loads(json.dumps(score.to_json()))
-    assert data["frechet"] == score.frechet
+    assert f"real palms at n = 16: {metrics.frechet_floor:.4g}" in text
+    data = json.loads(json.dumps(metrics.to_json()))
+    assert data["frechet"] == metrics.frechet
     assert len(data["nearest"]) == 16
 
 
-def test_a_large_set_scores_the_same_whether_its_features_stay_in_memory_or_not(
+def test_a_large_set_has_the_same_metrics_whether_its_features_stay_in_memory_or_not(
     reference: Reference, module_tiny: Extractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = draw_palms(150, seed=5)
     kept = evaluate_set(images, reference, module_tiny)
-    monkeypatch.setattr(score_module, "KEPT", 60)
-    monkeypatch.setattr(collecting, "ROWS_PER_BLOCK", 40)
+    monkeypatch.setattr(set_metrics, "MAX_FEATURES", 60)
+    monkeypatch.setattr(feature_collector, "ROWS_PER_BLOCK", 40)
     streamed = evaluate_set(iter(images), reference, module_tiny)
     assert streamed.n == kept.n == 150
     assert streamed.frechet == pytest.approx(kept.frechet, rel=1e-6)
@@ -182,21 +177,21 @@ def test_a_large_set_scores_the_same_whether_its_features_stay_in_memory_or_not(
 
 def test_a_set_larger_than_the_floor_is_compared_with_it_at_the_floors_n(module_tiny: Extractor) -> None:
     small = build_reference(draw_palms(120, seed=0), draw_palms(12, seed=1), CONFIG, extractor=module_tiny)
-    score = evaluate_set(draw_palms(90, seed=2), small, module_tiny)
-    assert score.floor is not None
-    assert (score.n, score.floor.n) == (90, 12)
-    assert score.frechet < score.floor.frechet / 2  # for no other reason than its size
-    assert score.excess is not None
-    assert abs(score.excess) < 5 * score.floor.frechet_sd
-    assert "above real palms at n = 12" in score.describe()
+    metrics = evaluate_set(draw_palms(90, seed=2), small, module_tiny)
+    assert metrics.floor is not None
+    assert (metrics.n, metrics.floor.n) == (90, 12)
+    assert metrics.frechet < metrics.floor.frechet / 2  # for no other reason than its size
+    assert metrics.excess is not None
+    assert abs(metrics.excess) < 5 * metrics.floor.frechet_sd
+    assert "above real palms at n = 12" in metrics.describe()
 
 
 def test_a_set_smaller_than_any_that_was_measured_is_not_compared(module_tiny: Extractor) -> None:
     config = CONFIG.model_copy(update={"floor_counts": [8, 12]})
     large = build_reference(draw_palms(40, seed=0), draw_palms(12, seed=1), config, extractor=module_tiny)
-    score = evaluate_set(draw_palms(4, seed=2), large, module_tiny)
-    assert score.excess is None
-    assert "were not measured in sets as small as 4" in score.describe()
+    metrics = evaluate_set(draw_palms(4, seed=2), large, module_tiny)
+    assert metrics.excess is None
+    assert "were not measured in sets as small as 4" in metrics.describe()
 
 
 def test_the_distance_is_extrapolated_where_the_set_is_large_enough(
@@ -205,23 +200,23 @@ def test_the_distance_is_extrapolated_where_the_set_is_large_enough(
     few, many = (
         evaluate_set(draw_palms(n, seed=6), reference, module_tiny) for n in (95, 96)
     )  # 24 dimensions
-    assert few.infinity is None
-    assert many.infinity is not None
-    assert many.infinity.n == 96
+    assert few.fid_infinity is None
+    assert many.fid_infinity is not None
+    assert many.fid_infinity.n == 96
     assert "extrapolated to n = ∞" in many.describe()
-    assert json.loads(json.dumps(many.to_json()))["infinity"]["value"] == many.infinity.value
+    assert json.loads(json.dumps(many.to_json()))["fid_infinity"]["value"] == many.fid_infinity.value
 
 
-def test_a_set_that_was_chosen_by_its_scores_says_so(reference: Reference, module_tiny: Extractor) -> None:
-    score = evaluate_set(draw_palms(8, seed=2), reference, module_tiny)
-    assert "filtered" not in score.describe()
-    assert score.to_json()["min_score"] is None
-    chosen = replace(score, min_score=0.6)
+def test_a_set_filtered_by_score_is_described_as_such(reference: Reference, module_tiny: Extractor) -> None:
+    metrics = evaluate_set(draw_palms(8, seed=2), reference, module_tiny)
+    assert "filtered" not in metrics.describe()
+    assert metrics.to_json()["min_score"] is None
+    chosen = replace(metrics, min_score=0.6)
     assert "filtered: only palms with a score of 0.6 or more" in chosen.describe()
     assert chosen.to_json()["min_score"] == 0.6
 
 
-def test_sets_are_scored_in_the_precision_of_the_reference(
+def test_sets_are_evaluated_in_the_precision_of_the_reference(
     reference: Reference, module_tiny: Extractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
@@ -230,19 +225,19 @@ def test_sets_are_scored_in_the_precision_of_the_reference(
         asked.append(precision)
         return module_tiny
 
-    monkeypatch.setattr(score_module, "load_extractor", load)
+    monkeypatch.setattr(set_metrics, "load_extractor", load)
     for precision in ("float32", "bfloat16"):
         evaluate_set(draw_palms(2, seed=0), replace(reference, precision=precision))
     assert asked == ["float32", "bfloat16"]
 
 
-def test_a_score_without_a_holdout_has_no_floor(module_tiny: Extractor) -> None:
+def test_an_evaluation_without_a_holdout_has_no_floor(module_tiny: Extractor) -> None:
     bare = build_reference(
         draw_palms(30, seed=0), np.zeros((0, 3, 64, 64), np.uint8), CONFIG, extractor=module_tiny
     )
-    score = evaluate_set(draw_palms(4, seed=1), bare, module_tiny)
-    assert (score.floor, score.frechet_floor, score.excess) == (None, None, None)
-    assert "real palms" not in score.describe()
+    metrics = evaluate_set(draw_palms(4, seed=1), bare, module_tiny)
+    assert (metrics.floor, metrics.frechet_floor, metrics.excess) == (None, None, None)
+    assert "real palms" not in metrics.describe()
 
 
 def test_another_extractor_is_refused(reference: Reference) -> None:
@@ -256,11 +251,11 @@ def test_one_image_is_refused(reference: Reference, module_tiny: Extractor) -> N
         evaluate_set(draw_palms(1, seed=1), reference, module_tiny)
 
 
-def test_scoring_can_be_cancelled_and_building_reports_both_sets(
+def test_an_evaluation_can_be_stopped_and_building_reports_both_sets(
     module_tiny: Extractor, reference: Reference
 ) -> None:
     with pytest.raises(ExtractionCancelledError):
-        evaluate_set(draw_palms(9, seed=1), reference, module_tiny, cancelled=lambda: True)
+        evaluate_set(draw_palms(9, seed=1), reference, module_tiny, should_stop=lambda: True)
     seen: list[tuple[int, int]] = []
     build_reference(
         draw_palms(12, seed=0),
@@ -294,15 +289,17 @@ DAMAGE = {
         (f / "statistics.npz").read_bytes()[:5000]
     ),
     "an empty file": lambda f: (f / "statistics.npz").write_bytes(b""),
-    "half a description": lambda f: (f / "statistics.json").write_text('{"schema": 2,'),
+    "half a description": lambda f: (f / "statistics.json").write_text(f'{{"schema": {SCHEMA},'),
     "another schema": lambda f: (f / "statistics.json").write_text('{"schema": 99}'),
     "a list for a description": lambda f: (f / "statistics.json").write_text("[]"),
-    "a description without its fields": lambda f: (f / "statistics.json").write_text('{"schema": 2}'),
+    "a description without its fields": lambda f: (f / "statistics.json").write_text(
+        f'{{"schema": {SCHEMA}}}'
+    ),
 }
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_any_damage_is_noticed_at_the_door(kind: str, reference: Reference, tmp_path: Path) -> None:
+def test_any_damage_is_detected_on_loading(kind: str, reference: Reference, tmp_path: Path) -> None:
     save_reference(reference, tmp_path)
     DAMAGE[kind](tmp_path)
     with pytest.raises(ArtifactCorruptError, match="Build the reference again"):
@@ -324,8 +321,6 @@ def test_any_damage_is_noticed_at_the_door(kind: str, reference: Reference, tmp_
 def test_contents_that_do_not_fit_together_are_named(
     key: str, value: object, message: str, reference: Reference, tmp_path: Path
 ) -> None:
-    from palm_assets.quality.extractors.weights import sha256_of
-
     save_reference(reference, tmp_path)
     with np.load(tmp_path / "statistics.npz") as file:
         arrays = {name: file[name] for name in file.files}

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from palm_assets.errors import DiskFullError, QualityError, WeightsUnavailableError
+from palm_assets.errors import QualityError, WeightsUnavailableError
 from palm_assets.progress import Progress, no_progress
 from palm_assets.quality.extractors.registry import EXTRACTORS, WeightsFile
 from palm_assets.store.atomic import sha256_of
+from palm_assets.store.os_errors import typed_write_errors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -106,7 +107,7 @@ def add_to_cache(file: WeightsFile, given: Path, cache: Path) -> Path:
     found = find(file, cache)
     if found is not None:
         return found
-    with _writing(file, cache):
+    with _writable(cache, file.extractor):
         part = cache / f"{file.names[0]}.part"
         shutil.copyfile(given, part)
         return part.replace(cache / file.names[0])
@@ -122,10 +123,10 @@ def fetch(file: WeightsFile, cache: Path, *, progress: Progress = no_progress, t
         timeout: seconds without an answer before an attempt counts as failed.
 
     Raises:
-        WeightsUnavailableError: no URL delivered the file with its hash.
+        WeightsUnavailableError: no URL delivered the file with its hash, or the cache is not writable.
         DiskFullError: no space left in the cache.
     """
-    with _writing(file, cache), FileLock(cache / f".{file.names[0]}.lock"):
+    with _writable(cache, file.extractor), FileLock(cache / f".{file.names[0]}.lock"):
         found = find(file, cache)
         if found is not None:
             return found
@@ -133,16 +134,18 @@ def fetch(file: WeightsFile, cache: Path, *, progress: Progress = no_progress, t
 
 
 @contextlib.contextmanager
-def _writing(file: WeightsFile, cache: Path) -> Iterator[None]:
-    try:
+def _writable(cache: Path, extractor: str) -> Iterator[None]:
+    """Create the cache; errors of the operating system in the block become typed ones."""
+    with typed_write_errors(
+        cache,
+        WeightsUnavailableError,
+        f"The weights of {extractor} cannot be written",
+        hint="Make the folder writable, or set TORCH_HOME to another one.",
+        full_hint="Free some space, or set TORCH_HOME to a folder on another disk.",
+        only_writes=True,
+    ):
         cache.mkdir(parents=True, exist_ok=True)
         yield
-    except OSError as error:
-        raise DiskFullError(
-            f"The weights of {file.extractor} cannot be written: {error.strerror or error}",
-            where=cache,
-            hint="Free some space, or choose another folder for the weights",
-        ) from error
 
 
 def _download(file: WeightsFile, cache: Path, progress: Progress, timeout: float) -> Path:

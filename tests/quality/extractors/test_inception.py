@@ -11,10 +11,11 @@ from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d
 
 from palm_assets.errors import WeightsUnavailableError
 from palm_assets.quality.extractors import inception
+from palm_assets.quality.extractors.identity import CANONICAL_DIGEST, extractor_digest
 from palm_assets.quality.extractors.inception import resize_tensorflow1
+from palm_assets.quality.extractors.registry import INCEPTION_WEIGHTS
 from palm_assets.quality.features import extract, load_extractor
-
-from .conftest import draw_palms
+from tests.quality.conftest import draw_palms
 
 Random = tuple[Path, Callable[..., tuple[torch.Tensor]]]
 
@@ -66,10 +67,8 @@ def test_bfloat16_is_computed_on_every_processor_in_one_pass_or_two() -> None:
 
 
 def test_weights_that_are_not_the_canonical_ones_are_not_called_fid(random_inception: Random) -> None:
-    from palm_assets.quality.extractors.identity import CANONICAL_DIGEST, INCEPTION_SHA256, extractor_digest
-
     assert load_extractor("inception-v3", weights=random_inception[0]).digest != CANONICAL_DIGEST
-    assert extractor_digest("inception-v3", INCEPTION_SHA256) == CANONICAL_DIGEST
+    assert extractor_digest("inception-v3", INCEPTION_WEIGHTS.sha256) == CANONICAL_DIGEST
 
 
 def test_auto_takes_inception_when_its_weights_are_given(random_inception: Random) -> None:
