@@ -27,14 +27,15 @@ import cv2
 import numpy as np
 import torch
 
-from app.jobs import Job
-from app.sets import Preview, Shelf, making
-from app.texts import Words
+from app.i18n.words import Words
+from app.work.generation import Preview, generation_job
+from app.work.jobs import Job
+from app.work.palm_sets import SetCache
 from palm_assets.gan.checkpoint import save_networks
 from palm_assets.gan.config import NetworkConfig
 from palm_assets.gan.networks import Discriminator, Generator
 from palm_assets.gan.sampler import PalmModel, load_model
-from palm_assets.generation.generate import Request, chunks
+from palm_assets.generation.generate import GenerationRequest, generate_chunks
 from palm_assets.runtime import computes_in_bfloat16
 from palm_assets.store.artifacts import Store
 
@@ -55,7 +56,7 @@ def main() -> None:
         compare(
             "networks",
             lambda: their_networks(model),
-            lambda: list(chunks(model, Request(COUNT, 7))),
+            lambda: list(generate_chunks(model, GenerationRequest(COUNT, 7))),
         )
         compare(
             "networks, PNG and ZIP",
@@ -115,9 +116,11 @@ def their_archive(model: PalmModel, work: Path) -> Path:
 
 
 def our_archive(model: PalmModel) -> int:
-    job = Job("bench", making(model, Request(COUNT, 7), Shelf(), Preview()), time.monotonic)
-    while not job.over:
-        job._take_turn(60)
+    job = Job(
+        "bench", generation_job(model, GenerationRequest(COUNT, 7), SetCache(), Preview()), time.monotonic
+    )
+    while not job.is_over:
+        job._run_slice(60)
     assert job.result is not None
     return job.result.size
 
@@ -139,7 +142,7 @@ def first_views(model_folder: Path, work: Path) -> None:
                 page = browser.new_page(locale="en-GB")
                 start = time.perf_counter()
                 page.goto(address, wait_until="commit")
-                page.get_by_role("button", name=EN("make"), exact=True).wait_for()
+                page.get_by_role("button", name=EN("generate"), exact=True).wait_for()
                 views.append(time.perf_counter() - start)
                 page.get_by_text(EN("empty_title")).wait_for()
                 models.append(time.perf_counter() - start)

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from palm_assets.gan.config import NetworkConfig
 from palm_assets.store.artifacts import Store
 from tests.app.real_palms import publish_crops, publish_reference
-from tests.e2e.visiting import Server, serving
+from tests.e2e.harness import Server, run_server
 from tests.models import publish_model, release
 
 QUIET = [
@@ -24,7 +24,7 @@ QUIET = [
     "--disable-sync",
 ]
 NETWORKS = NetworkConfig(latent=16, generator_width=64, discriminator_width=16, max_width=512)
-# Sixteen times the work: half a minute for 1,000 palms on two cores, so that they can be watched and stopped.
+# Sixteen times the work: 1,000 palms take half a minute on two cores, long enough to watch and stop.
 SLOW_NETWORKS = NETWORKS.model_copy(update={"generator_width": 256, "max_width": 2048})
 
 expect.set_options(timeout=60_000)
@@ -35,8 +35,8 @@ def browser() -> Iterator[Browser]:
     names = ("chromium", "chromium-browser", "google-chrome")
     found = next((path for name in names if (path := shutil.which(name))), None)
     if found is None:
-        told = "No Chromium on this machine: run tests/e2e/install-servers"
-        pytest.fail(told) if os.environ.get("CI") else pytest.skip(told)
+        message = "No Chromium on this machine: run tests/e2e/install-servers"
+        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=QUIET)
         yield browser
@@ -55,7 +55,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 @pytest.fixture(scope="session")
 def server(home: Store) -> Iterator[Server]:
-    with serving(home.home) as server:
+    with run_server(home.home) as server:
         yield server
 
 
@@ -69,5 +69,5 @@ def slow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A page whose model is so large that a thousand palms take their time."""
     store = Store(tmp_path_factory.mktemp("slow") / "home")
     release(store, publish_model(store, 1, SLOW_NETWORKS))
-    with serving(store.home) as server:
+    with run_server(store.home) as server:
         yield server

@@ -1,4 +1,4 @@
-"""The real server and a visitor's tab in a real browser."""
+"""Runs the page's server, and opens it in a tab of a real browser."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Download, Locator, Page
 
-from app.texts import Words
+from app.i18n.words import Words
 from palm_assets.gan.sampler import load_model
 from palm_assets.generation.archives import zip_into
-from palm_assets.generation.generate import Request, generate
+from palm_assets.generation.generate import GenerationRequest, generate
 from palm_assets.store.artifacts import Store
 
 ROOT = Path(__file__).parents[2]
-PICTURES = ROOT / "test-artifacts" / "page"
+SCREENSHOTS = ROOT / "test-artifacts" / "page"
 RU, EN = Words("ru"), Words("en")
 
 
@@ -37,7 +37,7 @@ class Server:
     Attributes:
         address: of the page, without a slash at its end.
         process: the server itself.
-        log: all that it says.
+        log: its output.
     """
 
     address: str
@@ -53,8 +53,10 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serving(home: Path, *, arguments: Sequence[str] = (), **environment: str) -> Iterator[Server]:
-    """A server on this home, on a free port of the loopback; it must end without having lost its nerve."""
+def run_server(
+    home: Path, *, root: Path = ROOT, arguments: Sequence[str] = (), **environment: str
+) -> Iterator[Server]:
+    """Run a server of the program at `root` on this store; its log must not hold a traceback."""
     port = free_port()
     command = [
         sys.executable,
@@ -70,7 +72,7 @@ def serving(home: Path, *, arguments: Sequence[str] = (), **environment: str) ->
     with log.open("w") as output:
         server = subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=root,
             env={**os.environ, "PALM_HOME": str(home), **environment},
             stdout=output,
             stderr=output,
@@ -86,8 +88,8 @@ def serving(home: Path, *, arguments: Sequence[str] = (), **environment: str) ->
 
 
 @contextlib.contextmanager
-def holding_its_breath(server: Server) -> Iterator[None]:
-    """Meanwhile the server does nothing; what the visitor clicks reaches it afterwards."""
+def paused(server: Server) -> Iterator[None]:
+    """Pause the server; clicks reach it afterwards."""
     server.process.send_signal(signal.SIGSTOP)
     try:
         yield
@@ -105,39 +107,39 @@ def wait_until_answered(address: str, server: subprocess.Popen[bytes], log: Path
 
 
 @contextlib.contextmanager
-def visiting(
+def visit(
     browser: Browser, address: str, *, locale: str = "en-GB", own: str = "", **settings: object
 ) -> Iterator[Page]:
-    """A visitor's tab; whatever it does, it asks no other host for anything, and nothing breaks in it."""
+    """Open a tab; it must request nothing from other hosts, and no script in it may fail."""
     context = browser.new_context(locale=locale, **settings)  # type: ignore[arg-type]
     context.set_default_timeout(60_000)  # other work may share the machine
     page = context.new_page()
-    asked: set[str] = set()
-    page.on("request", lambda request: asked.add(request.url))
+    requested: set[str] = set()
+    page.on("request", lambda request: requested.add(request.url))
     broken: list[str] = []
     page.on("pageerror", lambda error: broken.append(str(error)))
     page.goto(address)
     yield page
     own = own or "/".join(address.split("/")[:3])
     assert not [
-        url for url in asked if not url.startswith((own, own.replace("http", "ws"), "data:", "blob:"))
+        url for url in requested if not url.startswith((own, own.replace("http", "ws"), "data:", "blob:"))
     ]
     assert broken == []
     context.close()
 
 
-def ask(page: Page, words: Words, count: str, seed: str = "") -> None:
+def submit(page: Page, words: Words, count: str, seed: str = "") -> None:
     page.get_by_label(words("count"), exact=True).fill(count)
     page.get_by_label(words("seed"), exact=True).fill(seed)
-    page.get_by_role("button", name=words("make"), exact=True).click()
+    page.get_by_role("button", name=words("generate"), exact=True).click()
 
 
-def unfold(page: Page, label: str) -> None:
-    """Open what is folded up under this label, and wait until it has grown: a click meanwhile may miss."""
-    folded = page.locator("summary", has=page.get_by_text(label, exact=True))
-    folded.click()
-    folded.evaluate(
-        "folded => Promise.allSettled(folded.parentElement.getAnimations().map((one) => one.finished))"
+def expand(page: Page, label: str) -> None:
+    """Expand the section with this label, and wait for the animation: a click before its end may miss."""
+    section = page.locator("summary", has=page.get_by_text(label, exact=True))
+    section.click()
+    section.evaluate(
+        "section => Promise.allSettled(section.parentElement.getAnimations().map((one) => one.finished))"
     )
 
 
@@ -154,7 +156,7 @@ def downloaded(page: Page, label: str | re.Pattern[str]) -> tuple[Download, byte
     return waiting.value, Path(waiting.value.path()).read_bytes()
 
 
-def zip_of_the_library(store: Store, request: Request) -> bytes:
+def zip_of_the_library(store: Store, request: GenerationRequest) -> bytes:
     released = store.released()
     assert released is not None
     model = load_model(store.open("models", released.model).folder, released.model)
@@ -163,14 +165,14 @@ def zip_of_the_library(store: Store, request: Request) -> bytes:
     return stream.getvalue()
 
 
-def picture_of(page: Page, name: str, *, whole: bool = True) -> None:
-    """Keep what is on the screen, for people to judge; `whole` with all that one would scroll to."""
-    PICTURES.mkdir(parents=True, exist_ok=True)
+def screenshot(page: Page, name: str, *, whole: bool = True) -> None:
+    """Save a screenshot for people to look at; `whole` includes what one would scroll to."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     size = page.viewport_size
     assert size is not None
     if whole:
         height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
         page.set_viewport_size({"width": size["width"], "height": min(int(height), 6000)})
         page.wait_for_timeout(300)
-    page.screenshot(path=PICTURES / f"{name}.png")
+    page.screenshot(path=SCREENSHOTS / f"{name}.png")
     page.set_viewport_size(size)

@@ -1,6 +1,7 @@
-"""A server's health check, over and over: `python -m tests.e2e.pulse HOST:PORT`; a status and seconds a line.
+"""Requests a server's health check repeatedly: `python -m tests.e2e.health_probe HOST:PORT`.
 
-In a process of its own: beside a crowd of simulated visitors it would measure how those share an interpreter.
+Prints a status and seconds per line. It runs in a process of its own: beside a crowd of simulated
+visitors it would measure how those share an interpreter.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import time
 
 
 def main(host: str) -> None:
-    """Until it is ended."""
+    """Run until terminated."""
     while True:
         start = time.perf_counter()
         connection = http.client.HTTPConnection(host, timeout=60)

@@ -1,6 +1,6 @@
-"""Retake the README's pictures of the page with the model that PALM_HOME has released (or the starter).
+"""Retakes the README's screenshots of the page, with the model released in PALM_HOME, or the starter.
 
-python -m tests.e2e.portraits [SEED]
+python -m tests.e2e.screenshots [SEED]
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
-from app.texts import Words
+from app.i18n.words import Words
 from tests.e2e.conftest import QUIET
-from tests.e2e.visiting import EN, ROOT, RU, cards_of, serving, visiting
+from tests.e2e.harness import EN, ROOT, RU, cards_of, run_server, visit
 
 DOCS = ROOT / "docs" / "images"
 MOST_BYTES = 250_000
@@ -26,28 +26,28 @@ def main() -> None:
     seed = sys.argv[1] if len(sys.argv) > 1 else "7"
     home = Path(os.environ.get("PALM_HOME", "palm_home")).absolute()
     found = next(path for name in ("chromium", "chromium-browser") if (path := shutil.which(name)))
-    with sync_playwright() as playwright, serving(home) as server:
+    with sync_playwright() as playwright, run_server(home) as server:
         browser = playwright.chromium.launch(executable_path=found, args=QUIET)
         wide = {"width": 1200, "height": 860}
-        with visiting(browser, f"{server.address}/?n=24&seed={seed}&lang=en", viewport=wide) as page:
+        with visit(browser, f"{server.address}/?n=24&seed={seed}&lang=en", viewport=wide) as page:
             expect(cards_of(page, EN)).to_have_count(24)
             scroll_to(page, EN("count"))
             keep(page, "page-gallery")
-        with visiting(browser, f"{server.address}/?n=24&seed={seed}&lang=ru", viewport=wide) as page:
-            open_like(page, RU)
+        with visit(browser, f"{server.address}/?n=24&seed={seed}&lang=ru", viewport=wide) as page:
+            open_variations(page, RU)
             keep(page, "page-like")
         phone = {"width": 390, "height": 844}
         link = f"{server.address}/?n=12&seed={seed}&lang=ru"
-        with visiting(browser, link, viewport=phone, color_scheme="dark", device_scale_factor=2) as page:
+        with visit(browser, link, viewport=phone, color_scheme="dark", device_scale_factor=2) as page:
             expect(cards_of(page, RU)).to_have_count(12)
             keep(page, "page-phone")
         browser.close()
 
 
-def open_like(page: Page, words: Words) -> None:
+def open_variations(page: Page, words: Words) -> None:
     cards_of(page, words).nth(4).click()
-    page.get_by_role("dialog").get_by_role("button", name=words("like"), exact=True).click()
-    heading = page.get_by_role("heading", name=words("like_title", n=5))
+    page.get_by_role("dialog").get_by_role("button", name=words("variations"), exact=True).click()
+    heading = page.get_by_role("heading", name=words("variations_title", n=5))
     expect(heading).to_be_visible()
     heading.scroll_into_view_if_needed()
     page.mouse.wheel(0, 400)

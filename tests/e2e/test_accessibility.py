@@ -8,8 +8,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from app.texts import Words
-from tests.e2e.visiting import EN, RU, ask, cards_of, picture_of, unfold, visiting
+from app.i18n.words import Words
+from tests.e2e.harness import EN, RU, cards_of, expand, screenshot, submit, visit
 
 AXE = Axe()
 
@@ -26,38 +26,38 @@ def complaints(page: Page) -> list[str]:
 @pytest.mark.parametrize("words", [RU, EN], ids=["ru", "en"])
 def test_axe_has_no_complaints(browser: Browser, address: str, words: Words, theme: str) -> None:
     found: dict[str, list[str]] = {}
-    with visiting(browser, f"{address}/?lang={words.language}", color_scheme=theme) as page:
+    with visit(browser, f"{address}/?lang={words.language}", color_scheme=theme) as page:
         expect(page.get_by_text(words("empty_title"))).to_be_visible()
-        unfold(page, words("more"))
-        unfold(page, words("origin"))
+        expand(page, words("more"))
+        expand(page, words("origin"))
         expect(page.get_by_label(words("min_score"), exact=True)).to_be_visible()
         found["empty"] = complaints(page)
-        picture_of(page, f"empty-{words.language}-{theme}")
+        screenshot(page, f"empty-{words.language}-{theme}")
 
-        ask(page, words, "1001")
+        submit(page, words, "1001")
         expect(page.get_by_role("alert")).to_be_visible()
         found["error"] = complaints(page)
 
-        ask(page, words, "30", "7")
+        submit(page, words, "30", "7")
         expect(cards_of(page, words)).to_have_count(24)
-        for name in ("walk", "score_what", "link"):
-            unfold(page, words(name))
-        page.get_by_role("button", name=words("walk_go")).click()
-        expect(page.get_by_alt_text(words("walk_alt", start=1, end=2))).to_be_visible()
-        page.get_by_role("button", name=words("judge"), exact=True).click()
-        expect(page.get_by_role("table", name=words("judge_title"))).to_be_visible()
+        for name in ("interpolation", "score_what", "set_link"):
+            expand(page, words(name))
+        page.get_by_role("button", name=words("interpolation_start")).click()
+        expect(page.get_by_alt_text(words("interpolation_alt", start=1, end=2))).to_be_visible()
+        page.get_by_role("button", name=words("compare"), exact=True).click()
+        expect(page.get_by_role("table", name=words("compare_title"))).to_be_visible()
         found["results"] = complaints(page)
-        picture_of(page, f"results-{words.language}-{theme}")
+        screenshot(page, f"results-{words.language}-{theme}")
 
         cards_of(page, words).first.click()
         expect(page.get_by_role("dialog")).to_contain_text(re.compile("efficientnet"))
         page.wait_for_timeout(500)  # until it has faded in: half a color is too little contrast
         found["dialog"] = complaints(page)
-        picture_of(page, f"dialog-{words.language}-{theme}", whole=False)
+        screenshot(page, f"dialog-{words.language}-{theme}", whole=False)
         page.keyboard.press("Escape")
 
         page.get_by_role("link", name=words("page_about")).click()
         expect(page.get_by_alt_text(words("about_samples_alt"))).to_be_visible()
         found["about"] = complaints(page)
-        picture_of(page, f"about-{words.language}-{theme}")
+        screenshot(page, f"about-{words.language}-{theme}")
     assert {state: said for state, said in found.items() if said} == {}

@@ -1,4 +1,4 @@
-"""A visitor asks how near a set is to real palms, and what the nearest real palm of one looks like."""
+"""A visitor compares a set with real palms, and sees the real palm nearest to one of them."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import pytest
 from click.testing import CliRunner
 from playwright.sync_api import Browser, expect
 
-from app.texts import Words
-from palm_assets.cli import main
+from app.i18n.words import Words
+from palm_assets.cli.main import main
 from palm_assets.store.artifacts import Store
 from tests.app.real_palms import TRAIN
-from tests.e2e.visiting import (
+from tests.e2e.harness import (
     EN,
     RU,
     Server,
     cards_of,
     downloaded,
-    holding_its_breath,
-    picture_of,
-    visiting,
+    paused,
+    screenshot,
+    visit,
 )
 
 
@@ -29,18 +29,18 @@ from tests.e2e.visiting import (
 def test_a_set_is_compared_with_real_palms_without_reloading(
     browser: Browser, address: str, home: Store, words: Words, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    with visiting(browser, f"{address}/?n=12&seed=5&lang={words.language}") as page:
+    with visit(browser, f"{address}/?n=12&seed=5&lang={words.language}") as page:
         page.evaluate("window.stayed = true")
-        page.get_by_role("button", name=words("judge"), exact=True).click()
-        table = page.get_by_role("table", name=words("judge_title"))
+        page.get_by_role("button", name=words("compare"), exact=True).click()
+        table = page.get_by_role("table", name=words("compare_title"))
         expect(table).to_be_visible()
-        expect(page.get_by_text(words("judge_not_fid"))).to_be_visible()
+        expect(page.get_by_text(words("not_fid"))).to_be_visible()
         expect(cards_of(page, words)).to_have_count(12)  # the palms stay where they are
         assert page.evaluate("window.stayed")
-        picture_of(page, f"judged-{words.language}")
+        screenshot(page, f"comparison-{words.language}")
 
         _, archive = downloaded(page, re.compile("ZIP"))
-        path = tmp_path_factory.mktemp("judged") / "palms.zip"
+        path = tmp_path_factory.mktemp("compared") / "palms.zip"
         path.write_bytes(archive)
         arguments = ["--home", str(home.home), "fid", str(path), "--json"]
         theirs = json.loads(CliRunner().invoke(main, arguments).stdout)
@@ -52,24 +52,24 @@ def test_a_set_is_compared_with_real_palms_without_reloading(
 def test_the_nearest_real_palm_stands_beside_an_opened_one(
     browser: Browser, address: str, words: Words
 ) -> None:
-    with visiting(browser, f"{address}/?n=3&seed=5&lang={words.language}") as page:
+    with visit(browser, f"{address}/?n=3&seed=5&lang={words.language}") as page:
         cards_of(page, words).nth(1).click()
         dialog = page.get_by_role("dialog")
         expect(dialog.get_by_alt_text(words("nearest_alt", n=2))).to_be_visible()
-        expect(dialog).to_contain_text(words("nearest_what", n=TRAIN, extractor="efficientnet-lite0"))
-        picture_of(page, f"nearest-{words.language}", whole=False)
+        expect(dialog).to_contain_text(words("nearest_help", n=TRAIN, extractor="efficientnet-lite0"))
+        screenshot(page, f"nearest-{words.language}", whole=False)
 
 
-def test_a_comparison_stops_on_demand_and_can_be_asked_for_again(browser: Browser, server: Server) -> None:
-    with visiting(browser, f"{server.address}/?n=1000&seed=5&lang=ru") as page:
-        compare = page.get_by_role("button", name=RU("judge"), exact=True)
+def test_a_comparison_can_be_stopped_and_started_again(browser: Browser, server: Server) -> None:
+    with visit(browser, f"{server.address}/?n=1000&seed=5&lang=ru") as page:
+        compare = page.get_by_role("button", name=RU("compare"), exact=True)
         compare.click(timeout=60_000)
-        expect(page.get_by_text(re.compile(r"Просмотрено\s\d+\sиз\s1000"))).to_be_visible()
-        stop = page.get_by_role("button", name=RU("cancel"), exact=True)
+        expect(page.get_by_text(re.compile(r"Обработано\s\d+\sиз\s1000"))).to_be_visible()
+        stop = page.get_by_role("button", name=RU("stop"), exact=True)
         expect(stop).to_be_visible()  # sent after the text, and a server stopped between them never sends it
-        with holding_its_breath(server):  # a quick machine would be done before the picture is taken
-            picture_of(page, "judging-ru", whole=False)
+        with paused(server):  # a quick machine would be done before the picture is taken
+            screenshot(page, "comparing-ru", whole=False)
             stop.click()
-        expect(page.get_by_text(RU("judge_cancelled"))).to_be_visible()
-        expect(page.get_by_role("table", name=RU("judge_title"))).to_have_count(0)
+        expect(page.get_by_text(RU("compare_stopped"))).to_be_visible()
+        expect(page.get_by_role("table", name=RU("compare_title"))).to_have_count(0)
         expect(compare).to_be_enabled()

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from app.origin import HEAD, SIGNATURE
+from palm_assets.generation.png_metadata import HEAD_BYTES, SIGNATURE
 from palm_assets.store.artifacts import Store
-from tests.app.test_origin import GOOD, chunk, png
-from tests.e2e.visiting import EN, ROOT, Server, ask, serving, unfold, visiting
+from tests.e2e.harness import EN, ROOT, Server, expand, run_server, submit, visit
+from tests.generation.test_png_metadata import GOOD, chunk, png
 from tests.helpers import below
 from tests.models import publish_model, release
 
@@ -37,10 +37,10 @@ FILES = {
     "an SVG with a script": (f"<svg onload='window.{MARK}=1'>{SCRIPT}</svg>".encode(), None),
     "a PNG cut short": (SIGNATURE + b"\x00\x00\xff\xfftEXt" + MARK.encode(), None),
     "a PNG that unpacks to 20 GB": (BOMB, None),
-    "a bomb with our note": (BOMB[:33] + png(GOOD)[33:-24] + BOMB[33:], "Number in its set: 4"),
-    "a script as a note": (png({**GOOD, "palms:model": SCRIPT}), None),
+    "a bomb with our metadata": (BOMB[:33] + png(GOOD)[33:-24] + BOMB[33:], "Number in its set: 4"),
+    "a script as a model": (png({**GOOD, "palms:model": SCRIPT}), None),
     "a script as a seed": (png({**GOOD, "palms:seed": SCRIPT}), None),
-    "a script in a note of another kind": (png({"Comment": SCRIPT, **GOOD}), "Number in its set: 4"),
+    "a script in a chunk of another kind": (png({"Comment": SCRIPT, **GOOD}), "Number in its set: 4"),
     "a way out of the folder": (png({**GOOD, "palms:model": f"../../{MARK}"}), None),
     "50 MB": (png({**GOOD, "palms:model": MARK * 4}) + bytes(50_000_000), "Number in its set: 4"),
 }
@@ -69,14 +69,14 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(store: Store, scratch: Path) -> Iterator[Server]:
-    with serving(store.home, TMPDIR=str(scratch)) as server:
+    with run_server(store.home, TMPDIR=str(scratch)) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def bystander(browser: Browser, server: Server) -> Iterator[Page]:
     """Another visitor, who is there all the time."""
-    with visiting(browser, f"{server.address}/?n=2&seed=1&lang=en") as page:
+    with visit(browser, f"{server.address}/?n=2&seed=1&lang=en") as page:
         expect(page.locator("li img")).to_have_count(2)
         yield page
 
@@ -92,7 +92,7 @@ def nothing_is_written_and_nobody_else_sees_it(
     assert [sources(place) for place in places] == before
     assert MARK not in server.log.read_text()
     assert_every_line_is_json(server.log)
-    for order in ("sort_score", "sort_number"):
+    for order in ("order_score", "order_number"):
         bystander.get_by_role("radio", name=EN(order)).click()
         expect(bystander.get_by_role("radio", name=EN(order))).to_be_checked()
     expect(bystander.locator("li img")).to_have_count(2)
@@ -104,7 +104,7 @@ def sources(place: Path) -> dict[str, tuple[int, int, int]]:
 
 
 def assert_every_line_is_json(log: Path) -> None:
-    """All but what Streamlit prints for people before the page is first asked for."""
+    """All but what Streamlit prints for people before the first visit."""
     lines = [line for line in log.read_text().splitlines() if line.startswith("{")]
     assert lines
     for line in lines:
@@ -118,7 +118,7 @@ def assert_every_line_is_json(log: Path) -> None:
 @pytest.fixture
 def page(browser: Browser, server: Server) -> Iterator[Page]:
     """The attacker's own tab: not even there anything acts."""
-    with visiting(browser, f"{server.address}/?lang=en") as page:
+    with visit(browser, f"{server.address}/?lang=en") as page:
         alarms: list[str] = []
         page.on("dialog", lambda dialog: alarms.append(dialog.message))
         yield page
@@ -126,36 +126,36 @@ def page(browser: Browser, server: Server) -> Iterator[Page]:
         assert page.evaluate(f"window.{MARK}") is None
 
 
-def test_files_are_read_for_their_note_and_for_nothing_else(page: Page, tmp_path: Path) -> None:
+def test_only_the_metadata_of_a_file_is_read(page: Page, tmp_path: Path) -> None:
     path = tmp_path / f"{MARK}.png"
-    unfold(page, EN("origin"))
+    expand(page, EN("origin"))
     selector, dialog = page.locator("input[type=file]"), page.get_by_role("dialog")
     page.evaluate(
         "() => { const send = WebSocket.prototype.send; window.sent = 0;"
         "WebSocket.prototype.send = function (data) {"
         "  window.sent += data.byteLength ?? data.length; return send.call(this, data); } }"
     )
-    for name, (content, told) in FILES.items():
+    for name, (content, text) in FILES.items():
         path.write_bytes(content)
         page.evaluate("window.sent = 0")
         selector.set_input_files(path)
-        expect(dialog, name).to_contain_text(told or EN("origin_unknown"))
-        assert 0 < page.evaluate("window.sent") < 4 * HEAD, name  # whatever the size of the file
+        expect(dialog, name).to_contain_text(text or EN("origin_unknown"))
+        assert 0 < page.evaluate("window.sent") < 4 * HEAD_BYTES, name  # whatever the size of the file
         page.keyboard.press("Escape")
         expect(dialog).to_have_count(0)
 
 
-def test_what_is_typed_is_told_back_as_text(page: Page) -> None:
+def test_input_is_shown_as_text(page: Page) -> None:
     alert = page.get_by_role("alert")
     for typed in TYPED:
-        ask(page, EN, typed)
+        submit(page, EN, typed)
         expect(alert).to_contain_text("999999999" if typed[0] == "9" else "is not a number")
-        ask(page, EN, "1", typed + "x")
-        expect(alert).to_contain_text("cannot be a seed")
+        submit(page, EN, "1", typed + "x")
+        expect(alert).to_contain_text("is not a valid seed")
 
 
-def test_a_link_full_of_scripts_is_told_back_as_text(browser: Browser, server: Server) -> None:
-    with visiting(
+def test_a_link_full_of_scripts_is_shown_as_text(browser: Browser, server: Server) -> None:
+    with visit(
         browser, f"{server.address}/?n={SCRIPT}&seed={SCRIPT}&t={SCRIPT}&min={SCRIPT}&lang=en"
     ) as page:
         expect(page.get_by_role("alert")).to_contain_text("is not a number")

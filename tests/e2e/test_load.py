@@ -1,4 +1,4 @@
-"""A crowd at the page: everybody gets palms, in their turn, and nothing of it stays in memory.
+"""A crowd on the page: everybody gets palms, in turn, and memory is freed afterwards.
 
 `make test` runs a short form; `make test-load` the whole: 20 visitors, 200 palms each, five of them leaving,
 three rounds, with limits of time and memory.
@@ -20,8 +20,8 @@ import pytest
 
 from palm_assets.store.artifacts import Store
 from tests.e2e.conftest import NETWORKS
-from tests.e2e.crowd import Visitor
-from tests.e2e.visiting import EN, Server, serving
+from tests.e2e.harness import EN, Server, run_server
+from tests.e2e.websocket_visitor import Visitor
 from tests.models import publish_model, release
 
 WHOLE = bool(os.environ.get("PALM_LOAD"))
@@ -34,38 +34,38 @@ HEALTHY_SECONDS = 0.1
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     store = Store(tmp_path_factory.mktemp("load") / "home")
     release(store, publish_model(store, 1, NETWORKS))
-    with serving(store.home, arguments=[f"--server.disconnectedSessionTTL={SESSION_SECONDS}"]) as server:
+    with run_server(store.home, arguments=[f"--server.disconnectedSessionTTL={SESSION_SECONDS}"]) as server:
         yield server
 
 
 @dataclass
-class Pulse:
-    """Seconds that the health check took, over and over."""
+class HealthChecks:
+    """Durations and statuses of repeated health checks."""
 
     seconds: list[float] = field(default_factory=list)
     statuses: set[int] = field(default_factory=set)
 
     def share(self, at: float) -> float:
-        """The time that this share of all checks stayed below."""
+        """Quantile of the durations."""
         return sorted(self.seconds)[min(int(at * len(self.seconds)), len(self.seconds) - 1)]
 
 
 @contextlib.contextmanager
-def feeling_the_pulse(address: str) -> Iterator[Pulse]:
-    pulse = Pulse()
-    command = [sys.executable, "-m", "tests.e2e.pulse", address.removeprefix("http://")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as feeler:
-        yield pulse
-        feeler.terminate()
-        told, _ = feeler.communicate()
-    for line in told.splitlines():
+def health_checks(address: str) -> Iterator[HealthChecks]:
+    checks = HealthChecks()
+    command = [sys.executable, "-m", "tests.e2e.health_probe", address.removeprefix("http://")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as probe:
+        yield checks
+        probe.terminate()
+        output, _ = probe.communicate()
+    for line in output.splitlines():
         status, seconds = line.split()
-        pulse.statuses.add(int(status))
-        pulse.seconds.append(float(seconds))
+        checks.statuses.add(int(status))
+        checks.seconds.append(float(seconds))
 
 
 def crowd(server: Server, visitors: int, leaving: int, palms: int) -> list[Visitor]:
-    """All at once; every fourth or so leaves while the palms are being drawn."""
+    """All at once; every fourth or so leaves while palms are being generated."""
     awaited = EN.counted("palms", palms)
     people = [
         Visitor(
@@ -100,11 +100,11 @@ def settled(server: Server, below: float) -> float:
     return now
 
 
-def most_places_jumped(told: list[dict[str, object]]) -> int:
-    """How far anybody got ahead of one who had asked before, among those who wanted equally much."""
-    asked = [line["visitor"] for line in told if line["event"] == "asked"]
-    finished = [line["visitor"] for line in told if line["event"] == "finished"]
-    order = [visitor for visitor in asked if visitor in finished]
+def most_places_jumped(logged: list[dict[str, object]]) -> int:
+    """How far anybody got ahead of an earlier visitor, among those who requested equally much."""
+    requested = [line["visitor"] for line in logged if line["event"] == "requested"]
+    finished = [line["visitor"] for line in logged if line["event"] == "finished"]
+    order = [visitor for visitor in requested if visitor in finished]
     return max(order.index(visitor) - place for place, visitor in enumerate(finished))
 
 
@@ -115,7 +115,7 @@ def test_a_crowd_is_served_in_turn_and_leaves_nothing_behind(server: Server) -> 
     before = megabytes(server)
     for _ in range(ROUNDS):
         said = len(events(server))
-        with feeling_the_pulse(server.address) as pulse:
+        with health_checks(server.address) as checks:
             start = time.monotonic()
             people = crowd(server, VISITORS, LEAVING, PALMS)
             seconds = time.monotonic() - start
@@ -126,17 +126,17 @@ def test_a_crowd_is_served_in_turn_and_leaves_nothing_behind(server: Server) -> 
         assert not [line for line in events(server)[said:] if line["level"] in ("error", "warning")]
         jumped = most_places_jumped(events(server)[said:])
         assert jumped <= 2
-        assert pulse.statuses == {200}
+        assert checks.statuses == {200}
         if WHOLE:
             after = settled(server, 1.1 * before)
             waits = sorted(visitor.seconds for visitor in stayed)
             print(
                 f"{VISITORS} visitors, {LEAVING} leaving, {PALMS} palms each, {seconds:.1f} s",
                 f"palms after {waits[0]:.1f} to {waits[-1]:.1f} s, places jumped at most: {jumped}",
-                f"health: median {1000 * pulse.share(0.5):.0f}, 99 % {1000 * pulse.share(0.99):.0f}, "
-                f"worst {1000 * max(pulse.seconds):.0f} ms of {len(pulse.seconds)}",
+                f"health: median {1000 * checks.share(0.5):.0f}, 99 % {1000 * checks.share(0.99):.0f}, "
+                f"worst {1000 * max(checks.seconds):.0f} ms of {len(checks.seconds)}",
                 f"memory: {before:.0f} MB before, {after:.0f} MB after",
                 sep="\n  ",
             )
-            assert pulse.share(0.99) < HEALTHY_SECONDS
+            assert checks.share(0.99) < HEALTHY_SECONDS
             assert after <= 1.1 * before

@@ -11,21 +11,21 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from app.texts import Words
-from palm_assets.generation.generate import Request
+from app.i18n.words import Words
+from palm_assets.generation.generate import GenerationRequest
 from palm_assets.store.artifacts import Artifact, Store
-from tests.e2e.visiting import (
+from tests.e2e.harness import (
     EN,
     RU,
     Server,
-    ask,
     cards_of,
     downloaded,
-    holding_its_breath,
-    picture_of,
-    serving,
-    unfold,
-    visiting,
+    expand,
+    paused,
+    run_server,
+    screenshot,
+    submit,
+    visit,
     zip_of_the_library,
 )
 from tests.models import publish_model, release
@@ -33,21 +33,21 @@ from tests.models import publish_model, release
 
 @pytest.mark.parametrize(("words", "locale"), [(RU, "ru-RU"), (EN, "en-GB")], ids=["ru", "en"])
 def test_a_visit(browser: Browser, address: str, home: Store, words: Words, locale: str) -> None:
-    with visiting(browser, address, locale=locale) as page:
+    with visit(browser, address, locale=locale) as page:
         expect(page.get_by_role("heading", level=1)).to_have_text(words("title"))
         expect(page.get_by_text(words("empty_title"))).to_be_visible()
         expect(page.locator("html")).to_have_attribute("lang", words.language)
 
-        ask(page, words, "30", "7")
+        submit(page, words, "30", "7")
         expect(page.get_by_role("heading", name=words.counted("palms", 30))).to_be_visible()
         assert re.search(rf"\?n=30&seed=7&lang={words.language}$", page.url)
         cards = cards_of(page, words)
         expect(cards).to_have_count(24)
-        picture_of(page, f"gallery-{words.language}")
+        screenshot(page, f"gallery-{words.language}")
 
         page.get_by_role("button", name=words("next")).click()
         expect(cards).to_have_count(6)
-        page.get_by_role("radio", name=words("sort_score")).click()
+        page.get_by_role("radio", name=words("order_score")).click()
         expect(cards).to_have_count(24)  # sorting begins at the first page again
         scores = [
             float(text.replace(",", ".")) for text in page.locator("li b:nth-child(2)").all_inner_texts()
@@ -56,15 +56,15 @@ def test_a_visit(browser: Browser, address: str, home: Store, words: Words, loca
 
         download, archive = downloaded(page, re.compile("ZIP"))
         assert download.suggested_filename == "palms-7.zip"
-        assert archive == zip_of_the_library(home, Request(30, 7))
+        assert archive == zip_of_the_library(home, GenerationRequest(30, 7))
 
-        page.get_by_role("radio", name=words("sort_number")).click()
+        page.get_by_role("radio", name=words("order_number")).click()
         expect(page.locator("li b").first).to_have_text(words("card", n=1))
         cards.nth(4).focus()
         page.keyboard.press("Enter")
         expect(page.get_by_role("dialog")).to_contain_text(words("palm_title", n=5))
         expect(page.get_by_role("dialog").get_by_role("img").first).to_be_visible()
-        picture_of(page, f"card-{words.language}", whole=False)
+        screenshot(page, f"card-{words.language}", whole=False)
         download, png = downloaded(page, words("download_png"))
         with zipfile.ZipFile(io.BytesIO(archive)) as zipped:
             assert png == zipped.read(download.suggested_filename)
@@ -75,7 +75,7 @@ def test_a_visit(browser: Browser, address: str, home: Store, words: Words, loca
         page.get_by_role("link", name=words("page_about")).click()
         expect(page.get_by_role("heading", level=1)).to_have_text(words("page_about"))
         expect(page.get_by_alt_text(words("about_samples_alt"))).to_be_visible()
-        picture_of(page, f"about-{words.language}")
+        screenshot(page, f"about-{words.language}")
         _, source = downloaded(page, words("source"))
         assert "palms/app/main.py" in zipfile.ZipFile(io.BytesIO(source)).namelist()
         page.get_by_role("link", name=words("page_main")).click()
@@ -84,10 +84,10 @@ def test_a_visit(browser: Browser, address: str, home: Store, words: Words, loca
 
 
 @pytest.mark.parametrize("words", [RU, EN], ids=["ru", "en"])
-def test_wrong_numbers_are_told_in_words(browser: Browser, address: str, words: Words) -> None:
-    with visiting(browser, f"{address}/?lang={words.language}&n=5000") as page:
+def test_wrong_numbers_are_explained(browser: Browser, address: str, words: Words) -> None:
+    with visit(browser, f"{address}/?lang={words.language}&n=5000") as page:
         alert = page.get_by_role("alert")
-        expect(alert).to_have_text(words("count_too_large", typed="5000", most=1000))
+        expect(alert).to_have_text(words("count_too_large", typed="5000", max=1000))
         for typed, why in (
             ("", "count_empty"),
             ("ab", "count_not_a_number"),
@@ -97,13 +97,13 @@ def test_wrong_numbers_are_told_in_words(browser: Browser, address: str, words: 
             ("-3", "count_too_small"),
             ("1001", "count_too_large"),
             ("<b>x</b>", "count_not_a_number"),
-        )[:: 1 if words is RU else 3]:  # each is told in both languages by the tests of app/asking.py
-            ask(page, words, typed)
-            expect(alert).to_have_text(words(why, typed=typed, most=1000))
-        picture_of(page, f"wrong-{words.language}", whole=False)
-        ask(page, words, "2", "1.5")
-        expect(alert).to_have_text(words("seed_wrong", typed="1.5", most=2**53))
-        ask(page, words, "2", "1")
+        )[:: 1 if words is RU else 3]:  # tests/app/test_request_form.py has all of them in both languages
+            submit(page, words, typed)
+            expect(alert).to_have_text(words(why, typed=typed, max=1000))
+        screenshot(page, f"wrong-{words.language}", whole=False)
+        submit(page, words, "2", "1.5")
+        expect(alert).to_have_text(words("seed_wrong", typed="1.5", max=2**53))
+        submit(page, words, "2", "1")
         expect(page.get_by_role("heading", name=words.counted("palms", 2))).to_be_visible()
         expect(alert).to_have_count(0)
 
@@ -111,52 +111,56 @@ def test_wrong_numbers_are_told_in_words(browser: Browser, address: str, words: 
 def test_a_link_makes_the_same_palms_for_everybody(browser: Browser, address: str, home: Store) -> None:
     archives = []
     for reloads in (0, 1):
-        with visiting(browser, f"{address}/?n=3&seed=99&lang=en&t=0.5") as page:
+        with visit(browser, f"{address}/?n=3&seed=99&lang=en&t=0.5") as page:
             for _ in range(reloads):
                 expect(page.locator("li img")).to_have_count(3)
                 page.reload()
             archives.append(downloaded(page, re.compile("ZIP"))[1])
-    assert set(archives) == {zip_of_the_library(home, Request(3, 99, 0.5))}
+    assert set(archives) == {zip_of_the_library(home, GenerationRequest(3, 99, 0.5))}
 
 
 @pytest.mark.parametrize(("words", "others"), [(RU, EN), (EN, RU)], ids=["ru", "en"])
 def test_a_long_run_survives_a_change_of_language_and_stops_on_demand(
     browser: Browser, slow_server: Server, words: Words, others: Words
 ) -> None:
-    with visiting(browser, f"{slow_server.address}/?lang={others.language}", color_scheme="dark") as page:
-        ask(page, others, "1000", "5")
-        expect(page.get_by_text(any_done(others, "drawing"))).to_be_visible()
+    with visit(browser, f"{slow_server.address}/?lang={others.language}", color_scheme="dark") as page:
+        submit(page, others, "1000", "5")
+        expect(page.get_by_text(any_done(others, "progress_generated"))).to_be_visible()
         page.get_by_role("radio", name={RU: "Русский", EN: "English"}[words]).click()
-        expect(page.get_by_text(any_done(words, "drawing"))).to_be_visible()
-        stop = page.get_by_role("button", name=words("cancel"), exact=True)
+        expect(page.get_by_text(any_done(words, "progress_generated"))).to_be_visible()
+        stop = page.get_by_role("button", name=words("stop"), exact=True)
         expect(stop).to_be_visible()  # sent after the text, and a server stopped between them never sends it
-        with holding_its_breath(slow_server):  # a quick machine would be done before the picture is taken
-            picture_of(page, f"progress-{words.language}-dark", whole=False)
+        with paused(slow_server):  # a quick machine would be done before the picture is taken
+            screenshot(page, f"progress-{words.language}-dark", whole=False)
             stop.click()
-        expect(page.get_by_text(any_done(words, "was_cancelled"))).to_be_visible()
+        expect(page.get_by_text(any_done(words, "generation_stopped"))).to_be_visible()
         _, archive = downloaded(page, re.compile("ZIP"))
         assert 1 < len(zipfile.ZipFile(io.BytesIO(archive)).namelist()) < 1001
 
 
 def any_done(words: Words, key: str) -> re.Pattern[str]:
     """The text of a key, however many of the thousand are done by then."""
-    told = re.escape(words(key, done="{}", total=1000)).replace(r"\{\}", r"\d+")
-    return re.compile(re.sub(r"(\\?\s)+", r"\\s", told))
+    text = re.escape(words(key, done="{}", total=1000)).replace(r"\{\}", r"\d+")
+    return re.compile(re.sub(r"(\\?\s)+", r"\\s", text))
 
 
 @pytest.mark.parametrize("words", [RU, EN], ids=["ru", "en"])
-def test_a_walk_and_a_png_that_comes_back(browser: Browser, address: str, home: Store, words: Words) -> None:
-    with visiting(browser, f"{address}/?n=3&seed=50&lang={words.language}") as page:
-        unfold(page, words("walk"))
-        page.get_by_role("button", name=words("walk_go")).click()
-        expect(page.get_by_alt_text(words("walk_alt", start=1, end=2))).to_be_visible()
-        picture_of(page, f"walk-{words.language}", whole=False)
-        _, animation = downloaded(page, words("walk_download"))
+def test_an_interpolation_and_the_origin_of_a_png(
+    browser: Browser, address: str, home: Store, words: Words
+) -> None:
+    with visit(browser, f"{address}/?n=3&seed=50&lang={words.language}") as page:
+        expand(page, words("interpolation"))
+        page.get_by_role("button", name=words("interpolation_start")).click()
+        expect(page.get_by_alt_text(words("interpolation_alt", start=1, end=2))).to_be_visible()
+        screenshot(page, f"interpolation-{words.language}", whole=False)
+        _, animation = downloaded(page, words("interpolation_download"))
         with Image.open(io.BytesIO(animation)) as picture:
             assert (picture.format, picture.n_frames) == ("WEBP", 62)
 
-        png = zipfile.ZipFile(io.BytesIO(zip_of_the_library(home, Request(3, 50)))).read("palm_000003.png")
-        unfold(page, words("origin"))
+        png = zipfile.ZipFile(io.BytesIO(zip_of_the_library(home, GenerationRequest(3, 50)))).read(
+            "palm_000003.png"
+        )
+        expand(page, words("origin"))
         selector = page.locator("input[type=file]")
         selector.set_input_files(
             {"name": "it.svg", "mimeType": "image/png", "buffer": b"<svg onload='alert(1)'/>"}
@@ -165,42 +169,44 @@ def test_a_walk_and_a_png_that_comes_back(browser: Browser, address: str, home: 
         page.keyboard.press("Escape")
         selector.set_input_files({"name": "it.png", "mimeType": "image/png", "buffer": png})
         expect(page.get_by_role("dialog")).to_contain_text(f"{words('origin_palm')}: 3")
-        page.get_by_role("button", name=words("origin_again")).click()
+        page.get_by_role("button", name=words("origin_regenerate")).click()
         expect(page.get_by_role("heading", name=words.counted("palms", 1))).to_be_visible()
         assert page.url.endswith(f"?n=1&seed=52&lang={words.language}")
 
 
 @pytest.mark.parametrize("words", [RU, EN], ids=["ru", "en"])
-def test_palms_like_one_lead_on_and_back_and_come_back_by_their_png(
+def test_variations_lead_on_and_back_and_are_generated_again_from_their_png(
     browser: Browser, address: str, words: Words
 ) -> None:
-    with visiting(browser, f"{address}/?n=3&seed=50&lang={words.language}") as page:
+    with visit(browser, f"{address}/?n=3&seed=50&lang={words.language}") as page:
         cards_of(page, words).nth(1).click()
-        page.get_by_role("dialog").get_by_role("button", name=words("like"), exact=True).click()
-        expect(page.get_by_role("heading", name=words("like_title", n=2))).to_be_visible()
+        page.get_by_role("dialog").get_by_role("button", name=words("variations"), exact=True).click()
+        expect(page.get_by_role("heading", name=words("variations_title", n=2))).to_be_visible()
         around = page.get_by_role(
-            "button", name=re.compile(words("like_open", n=1, score="").split()[0] + " ")
+            "button", name=re.compile(words("variation_open", n=1, score="").split()[0] + " ")
         )
         expect(around).to_have_count(12)
         fifth = around.nth(4).locator("img").get_attribute("src")
         around.nth(4).click()
-        shown = page.get_by_alt_text(re.compile("^" + words("like_here", n=2, steps=1, score="")[:12]))
-        here = shown.first  # while the page is drawn anew there are two for a moment
+        shown = page.get_by_alt_text(
+            re.compile("^" + words("variations_current", n=2, steps=1, score="")[:12])
+        )
+        here = shown.first  # while the page is redrawn there are two for a moment
         expect(here).to_have_attribute("src", fifth or "")
         around.nth(11).click()
         expect(page.get_by_text(re.compile(r"→ 5 → 12$"))).to_be_visible()
-        picture_of(page, f"like-{words.language}")
+        screenshot(page, f"variations-{words.language}")
         expect(shown).to_have_count(1)
         twelfth = here.get_attribute("src")
         download, png = downloaded(page, words("download_png"))
         assert download.suggested_filename == "palm-51-5-12.png"
-        page.get_by_role("button", name=words("like_back")).click()
+        page.get_by_role("button", name=words("variations_back")).click()
         expect(here).to_have_attribute("src", fifth or "")
 
-        unfold(page, words("origin"))
+        expand(page, words("origin"))
         selector = page.locator("input[type=file]")
         selector.set_input_files({"name": "it.png", "mimeType": "image/png", "buffer": png})
-        page.get_by_role("button", name=words("origin_again")).click()
+        page.get_by_role("button", name=words("origin_regenerate")).click()
         expect(page.get_by_role("heading", name=words.counted("palms", 1))).to_be_visible()
         expect(here).to_have_attribute("src", twelfth or "")
 
@@ -212,12 +218,12 @@ def test_the_starter_model_says_what_it_is_until_there_is_a_release(
     elsewhere, store = Store(tmp_path / "elsewhere"), Store(tmp_path / "home")
     starter = publish_model(elsewhere, 9)
     with (
-        serving(store.home, PALM_STARTER=str(starter.folder)) as server,
-        visiting(browser, f"{server.address}/?n=2&seed=1&lang={words.language}") as page,
+        run_server(store.home, PALM_STARTER=str(starter.folder)) as server,
+        visit(browser, f"{server.address}/?n=2&seed=1&lang={words.language}") as page,
     ):
         expect(page.get_by_text(words("starter"))).to_be_visible()
         expect(page.locator("li img")).to_have_count(2)
-        picture_of(page, f"starter-{words.language}")
+        screenshot(page, f"starter-{words.language}")
         _, archive = downloaded(page, re.compile("ZIP"))
         manifest = zipfile.ZipFile(io.BytesIO(archive)).read("manifest.csv").decode()
         assert manifest.count(f"starter-{starter.version}") == 2
@@ -238,11 +244,11 @@ def test_a_phone_shows_everything_without_scrolling_sideways(
     browser: Browser, address: str, words: Words
 ) -> None:
     phone, link = {"width": 360, "height": 740}, f"{address}/?n=12&seed=1&lang={words.language}"
-    with visiting(browser, link, viewport=phone, color_scheme="dark") as page:
+    with visit(browser, link, viewport=phone, color_scheme="dark") as page:
         expect(page.locator("li img")).to_have_count(12)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
         assert len({box["x"] for image in page.locator("li img").all() if (box := image.bounding_box())}) == 3
-        picture_of(page, f"phone-{words.language}-dark")
+        screenshot(page, f"phone-{words.language}-dark")
 
 
 def damage(artifact: Artifact) -> None:
@@ -254,11 +260,11 @@ def damage(artifact: Artifact) -> None:
 
 def test_releases_while_the_page_is_open(browser: Browser, tmp_path: Path) -> None:
     store = Store(tmp_path / "home")
-    with serving(store.home) as server, visiting(browser, server.address) as page:
+    with run_server(store.home) as server, visit(browser, server.address) as page:
         expect(page.get_by_text(re.compile("There is no model yet"))).to_be_visible()
         release(store, publish_model(store, 1))
         expect(page.get_by_text(EN("empty_title"))).to_be_visible()
-        ask(page, EN, "2", "1")
+        submit(page, EN, "2", "1")
         expect(page.locator("li img")).to_have_count(2)
         broken = publish_model(store, 2)
         damage(broken)

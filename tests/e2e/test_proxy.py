@@ -18,17 +18,17 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from palm_assets.generation.generate import Request
+from palm_assets.generation.generate import GenerationRequest
 from palm_assets.store.artifacts import Store
-from tests.e2e.visiting import (
+from tests.e2e.harness import (
     EN,
     ROOT,
     Server,
-    ask,
     cards_of,
     downloaded,
     free_port,
-    visiting,
+    submit,
+    visit,
     zip_of_the_library,
 )
 
@@ -54,8 +54,8 @@ TRUSTING = ssl._create_unverified_context()
 def program(name: str) -> str:
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/bin")
     if found is None:
-        told = f"No {name} on this machine: run tests/e2e/install-servers as root"
-        pytest.fail(told) if os.environ.get("CI") else pytest.skip(told)
+        message = f"No {name} on this machine: run tests/e2e/install-servers as root"
+        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
     return found
 
 
@@ -118,15 +118,15 @@ def answer(address: str, body: bytes | None = None, method: str = "GET") -> tupl
 def test_a_visit_through_the_proxy_breaks_no_rule_of_its_own(
     browser: Browser, proxied: str, home: Store
 ) -> None:
-    with visiting(browser, "about:blank", own=proxied, ignore_https_errors=True) as page:
+    with visit(browser, "about:blank", own=proxied, ignore_https_errors=True) as page:
         complaints: list[str] = []
         page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
         page.goto(proxied)
         expect(page.locator("html")).to_have_attribute("lang", "en")
-        ask(page, EN, "30", "7")
+        submit(page, EN, "30", "7")
         expect(cards_of(page, EN)).to_have_count(24)
         _, archive = downloaded(page, re.compile("ZIP"))
-        assert archive == zip_of_the_library(home, Request(30, 7))
+        assert archive == zip_of_the_library(home, GenerationRequest(30, 7))
         cards_of(page, EN).nth(1).click()
         expect(page.get_by_role("dialog").locator("img").first).to_be_visible()
         page.keyboard.press("Escape")

@@ -1,4 +1,4 @@
-"""Visitors by the dozen: each speaks Streamlit's own protocol over a WebSocket, as a browser's tab does."""
+"""Visitors without a browser: each speaks Streamlit's protocol over a WebSocket, as a browser tab does."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PATIENCE = 300.0
 
 @dataclass
 class Visitor(threading.Thread):
-    """Asks for a set by its link, polls as the page tells it to, and stays until it has palms or leaves.
+    """Opens the link of a set, polls as the page requests, and stays until the palms are there, or leaves.
 
     Attributes:
         address: of the page.
@@ -96,7 +96,7 @@ class Visitor(threading.Thread):
         message = ForwardMsg.FromString(content if isinstance(content, bytes) else content.encode())
         kind = message.WhichOneof("type")
         if kind == "new_session" and not message.metadata.run.fragment_ids:
-            self._polls.clear()  # the whole page is drawn anew
+            self._polls.clear()  # the whole page is redrawn
         elif kind == "stop_auto_rerun":
             for fragment in message.stop_auto_rerun.fragment_ids:
                 self._polls.pop(fragment, None)
