@@ -1,221 +1,234 @@
-"""The assets, in the order in which a photograph walks through them."""
+"""The assets, in the order of the pipeline. Each is a stage of `palm_assets.stages`."""
 
 import dagster as dg
 
 from palm_assets.crops.config import CropConfig
 from palm_assets.detector.config import DetectorConfig
 from palm_assets.errors import RefusedError
-from palm_assets.evaluation.model_evaluation import EvaluationConfig
+from palm_assets.evaluation.config import EvaluationConfig
 from palm_assets.gan.config import GanConfig
 from palm_assets.quality.config import ReferenceConfig
-from palm_assets.release.gate import release_candidate
-from palm_assets.release.retention import tidy
+from palm_assets.release.gate import decide, gather, record_and_release
+from palm_assets.release.retention import remove_unused
 from palm_assets.sources.config import BoxesConfig, PhotosConfig
-from palm_assets.stages import make as stages
+from palm_assets.stages.boxes import make_boxes
+from palm_assets.stages.code_versions import CODE_VERSIONS, RELEASE_VERSION
+from palm_assets.stages.crops import make_crops
+from palm_assets.stages.detector import make_detector
+from palm_assets.stages.evaluation import make_evaluation
+from palm_assets.stages.model import make_model
+from palm_assets.stages.photos import make_photos
+from palm_assets.stages.reference import make_reference
 from palm_assets.store.artifacts import Artifact
-from pipelines.automation import FOLLOWS_DATA, FRESH
-from pipelines.checks import Gate
-from pipelines.reporting import figures, logged, materialized, picture
-from pipelines.resources import PalmStore, Retention, clear_failures
-from pipelines.training import in_another_process
+from pipelines.automation import FRESHNESS_POLICY, ON_CHANGED_DATA
+from pipelines.reporting import artifact_result, image_metadata, logged_progress, numeric_facts
+from pipelines.resources import GateResource, RetentionResource, StoreResource, failures_without_retry
+from pipelines.training import subprocess_runner
 
 ArtifactResult = dg.MaterializeResult[Artifact]
 OWNERS = ["team:palms"]
 
 
-# A launchpad form is the library's own config type: launchpad, presets, tests and notebooks share one.
-class PhotosForm(PhotosConfig, dg.Config):
-    """Which photographs palms are cut from."""
+# An asset's config is the library's own config type, so launchpad, presets, tests and notebooks share one.
+class PhotosAssetConfig(PhotosConfig, dg.Config):
+    """Which photographs palms are cropped from."""
 
 
-class BoxesForm(BoxesConfig, dg.Config):
-    """Which labeled palms the detector learns from."""
+class BoxesAssetConfig(BoxesConfig, dg.Config):
+    """Which labeled images the detector is trained on."""
 
 
-class DetectorForm(DetectorConfig, dg.Config):
+class DetectorAssetConfig(DetectorConfig, dg.Config):
     """How the palm detector is trained."""
 
 
-class CropForm(CropConfig, dg.Config):
-    """How palms are cut out, and who is held out."""
+class CropAssetConfig(CropConfig, dg.Config):
+    """How palms are cropped, and which people are held out."""
 
 
-class GanForm(GanConfig, dg.Config):
-    """The networks and the recipe."""
+class GanAssetConfig(GanConfig, dg.Config):
+    """The networks and the training recipe."""
 
 
-class ReferenceForm(ReferenceConfig, dg.Config):
-    """How the reference statistics are made."""
+class ReferenceAssetConfig(ReferenceConfig, dg.Config):
+    """How the reference statistics are computed."""
 
 
-class EvaluationForm(EvaluationConfig, dg.Config):
-    """How many palms are scored."""
+class EvaluationAssetConfig(EvaluationConfig, dg.Config):
+    """How many samples are evaluated."""
 
 
 @dg.asset(
     group_name="photographs",
     kinds={"kaggle", "jpeg"},
     owners=OWNERS,
-    code_version=stages.CODE_VERSIONS["photos"],
+    code_version=CODE_VERSIONS["photos"],
 )
-def raw_hands(context: dg.AssetExecutionContext, config: PhotosForm, palms: PalmStore) -> ArtifactResult:
-    """Photographs of hands, indexed: who is on each, which aspect, and which files were set aside and why."""
-    with clear_failures():
-        made = stages.make_photos(palms.store(), config, progress=logged(context, "photographs"))
-    return materialized(context, made, pictures=["examples.png"])
+def raw_hands(
+    context: dg.AssetExecutionContext, config: PhotosAssetConfig, store: StoreResource
+) -> ArtifactResult:
+    """Photographs of hands, indexed: the person and aspect of each, and the files set aside."""
+    with failures_without_retry():
+        made = make_photos(store.open(), config, progress=logged_progress(context, "photographs"))
+    return artifact_result(context, made, images=["examples.png"])
 
 
 @dg.asset(
     group_name="photographs",
     kinds={"kaggle", "yolo"},
     owners=OWNERS,
-    code_version=stages.CODE_VERSIONS["boxes"],
+    code_version=CODE_VERSIONS["boxes"],
 )
-def raw_palm_boxes(context: dg.AssetExecutionContext, config: BoxesForm, palms: PalmStore) -> ArtifactResult:
-    """Pictures with labeled palms, for the detector to learn from."""
-    with clear_failures():
-        made = stages.make_boxes(palms.store(), config, progress=logged(context, "labeled pictures"))
-    return materialized(context, made)
+def raw_palm_boxes(
+    context: dg.AssetExecutionContext, config: BoxesAssetConfig, store: StoreResource
+) -> ArtifactResult:
+    """Images with labeled palms, which the detector is trained on."""
+    with failures_without_retry():
+        made = make_boxes(store.open(), config, progress=logged_progress(context, "labeled images"))
+    return artifact_result(context, made)
 
 
 @dg.asset(
     group_name="detector",
     kinds={"ultralytics", "pytorch"},
     owners=OWNERS,
-    code_version=stages.CODE_VERSIONS["detector"],
-    automation_condition=FOLLOWS_DATA,
+    code_version=CODE_VERSIONS["detector"],
+    automation_condition=ON_CHANGED_DATA,
 )
 def palm_detector(
     context: dg.AssetExecutionContext,
-    config: DetectorForm,
-    palms: PalmStore,
+    config: DetectorAssetConfig,
+    store: StoreResource,
     raw_palm_boxes: Artifact,
 ) -> ArtifactResult:
-    """A YOLO11 that finds the palm on a photograph."""
-    with clear_failures():
-        made = stages.make_detector(palms.store(), raw_palm_boxes, config, run=in_another_process(context))
-    return materialized(context, made, pictures=["detections.png"])
+    """A YOLO11 that detects palms in photographs."""
+    with failures_without_retry():
+        made = make_detector(store.open(), raw_palm_boxes, config, run=subprocess_runner(context))
+    return artifact_result(context, made, images=["detections.png"])
 
 
 @dg.asset(
     group_name="palms",
     kinds={"numpy"},
     owners=OWNERS,
-    code_version=stages.CODE_VERSIONS["crops"],
-    automation_condition=FOLLOWS_DATA,
+    code_version=CODE_VERSIONS["crops"],
+    automation_condition=ON_CHANGED_DATA,
 )
 def cropped_palms(
     context: dg.AssetExecutionContext,
-    config: CropForm,
-    palms: PalmStore,
+    config: CropAssetConfig,
+    store: StoreResource,
     raw_hands: Artifact,
     palm_detector: Artifact,
 ) -> ArtifactResult:
-    """Palms cut out of the photographs, so that the network learns palm lines and not background."""
-    with clear_failures():
-        made = stages.make_crops(
-            palms.store(), raw_hands, palm_detector, config, progress=logged(context, "photographs cut")
-        )
-    return materialized(context, made, pictures=["contact_sheet.png"])
+    """Palms cropped from the photographs, so that the DCGAN learns palms and not backgrounds."""
+    progress = logged_progress(context, "photographs cropped")
+    with failures_without_retry():
+        made = make_crops(store.open(), raw_hands, palm_detector, config, progress=progress)
+    return artifact_result(context, made, images=["contact_sheet.png"])
 
 
 @dg.asset(
     group_name="palms",
     kinds={"pytorch"},
     owners=OWNERS,
-    code_version=stages.CODE_VERSIONS["models"],
-    automation_condition=FOLLOWS_DATA,
+    code_version=CODE_VERSIONS["models"],
+    automation_condition=ON_CHANGED_DATA,
 )
 def dcgan_checkpoint(
     context: dg.AssetExecutionContext,
-    config: GanForm,
-    palms: PalmStore,
-    retention: Retention,
+    config: GanAssetConfig,
+    store: StoreResource,
+    retention: RetentionResource,
     cropped_palms: Artifact,
 ) -> ArtifactResult:
-    """A generator and a discriminator, trained against each other."""
-    with clear_failures():
-        made = stages.make_model(palms.store(), cropped_palms, config, run=in_another_process(context))
-        if not made.reused and (removed := tidy(palms.store(), retention)):
-            context.log.info(f"removed what nothing needs any more: {', '.join(removed)}")
-    return materialized(context, made, pictures=["samples.png", "curves.png", "reliability.png"])
+    """A DCGAN trained on the crops: the checkpoint closest to held-out people."""
+    opened = store.open()
+    with failures_without_retry():
+        made = make_model(opened, cropped_palms, config, run=subprocess_runner(context))
+        if not made.reused and (removed := remove_unused(opened, retention)):
+            context.log.info(f"removed unused artifacts: {', '.join(removed)}")
+    return artifact_result(context, made, images=["samples.png", "curves.png", "reliability.png"])
 
 
 @dg.asset(
     group_name="quality",
     kinds={"pytorch", "scipy"},
     owners=OWNERS,
-    code_version=stages.CODE_VERSIONS["reference"],
-    automation_condition=FOLLOWS_DATA,
+    code_version=CODE_VERSIONS["reference"],
+    automation_condition=ON_CHANGED_DATA,
 )
 def fid_reference(
-    context: dg.AssetExecutionContext, config: ReferenceForm, palms: PalmStore, cropped_palms: Artifact
+    context: dg.AssetExecutionContext,
+    config: ReferenceAssetConfig,
+    store: StoreResource,
+    cropped_palms: Artifact,
 ) -> ArtifactResult:
-    """Statistics of the real palms, and what held-out people score against them."""
-    with clear_failures():
-        made = stages.make_reference(
-            palms.store(), cropped_palms, config, progress=logged(context, "palms looked at")
-        )
-    return materialized(context, made)
+    """Statistics of the training people's palms, and the metrics that held-out people's palms reach."""
+    progress = logged_progress(context, "crops processed")
+    with failures_without_retry():
+        made = make_reference(store.open(), cropped_palms, config, progress=progress)
+    return artifact_result(context, made)
 
 
 @dg.asset(
     group_name="quality",
     kinds={"pytorch", "scipy"},
     owners=OWNERS,
-    code_version=stages.CODE_VERSIONS["evaluations"],
-    automation_condition=FOLLOWS_DATA,
+    code_version=CODE_VERSIONS["evaluations"],
+    automation_condition=ON_CHANGED_DATA,
 )
 def palm_evaluation(
     context: dg.AssetExecutionContext,
-    config: EvaluationForm,
-    palms: PalmStore,
+    config: EvaluationAssetConfig,
+    store: StoreResource,
     dcgan_checkpoint: Artifact,
     fid_reference: Artifact,
     cropped_palms: Artifact,
 ) -> ArtifactResult:
-    """How far the model's palms are from real ones, beside what real people score."""
-    with clear_failures():
-        made = stages.make_evaluation(palms.store(), dcgan_checkpoint, fid_reference, cropped_palms, config)
+    """Metrics of the model's samples, beside those of real palms."""
+    with failures_without_retry():
+        made = make_evaluation(store.open(), dcgan_checkpoint, fid_reference, cropped_palms, config)
     context.log.info(made.facts["text"])
-    return materialized(context, made, pictures=["beside_real.png"])
+    return artifact_result(context, made, images=["nearest_real.png"])
 
 
 @dg.asset(
     group_name="release",
     kinds={"streamlit"},
     owners=OWNERS,
-    code_version=stages.RELEASE_VERSION,
-    automation_condition=FOLLOWS_DATA,
-    freshness_policy=FRESH,
+    code_version=RELEASE_VERSION,
+    automation_condition=ON_CHANGED_DATA,
+    freshness_policy=FRESHNESS_POLICY,
 )
 def palm_release(
     context: dg.AssetExecutionContext,
-    gate: Gate,
-    palms: PalmStore,
+    gate: GateResource,
+    store: StoreResource,
     dcgan_checkpoint: Artifact,
     fid_reference: Artifact,
     palm_evaluation: Artifact,
 ) -> dg.MaterializeResult[None]:
-    """The model that the page serves: it moves only to one that passed the gate."""
-    scored = {"model": dcgan_checkpoint.version, "reference": fid_reference.version}
-    with clear_failures():
-        if palm_evaluation.manifest.inputs != scored:
+    """The model that the page serves. It changes only to a model that passes the gate."""
+    opened = store.open()
+    expected = {"model": dcgan_checkpoint.version, "reference": fid_reference.version}
+    with failures_without_retry():
+        if palm_evaluation.manifest.inputs != expected:
             raise RefusedError(
-                "The scores are of another model or reference",
+                "The evaluation is of another model or reference",
                 where=palm_evaluation.folder,
                 hint="Materialize palm_evaluation first.",
             )
-        release = release_candidate(palms.store(), palm_evaluation, gate)
+        release = record_and_release(opened, decide(gather(opened, palm_evaluation), gate))
     context.log.info(f"released model {release.model}")
     return dg.MaterializeResult(
         data_version=dg.DataVersion(f"{release.model}-{release.reference}"),
         metadata={
             "model": release.model,
             "reference": release.reference,
-            "released": str(release.released),
-            "scores": dg.MetadataValue.md(f"```\n{palm_evaluation.facts['text']}\n```"),
-            "samples": picture(dcgan_checkpoint.folder / "samples.png"),
-            **figures(palm_evaluation.facts),
+            "released at": str(release.released_at),
+            "metrics": dg.MetadataValue.md(f"```\n{palm_evaluation.facts['text']}\n```"),
+            "samples": image_metadata(dcgan_checkpoint.folder / "samples.png"),
+            **numeric_facts(palm_evaluation.facts),
         },
     )

@@ -1,121 +1,147 @@
-"""The gate as Dagster sees it: blocking checks, each a thin wrapper around a pure evaluator of the library.
+"""The release gate's checks as blocking asset checks. The rules are in `palm_assets.release.checks`.
 
-The first three keep a bad set from costing a night of training; those of the checkpoint and of its scores
-stand between it and its release.
+The first three stop a run before hours of training on unusable data; the others decide whether a trained
+model is released.
 """
 
 from collections.abc import Iterator
 
 import dagster as dg
 
-from palm_assets.release.checks import CheckResult, check_detector, check_photos
-from palm_assets.release.config import GateConfig
-from palm_assets.release.decisions import record, refusal
-from palm_assets.release.gate import check_crops_artifact, check_evaluation
-from palm_assets.release.load_check import CHECK as LOADS
+from palm_assets.release.checks import (
+    CROPS_CHECK,
+    DETECTOR_CHECK,
+    LOAD_CHECK,
+    MODEL_CHECKS,
+    PHOTOS_CHECK,
+    CheckResult,
+    check_crops,
+    check_detector,
+    check_photos,
+)
+from palm_assets.release.decisions import record_checks
+from palm_assets.release.gate import decide, gather
 from palm_assets.release.load_check import check_loading
+from palm_assets.stages.crops import split_people
 from palm_assets.store.artifacts import Artifact
-from pipelines.reporting import picture
-from pipelines.resources import PalmStore, clear_failures
+from pipelines.reporting import image_metadata
+from pipelines.resources import GateResource, StoreResource, failures_without_retry
 
-OF_SCORES = {
-    "not_blank": "Its palms have contrast.",
-    "not_collapsed": "Its palms differ as real ones do: neither one palm nor a few, repeated.",
-    "not_memorised": "Few of its palms lie suspiciously near to a photograph that it was trained on.",
-    "resembles_palms": "Its palms are not far from real ones, beside one average palm, repeated.",
-    "not_worse_than_released": "No distance exceeds the released model's by more than it wavers.",
-    "not_withdrawn": "Nobody put another model in its place by hand.",
-}
-PICTURED = {"not_blank": "samples.png", "not_collapsed": "samples.png"}
+SHOWN_OF_MODEL = {"not_blank": "samples.png", "not_collapsed": "samples.png"}
+SHOWN_OF_EVALUATION = {"not_memorized": "nearest_real.png"}
 
 
-class Gate(GateConfig, dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The bounds of all checks."""
-
-
-@dg.asset_check(asset="raw_hands", blocking=True, description="Enough photographs of enough people.")
-def photographs_are_sane(
-    context: dg.AssetCheckExecutionContext, gate: Gate, raw_hands: Artifact
+@dg.asset_check(
+    asset="raw_hands",
+    blocking=True,
+    name=PHOTOS_CHECK,
+    description="Enough photographs of enough people, and few unusable files.",
+)
+def photos_are_usable(
+    context: dg.AssetCheckExecutionContext, gate: GateResource, raw_hands: Artifact
 ) -> dg.AssetCheckResult:
-    """Counts, people, and the share of unusable files."""
-    return _told(context, check_photos(raw_hands.facts, gate))
+    """Counts of photographs and people, and the share of unusable files."""
+    return _logged(context, check_photos(raw_hands.facts, gate))
 
 
-@dg.asset_check(asset="palm_detector", blocking=True, description="It finds palms that it never saw.")
+@dg.asset_check(
+    asset="palm_detector",
+    blocking=True,
+    name=DETECTOR_CHECK,
+    description="The detector finds the palms of its test images.",
+)
 def detector_finds_palms(
-    context: dg.AssetCheckExecutionContext, gate: Gate, palm_detector: Artifact
+    context: dg.AssetCheckExecutionContext, gate: GateResource, palm_detector: Artifact
 ) -> dg.AssetCheckResult:
     """AP50 on the test split."""
-    return _told(context, check_detector(palm_detector.facts, gate), palm_detector, "detections.png")
+    return _logged(context, check_detector(palm_detector.facts, gate), palm_detector, "detections.png")
 
 
-@dg.asset_check(asset="cropped_palms", blocking=True, description="A palm on most photographs, people split.")
-def crops_are_sane(
-    context: dg.AssetCheckExecutionContext, gate: Gate, cropped_palms: Artifact
+@dg.asset_check(
+    asset="cropped_palms",
+    blocking=True,
+    name=CROPS_CHECK,
+    description="A palm in nearly every photograph, enough crops, and nobody on both sides of the split.",
+)
+def crops_are_usable(
+    context: dg.AssetCheckExecutionContext, gate: GateResource, cropped_palms: Artifact
 ) -> dg.AssetCheckResult:
-    """Share of photographs with a palm, counts, and nobody on both sides of the split."""
-    with clear_failures():
-        verdict = check_crops_artifact(cropped_palms, gate)
-    return _told(context, verdict, cropped_palms, "contact_sheet.png")
+    """Share of photographs with a palm, counts, and the split of people."""
+    with failures_without_retry():
+        train_people, held_out_people = split_people(cropped_palms)
+    result = check_crops(cropped_palms.facts, train_people, held_out_people, gate)
+    return _logged(context, result, cropped_palms, "contact_sheet.png")
 
 
 @dg.asset_check(
     asset="dcgan_checkpoint",
     blocking=True,
-    name=LOADS,
-    description="A fresh process can load and run it by the page's own door.",
+    name=LOAD_CHECK,
+    description="A fresh process loads the model as the page does, and generates an image.",
 )
-def loads_and_draws(
-    context: dg.AssetCheckExecutionContext, palms: PalmStore, dcgan_checkpoint: Artifact
+def loads_and_generates(
+    context: dg.AssetCheckExecutionContext, store: StoreResource, dcgan_checkpoint: Artifact
 ) -> dg.AssetCheckResult:
-    """Weights that are finite and can be loaded."""
-    with clear_failures():
-        verdict = check_loading(palms.store(), dcgan_checkpoint.version)
-        record(palms.store(), dcgan_checkpoint.version, [verdict])
-    return _told(context, verdict)
+    """The files are complete, and weights and scores finite."""
+    opened = store.open()
+    with failures_without_retry():
+        result = check_loading(opened, dcgan_checkpoint.version)
+        record_checks(opened, dcgan_checkpoint.version, [result])
+    return _logged(context, result)
 
 
 @dg.multi_asset_check(
     specs=[
-        dg.AssetCheckSpec(name, asset="palm_evaluation", blocking=True, description=what)
-        for name, what in OF_SCORES.items()
+        dg.AssetCheckSpec(name, asset="palm_evaluation", blocking=True, description=description)
+        for name, description in MODEL_CHECKS.items()
     ],
-    name="evaluation_passes",
+    name="model_checks",
 )
-def evaluation_passes(
-    context: dg.AssetCheckExecutionContext, gate: Gate, palms: PalmStore, palm_evaluation: Artifact
-) -> Iterator[dg.AssetCheckResult]:
-    """What the candidate's palms are like, in themselves and beside those of the released model."""
-    store, model = palms.store(), palm_evaluation.manifest.inputs["model"]
-    with clear_failures():
-        verdicts = check_evaluation(store, palm_evaluation, gate)
-        record(store, model, verdicts)
-        folder = store.open("models", model).folder
-    if why := refusal(verdicts):
-        context.log.error(f"Model {model} is refused, what is released stays: {why}")
-    for verdict in verdicts:
-        name = PICTURED.get(verdict.check)
-        shown = {"samples": picture(folder / name)} if name else {}
-        if verdict.check == "not_memorised":
-            shown = {"beside its nearest photographs": picture(palm_evaluation.folder / "beside_real.png")}
-        yield _result(verdict, shown)
-
-
-def _told(
+def model_checks(
     context: dg.AssetCheckExecutionContext,
-    verdict: CheckResult,
+    gate: GateResource,
+    store: StoreResource,
+    palm_evaluation: Artifact,
+) -> Iterator[dg.AssetCheckResult]:
+    """The gate's decision on the evaluated model; the release asset decides again, by the same rules."""
+    opened = store.open()
+    with failures_without_retry():
+        decision = decide(gather(opened, palm_evaluation), gate)
+        record_checks(opened, decision.model, decision.checks)
+        folder = opened.open("models", decision.model).folder
+    if not decision.passed:
+        context.log.error(f"model {decision.model} is refused, the released model stays: {decision.refusal}")
+    for result in decision.checks:
+        if result.name not in MODEL_CHECKS:
+            continue
+        images = {}
+        if result.name in SHOWN_OF_MODEL:
+            images["samples"] = image_metadata(folder / SHOWN_OF_MODEL[result.name])
+        if result.name in SHOWN_OF_EVALUATION:
+            path = palm_evaluation.folder / SHOWN_OF_EVALUATION[result.name]
+            images["nearest training images"] = image_metadata(path)
+        yield _asset_check_result(result, images)
+
+
+def _logged(
+    context: dg.AssetCheckExecutionContext,
+    result: CheckResult,
     artifact: Artifact | None = None,
-    pictured: str = "",
+    image: str = "",
 ) -> dg.AssetCheckResult:
-    if not verdict.passed:
-        context.log.error(f"{verdict.check} failed: {verdict.reason}")
-    return _result(verdict, {} if artifact is None else {pictured: picture(artifact.folder / pictured)})
+    """The result with an image of the artifact; a failed check is also logged as an error."""
+    if not result.passed:
+        context.log.error(f"{result.name} failed: {result.reason}")
+    images = {} if artifact is None else {image: image_metadata(artifact.folder / image)}
+    return _asset_check_result(result, images)
 
 
-def _result(verdict: CheckResult, shown: dict[str, dg.MetadataValue]) -> dg.AssetCheckResult:
+def _asset_check_result(
+    result: CheckResult, images: dict[str, dg.MarkdownMetadataValue]
+) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
-        check_name=verdict.check,
-        passed=verdict.passed,
-        description=verdict.reason,
-        metadata={**verdict.figures, **shown},
+        check_name=result.name,
+        passed=result.passed,
+        description=result.reason,
+        metadata={**result.metrics, **images},
     )

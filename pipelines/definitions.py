@@ -1,4 +1,4 @@
-"""Everything that Dagster loads: `dagster dev -w workspace.yaml` or `-m pipelines.definitions`."""
+"""Everything that Dagster loads: `dagster dev -w workspace.yaml`, or `-m pipelines.definitions`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import dagster as dg
 import yaml
 
 from pipelines import assets, checks
-from pipelines.automation import Retraining, failure_sensor, kaggle_sensor, retrain_schedule
-from pipelines.resources import ArtifactIOManager, PalmStore, Retention
+from pipelines.automation import RetrainingSettings, failure_sensor, kaggle_sensor, retrain_schedule
+from pipelines.resources import ArtifactIOManager, GateResource, RetentionResource, StoreResource
 
 PRESETS = Path(__file__).parent / "presets"
 
 
 def preset_job(path: Path) -> dg.UnresolvedAssetJobDefinition:
-    """The whole graph with the config of one preset, to be launched from the UI or by a schedule."""
+    """A job that materializes all assets with the config of one preset; its comments are the description."""
     text = path.read_text()
     comments = [line[1:].strip() for line in text.splitlines() if line.startswith("#")]
     return dg.define_asset_job(
@@ -28,14 +28,16 @@ def preset_job(path: Path) -> dg.UnresolvedAssetJobDefinition:
     )
 
 
-def definitions(home: Path, retraining: Retraining | None = None, presets: Path = PRESETS) -> dg.Definitions:
-    """The graph over the artifact store under `home`, with a job for each preset in a folder.
+def definitions(
+    home: Path, retraining: RetrainingSettings | None = None, presets: Path = PRESETS
+) -> dg.Definitions:
+    """The assets over the artifact store in `home`, with a job for each preset in a folder.
 
     Raises:
         ValueError: there is no preset of the name that retraining asks for.
     """
-    palms = PalmStore(home=str(home))
-    settings = retraining or Retraining()
+    store = StoreResource(home=str(home))
+    settings = retraining or RetrainingSettings()
     jobs = {path.stem: preset_job(path) for path in sorted(presets.glob("*.yaml"))}
     if settings.preset not in jobs:
         raise ValueError(f"PALM_RETRAIN_PRESET must be one of {', '.join(jobs)}, not {settings.preset}")
@@ -48,19 +50,19 @@ def definitions(home: Path, retraining: Retraining | None = None, presets: Path 
         schedules=[retrain_schedule(settings, job, config)],
         sensors=[kaggle_sensor(settings, job, config), failure_sensor(settings)],
         resources={
-            "palms": palms,
-            "gate": checks.Gate(),
-            "retention": Retention(),
-            "io_manager": ArtifactIOManager(palms=palms),
+            "store": store,
+            "gate": GateResource(),
+            "retention": RetentionResource(),
+            "io_manager": ArtifactIOManager(store=store),
         },
-        # Steps share one process: importing torch anew for every step costs more than most steps do, and
-        # training, the one thing that may crash, has a process of its own anyway.
+        # All steps in one process: importing torch for each step takes longer than most steps, and training,
+        # the one thing that may crash, has a process of its own.
         executor=dg.in_process_executor,
     )
 
 
 defs = definitions(
     Path(os.environ.get("PALM_HOME", "palm_home")),
-    Retraining.from_environment(),
+    RetrainingSettings.from_environment(),
     Path(os.environ.get("PALM_PRESETS", PRESETS)),
 )

@@ -1,4 +1,4 @@
-"""What the Dagster UI shows of an artifact: pictures first, then figures."""
+"""What the Dagster UI shows of an artifact: images and facts; and progress in the run's log."""
 
 from __future__ import annotations
 
@@ -13,53 +13,53 @@ import dagster as dg
 from palm_assets.progress import Progress
 from palm_assets.store.artifacts import Artifact
 
-LOG_SECONDS = 5.0
-PICTURE_BYTES, SHOWN_PIXELS = 3_000_000, 1600
+SECONDS_BETWEEN_LINES = 5.0
+MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS = 3_000_000, 1600
 
 
-def materialized(
-    context: dg.AssetExecutionContext, artifact: Artifact, *, pictures: Sequence[str] = ()
+def artifact_result(
+    context: dg.AssetExecutionContext, artifact: Artifact, *, images: Sequence[str] = ()
 ) -> dg.MaterializeResult[Artifact]:
-    """The result of an asset: its version is the data version, its pictures and facts the metadata."""
+    """The result of an asset: its version is the data version; its images and facts are the metadata."""
     context.log.info(f"{artifact.kind} {artifact.version}: {'reused' if artifact.reused else 'made'}")
     metadata: dict[str, Any] = {
         "version": artifact.version,
         "reused": artifact.reused,
         "folder": dg.MetadataValue.path(str(artifact.folder)),
     }
-    metadata |= {name: picture(artifact.folder / name) for name in pictures}
+    metadata |= {name: image_metadata(artifact.folder / name) for name in images}
     metadata |= {name: value for name, value in artifact.facts.items() if value is not None}
     return dg.MaterializeResult(
         value=artifact, data_version=dg.DataVersion(artifact.version), metadata=metadata
     )
 
 
-def picture(path: Path) -> dg.MetadataValue:
-    """A PNG shown in the UI itself, as a smaller JPEG where it is too large for the event log."""
+def image_metadata(path: Path) -> dg.MarkdownMetadataValue:
+    """A PNG that the UI shows; a smaller JPEG of it if it is too large for the event log."""
     content, kind = path.read_bytes(), "png"
-    if len(content) > PICTURE_BYTES:
-        from PIL import Image  # what takes long to import, the code server can wait for
+    if len(content) > MAX_IMAGE_BYTES:
+        from PIL import Image  # not imported above: the code server starts faster without
 
         from palm_assets.image_grid import jpeg
 
-        content, kind = jpeg(Image.open(path).convert("RGB"), SHOWN_PIXELS), "jpeg"
-    shown = base64.b64encode(content).decode()
-    return dg.MetadataValue.md(f"![{path.stem}](data:image/{kind};base64,{shown})")
+        content, kind = jpeg(Image.open(path).convert("RGB"), MAX_IMAGE_PIXELS), "jpeg"
+    encoded = base64.b64encode(content).decode()
+    return dg.MetadataValue.md(f"![{path.stem}](data:image/{kind};base64,{encoded})")
 
 
-def figures(facts: Mapping[str, Any]) -> dict[str, float]:
-    """The plain figures among facts: the UI plots them over the materializations."""
+def numeric_facts(facts: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers among facts: the UI plots them over the materializations."""
     return {k: v for k, v in facts.items() if isinstance(v, int | float) and not isinstance(v, bool)}
 
 
-def logged(context: dg.AssetExecutionContext, what: str) -> Progress:
+def logged_progress(context: dg.AssetExecutionContext, what: str) -> Progress:
     """Progress as log lines with an ETA, at most one in five seconds."""
     started = last = time.monotonic()
 
     def progress(done: int, total: int) -> None:
         nonlocal last
         now = time.monotonic()
-        if done and now - last >= LOG_SECONDS:
+        if done and now - last >= SECONDS_BETWEEN_LINES:
             last = now
             left = int((now - started) / done * (total - done))
             context.log.info(f"{what}: {done}/{total}, ETA {left // 60}:{left % 60:02d}")

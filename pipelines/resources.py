@@ -1,4 +1,4 @@
-"""What assets need besides their inputs: the artifact store, and failures told in one line."""
+"""Resources: the artifact store, the retention bounds, and the IO manager that passes artifacts on."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,43 +7,48 @@ from pathlib import Path
 import dagster as dg
 
 from palm_assets.errors import PalmError
+from palm_assets.release.config import GateConfig
 from palm_assets.release.retention import RetentionConfig
 from palm_assets.store.artifacts import Artifact, Store
-from palm_assets.store.pins import hold
+from palm_assets.store.pins import pin
 
 
-class PalmStore(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The artifact store under `home`, a folder (by default PALM_HOME, or ./palm_home)."""
+class StoreResource(dg.ConfigurableResource[Store]):
+    """The artifact store in the folder `home`."""
 
     home: str
 
-    def store(self) -> Store:
+    def open(self) -> Store:
         """The store itself."""
         return Store(Path(self.home))
 
 
-class Retention(RetentionConfig, dg.ConfigurableResource):  # type: ignore[type-arg]
-    """How much is kept beside what is in use."""
+class GateResource(GateConfig, dg.ConfigurableResource[GateConfig]):
+    """The bounds of the release gate's checks."""
+
+
+class RetentionResource(RetentionConfig, dg.ConfigurableResource[RetentionConfig]):
+    """How many artifacts are kept."""
 
 
 class ArtifactIOManager(dg.ConfigurableIOManager):
-    """Hands artifacts on by a pointer in the store, so that any asset can be materialized alone."""
+    """Passes artifacts on by a pointer in the store, so that each asset can be materialized alone."""
 
-    palms: dg.ResourceDependency[PalmStore]
+    store: dg.ResourceDependency[StoreResource]
 
     def handle_output(self, context: dg.OutputContext, obj: Artifact) -> None:
-        """Remember which artifact the asset is now."""
-        self.palms.store().set_current(context.asset_key.to_user_string(), obj)
+        """Point the asset at the artifact."""
+        self.store.open().set_current(context.asset_key.to_user_string(), obj)
 
     def load_input(self, context: dg.InputContext) -> Artifact:
-        """The verified artifact that the upstream asset is now."""
-        with clear_failures():
-            return hold(self.palms.store().current(context.asset_key.to_user_string()))
+        """The verified artifact that the upstream asset points to."""
+        with failures_without_retry():
+            return pin(self.store.open().current(context.asset_key.to_user_string()))
 
 
 @contextmanager
-def clear_failures() -> Iterator[None]:
-    """Let a run fail with the one line that says what to do; a retry would fail the same way."""
+def failures_without_retry() -> Iterator[None]:
+    """Turn a `PalmError` into a Dagster failure with its one line; a retry would fail in the same way."""
     try:
         yield
     except PalmError as error:

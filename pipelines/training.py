@@ -1,4 +1,4 @@
-"""Training in a process of its own, which streams its log lines and metrics while it runs."""
+"""Training in a process of its own, which streams its log lines and metrics to Dagster while it runs."""
 
 import json
 import sys
@@ -13,53 +13,52 @@ from typing import Any
 import dagster as dg
 import dagster_pipes as dg_pipes
 
-import palm_assets.errors
-from palm_assets.errors import PalmError
-from palm_assets.stages.make import Runner
-from palm_assets.stages.training_job import TrainingJob
+from palm_assets.stages.training import Runner
+from palm_assets.stages.training_job import JobOutcome, TrainingJob
 
-RETRIES = 2
-SECONDS_TO_LOOK = 0.01
-SECONDS_TO_SAVE = 9  # from a cancellation until the trainer must be gone; it gives itself a second less
+MAX_RETRIES = 2
+SECONDS_BEFORE_RETRY = 2
+POLL_SECONDS = 0.01
+SECONDS_TO_SAVE = 9  # from a cancellation until the process is killed; it gives itself a second less
 
 
-def in_another_process(context: dg.AssetExecutionContext) -> Runner:
-    """A runner that trains in a process of its own, and survives its crash.
+def subprocess_runner(context: dg.AssetExecutionContext) -> Runner:
+    """A runner that trains in a process of its own.
 
-    Log lines arrive as they are written; each report becomes an observation of the asset, with metrics and a
-    sample grid. A cancellation is passed on, and the trainer saves its state before it goes.
+    Log lines appear in the run as they are written; each report becomes an observation of the asset, with
+    metrics and a sample grid. On a cancellation the process saves its state before it ends. If it crashes,
+    the step is retried and resumes from the saved state.
     """
     client = dg.PipesSubprocessClient(
         forward_termination=True,
         termination_timeout_seconds=SECONDS_TO_SAVE,
-        message_reader=_Observing(context),
+        message_reader=_MessageFileReader(context),
     )
 
     def run(job: TrainingJob) -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as folder:
-            answer = Path(folder) / "answer.json"
+            outcome_file = Path(folder) / "outcome.json"
+            extras = {"job": job.model_dump(mode="json"), "outcome_file": str(outcome_file)}
             command = [sys.executable, "-m", "palm_assets.stages.worker"]
             try:
-                extras = {"job": job.model_dump(mode="json"), "answer": str(answer)}
                 client.run(context=context, command=command, extras=extras)
             except Exception as error:
-                # A refusal is told by its own error; anything else is the crash that Pipes reports, after
-                # which the trainer goes on where it last saved. A retry policy would do so after a
-                # cancellation, too.
-                if answer.is_file():
-                    raise _refusal(json.loads(answer.read_text())) from None
-                raise dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=2) from error
-            facts: dict[str, Any] = json.loads(answer.read_text())["facts"]
-            return facts
+                # Without an outcome the process crashed. A retry policy of the asset would also retry after a
+                # cancellation.
+                if not outcome_file.is_file():
+                    raise dg.RetryRequested(
+                        max_retries=MAX_RETRIES, seconds_to_wait=SECONDS_BEFORE_RETRY
+                    ) from error
+            return JobOutcome.model_validate_json(outcome_file.read_bytes()).facts_or_raise()
 
     return run
 
 
-class _Observing(dg.PipesMessageReader):
-    """Reads what the trainer writes into a file, and turns its own messages into observations at once.
+class _MessageFileReader(dg.PipesMessageReader):
+    """Reads the messages that the trainer appends to a file, and records its reports while it runs.
 
-    Dagster's reader of such a file takes half a line for a whole one if it looks while a grid is being
-    written, and reads no further. It also hands over custom messages at the end only.
+    Dagster's own file reader takes half a line for a whole one if it reads while a grid is being written, and
+    then stops. It also delivers custom messages only at the end.
     """
 
     def __init__(self, context: dg.AssetExecutionContext) -> None:
@@ -80,10 +79,10 @@ class _Observing(dg.PipesMessageReader):
 
     def _read(self, path: Path, handler: dg.PipesMessageHandler, ended: threading.Event) -> None:
         try:
-            for line in whole_lines(path, ended.is_set):
+            for line in complete_lines(path, ended.is_set):
                 message = json.loads(line)
                 if message["method"] == "report_custom_message":
-                    observe(self._context, **message["params"]["payload"])
+                    record_observation(self._context, **message["params"]["payload"])
                 else:
                     handler.handle_message(message)
         except Exception:
@@ -91,35 +90,31 @@ class _Observing(dg.PipesMessageReader):
             raise
 
     def no_messages_debug_text(self) -> str:
-        return "The trainer should have written them into a file."
+        return "The trainer should have written messages to a file."
 
 
-def whole_lines(path: Path, ended: Callable[[], bool]) -> Iterator[str]:
-    """The lines of a file that another process appends to, until it has ended; never a part of one."""
+def complete_lines(path: Path, ended: Callable[[], bool]) -> Iterator[str]:
+    """The complete lines of a file that another process appends to, until `ended()` is true."""
     with path.open(encoding="utf-8") as file:
         line = ""
         while True:
-            complete = ended()  # asked before: whatever was written until then is read
-            piece = file.readline()
-            line += piece
+            last_read = ended()  # before reading: whatever was written until then is read
+            part = file.readline()
+            line += part
             if line.endswith("\n"):
                 yield line
                 line = ""
-            elif not piece:
-                if complete:
+            elif not part:
+                if last_read:
                     return
-                time.sleep(SECONDS_TO_LOOK)
+                time.sleep(POLL_SECONDS)
 
 
-def observe(context: dg.AssetExecutionContext, metrics: dict[str, float], image: str | None = None) -> None:
-    """Record how training is doing: metrics, which the UI plots, and a JPEG in base64."""
+def record_observation(
+    context: dg.AssetExecutionContext, metrics: dict[str, float], image: str | None = None
+) -> None:
+    """Record the state of a training: metrics, which the UI plots, and a sample grid (a JPEG in base64)."""
     metadata: dict[str, Any] = dict(metrics)
     if image is not None:
         metadata["samples"] = dg.MetadataValue.md(f"![samples](data:image/jpeg;base64,{image})")
     context.log_event(dg.AssetObservation(context.asset_key, metadata=metadata))
-
-
-def _refusal(answer: dict[str, Any]) -> PalmError:
-    details = answer["error"]
-    kind: type[PalmError] = getattr(palm_assets.errors, answer["type"], PalmError)
-    return kind(details["what"], where=details["where"], hint=details["hint"])

@@ -19,6 +19,7 @@ from palm_assets.image_grid import jpeg
 from palm_assets.progress import ShouldStop
 from palm_assets.runtime import configure, keep_freed_memory
 from palm_assets.stages.training_job import TRAINING_JOB, JobOutcome, run_job
+from palm_assets.store.atomic import write_atomically
 
 EXIT_PALM_ERROR = 3
 EXIT_TOO_SLOW = 4
@@ -64,10 +65,14 @@ def main() -> int:
         try:
             facts = run_job(job, log=pipes.log.info, report=report, should_stop=should_stop)
         except PalmError as error:
-            outcome_file.write_text(JobOutcome.of_error(error).model_dump_json())
+            _write(outcome_file, JobOutcome.of_error(error))
             return EXIT_PALM_ERROR
-        outcome_file.write_text(JobOutcome(facts=facts).model_dump_json())
+        _write(outcome_file, JobOutcome(facts=facts))
     return 0
+
+
+def _write(path: Path, outcome: JobOutcome) -> None:
+    write_atomically(path, outcome.model_dump_json().encode())
 
 
 if __name__ == "__main__":

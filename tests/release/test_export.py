@@ -1,4 +1,4 @@
-"""A packed model: small, whole, drawing the same palms, and telling nothing of the machine that made it."""
+"""A packed model: small, complete, with almost the same samples, and without paths of this machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from palm_assets.release.serving import open_starter
 from palm_assets.store.artifacts import Artifact, Store
 
 
-def test_a_packed_model_is_half_as_large_and_draws_almost_the_same(
+def test_a_packed_model_is_half_as_large_and_generates_almost_the_same(
     store: Store, publish_model: Callable[..., Artifact], tmp_path: Path
 ) -> None:
     model = publish_model()
@@ -46,7 +46,7 @@ def test_a_packed_model_names_no_folder_of_this_machine(
         assert str(tmp_path).encode() not in path.read_bytes(), path.name
 
 
-def test_an_existing_folder_is_never_written_over(
+def test_an_existing_folder_is_never_overwritten(
     store: Store, publish_model: Callable[..., Artifact], tmp_path: Path
 ) -> None:
     with pytest.raises(RequestError, match="exists already"):

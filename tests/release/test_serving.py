@@ -8,8 +8,9 @@ import pytest
 
 from palm_assets.errors import ArtifactCorruptError, ArtifactMissingError, NothingReleasedError
 from palm_assets.release import serving
-from palm_assets.release.serving import STARTER, ModelWatcher, model_at_hand, open_starter, released_model
+from palm_assets.release.serving import ModelWatcher, open_starter, released_model, released_or_starter
 from palm_assets.store.artifacts import Artifact, Store
+from palm_assets.store.starter import STARTER
 
 NOWHERE = Path("/nowhere")
 
@@ -57,35 +58,33 @@ def test_one_flipped_bit_in_the_weights_is_noticed(
         released_model(store)
 
 
-def test_the_watcher_says_why_there_is_no_model(store: Store) -> None:
-    served = ModelWatcher(store, NOWHERE).look()
+def test_the_watcher_gives_the_reason_if_there_is_no_model(store: Store) -> None:
+    served = ModelWatcher(store, NOWHERE).served()
     assert served.model is None
-    assert isinstance(served.trouble, ArtifactMissingError)
+    assert isinstance(served.problem, ArtifactMissingError)
 
 
-def test_the_watcher_takes_up_the_first_release_and_every_new_one(
-    store: Store, publish_model: Publish, release: Release
-) -> None:
+def test_the_watcher_loads_each_new_release(store: Store, publish_model: Publish, release: Release) -> None:
     watcher = ModelWatcher(store, NOWHERE)
-    watcher.look()
+    watcher.served()
     for seed in (1, 2):
         artifact = publish_model(seed)
         release(artifact)
-        served = watcher.look()
+        served = watcher.served()
         assert served.model is not None
         assert served.artifact is not None
         assert (served.model.version, served.artifact.version) == (artifact.version, artifact.version)
-        assert served.trouble is None
+        assert served.problem is None
 
 
-def test_looking_again_reads_nothing_while_nothing_changes(
+def test_nothing_is_read_while_nothing_changes(
     store: Store, publish_model: Publish, release: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     release(publish_model(1))
     watcher = ModelWatcher(store, NOWHERE)
-    before = watcher.look()
+    before = watcher.served()
     monkeypatch.setattr(Store, "released", lambda self: pytest.fail("it was read again"))
-    assert watcher.look() is before
+    assert watcher.served() is before
 
 
 def test_a_broken_release_is_refused_and_the_old_model_stays(
@@ -94,13 +93,13 @@ def test_a_broken_release_is_refused_and_the_old_model_stays(
     old, new = publish_model(1), publish_model(2)
     release(old)
     watcher = ModelWatcher(store, NOWHERE)
-    watcher.look()
+    watcher.served()
     damage(new)
     release(new)
-    served = watcher.look()
+    served = watcher.served()
     assert served.model is not None
     assert served.model.version == old.version
-    assert isinstance(served.trouble, ArtifactCorruptError)
+    assert isinstance(served.problem, ArtifactCorruptError)
 
 
 def test_an_unreadable_pointer_is_refused_and_the_old_model_stays(
@@ -108,14 +107,14 @@ def test_an_unreadable_pointer_is_refused_and_the_old_model_stays(
 ) -> None:
     release(publish_model(1))
     watcher = ModelWatcher(store, NOWHERE)
-    before = watcher.look()
+    before = watcher.served()
     (store.home / "released.json").write_text("{half")
-    served = watcher.look()
+    served = watcher.served()
     assert served.model is before.model
-    assert isinstance(served.trouble, ArtifactCorruptError)
+    assert isinstance(served.problem, ArtifactCorruptError)
 
 
-def test_a_broken_release_is_taken_up_once_it_is_mended(
+def test_a_broken_release_is_loaded_once_it_is_repaired(
     store: Store, publish_model: Publish, release: Release, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     artifact = publish_model(1)
@@ -123,14 +122,14 @@ def test_a_broken_release_is_taken_up_once_it_is_mended(
     damage(artifact)
     release(artifact)
     watcher = ModelWatcher(store, NOWHERE)
-    assert watcher.look().model is None
+    assert watcher.served().model is None
     (artifact.folder / "generator.safetensors").write_bytes(whole)
-    assert watcher.look().model is None  # not hashed at every look
+    assert watcher.served().model is None  # not hashed at every call
     monkeypatch.setattr(serving, "RETRY_SECONDS", 0)
     watcher._retry_at = 0
-    served = watcher.look()
+    served = watcher.served()
     assert served.model is not None
-    assert served.trouble is None
+    assert served.problem is None
 
 
 @pytest.fixture
@@ -139,65 +138,65 @@ def starter(tmp_path: Path, publish_model: Publish) -> Path:
     return shutil.copytree(publish_model(9).folder, tmp_path / "starter")
 
 
-def test_the_starter_draws_until_there_is_a_release_and_never_after(
+def test_the_starter_is_served_until_the_first_release_and_never_after(
     store: Store, publish_model: Publish, release: Release, starter: Path
 ) -> None:
     watcher = ModelWatcher(store, starter)
-    served = watcher.look()
+    served = watcher.served()
     assert served.model is not None
     assert served.is_starter
-    assert served.trouble is None
+    assert served.problem is None
     assert served.model.version.startswith("starter-")
-    assert watcher.look() is served
+    assert watcher.served() is served
     artifact = publish_model(1)
     release(artifact)
-    served = watcher.look()
+    served = watcher.served()
     assert served.model is not None
-    assert (served.model.version, served.is_starter, served.trouble) == (artifact.version, False, None)
+    assert (served.model.version, served.is_starter, served.problem) == (artifact.version, False, None)
     damage(artifact)
     (store.home / "released.json").unlink()
-    served = watcher.look()
+    served = watcher.served()
     assert served.model is not None
     assert (served.model.version, served.is_starter) == (artifact.version, False)
 
 
-def test_a_broken_release_is_told_while_the_starter_draws(
+def test_a_broken_release_is_reported_while_the_starter_is_served(
     store: Store, publish_model: Publish, release: Release, starter: Path
 ) -> None:
     watcher = ModelWatcher(store, starter)
-    watcher.look()
+    watcher.served()
     artifact = publish_model(1)
     damage(artifact)
     release(artifact)
-    served = watcher.look()
+    served = watcher.served()
     assert served.is_starter
     assert served.model is not None
-    assert isinstance(served.trouble, ArtifactCorruptError)
+    assert isinstance(served.problem, ArtifactCorruptError)
     with pytest.raises(ArtifactCorruptError):
-        model_at_hand(store, starter)
+        released_or_starter(store, starter)
 
 
 def test_a_damaged_starter_is_refused(store: Store, starter: Path) -> None:
     path = starter / "generator.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
-    served = ModelWatcher(store, starter).look()
+    served = ModelWatcher(store, starter).served()
     assert served.model is None
-    assert isinstance(served.trouble, ArtifactCorruptError)
+    assert isinstance(served.problem, ArtifactCorruptError)
 
 
-def test_the_model_at_hand_is_the_release_or_else_the_starter(
+def test_the_released_model_is_preferred_to_the_starter(
     store: Store, publish_model: Publish, release: Release, starter: Path
 ) -> None:
     with pytest.raises(NothingReleasedError):
-        model_at_hand(store, NOWHERE)
-    model, is_starter = model_at_hand(store, starter)
+        released_or_starter(store, NOWHERE)
+    model, is_starter = released_or_starter(store, starter)
     assert is_starter
     artifact = publish_model(1)
     release(artifact)
-    assert model_at_hand(store, starter)[0].version == artifact.version != model.version
+    assert released_or_starter(store, starter)[0].version == artifact.version != model.version
 
 
-def test_the_starter_of_this_copy_if_it_has_one_is_whole_and_small() -> None:
+def test_the_bundled_starter_if_any_is_undamaged_and_small() -> None:
     if not STARTER.is_dir():
         pytest.skip("this copy carries no starter model")
     assert open_starter() is not None

@@ -1,4 +1,4 @@
-"""The artifact store: whole artifacts or none, made once, whatever is killed or damaged."""
+"""The artifact store: atomic, content-addressed, and robust against kills, damage and full disks."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from palm_assets.store.atomic import write_atomically
 from tests.helpers import below, mounted_tmpfs, remount
 
 
-class Knobs(BaseModel):
+class ExampleConfig(BaseModel):
     size: int = 64
     rate: float = 0.5
 
 
 class Builder:
-    """Writes two files, and counts how often it was asked to."""
+    """Writes two files, and counts its calls."""
 
     def __init__(self, content: bytes = b"palm" * 1000) -> None:
         self.content = content
@@ -55,16 +55,20 @@ def make(
     store: Store,
     build: Callable[[Path], dict[str, object]] | None = None,
     *,
-    knobs: Knobs | None = None,
+    config: ExampleConfig | None = None,
     inputs: dict[str, str] | None = None,
     code: str = "1",
 ) -> Artifact:
     return store.make(
-        "crops", build or Builder(), inputs=inputs or {"a": "1"}, config=knobs or Knobs(), code_version=code
+        "crops",
+        build or Builder(),
+        inputs=inputs or {"a": "1"},
+        config=config or ExampleConfig(),
+        code_version=code,
     )
 
 
-# Made once
+# Versions and reuse
 
 
 def test_the_same_inputs_give_the_same_version_and_are_never_built_twice(store: Store) -> None:
@@ -79,7 +83,7 @@ def test_the_same_inputs_give_the_same_version_and_are_never_built_twice(store: 
     assert below(store.home) == before
 
 
-def test_an_artifact_just_made_has_the_facts_that_it_has_when_reused(store: Store) -> None:
+def test_the_facts_of_a_new_artifact_equal_those_of_the_reused_one(store: Store) -> None:
     def build(folder: Path) -> dict[str, object]:
         return {"shape": (1, 2), "skin": {1: "fair"}, "score": float("nan"), "where": Path("a")}
 
@@ -87,9 +91,10 @@ def test_an_artifact_just_made_has_the_facts_that_it_has_when_reused(store: Stor
 
 
 @pytest.mark.parametrize(
-    "changed", [{"knobs": Knobs(rate=0.25)}, {"inputs": {"a": "2"}}, {"inputs": {"b": "1"}}, {"code": "2"}]
+    "changed",
+    [{"config": ExampleConfig(rate=0.25)}, {"inputs": {"a": "2"}}, {"inputs": {"b": "1"}}, {"code": "2"}],
 )
-def test_a_change_of_config_input_or_code_makes_another_version(
+def test_a_change_of_config_input_or_code_version_makes_another_version(
     store: Store, changed: dict[str, object]
 ) -> None:
     build = Builder()
@@ -100,9 +105,9 @@ def test_a_change_of_config_input_or_code_makes_another_version(
 
 
 def test_the_version_does_not_depend_on_the_order_of_the_inputs() -> None:
-    one = version_of("crops", {"a": "1", "b": "2"}, Knobs(), "1")
-    assert one == version_of("crops", {"b": "2", "a": "1"}, Knobs(), "1")
-    assert one != version_of("models", {"a": "1", "b": "2"}, Knobs(), "1")
+    one = version_of("crops", {"a": "1", "b": "2"}, ExampleConfig(), "1")
+    assert one == version_of("crops", {"b": "2", "a": "1"}, ExampleConfig(), "1")
+    assert one != version_of("models", {"a": "1", "b": "2"}, ExampleConfig(), "1")
 
 
 def test_a_never_published_artifact_is_missing(store: Store) -> None:
@@ -114,10 +119,10 @@ def test_a_never_published_artifact_is_missing(store: Store) -> None:
     assert store.released() is None
 
 
-# Whole or not at all
+# Atomic publishing
 
 
-@pytest.mark.parametrize("error", [DatasetError("no", hint="Mend it."), KeyError("x"), KeyboardInterrupt()])
+@pytest.mark.parametrize("error", [DatasetError("no", hint="Repair it."), KeyError("x"), KeyboardInterrupt()])
 def test_a_build_that_raises_publishes_nothing(store: Store, error: BaseException) -> None:
     def build(folder: Path) -> dict[str, object]:
         (folder / "half").write_text("half")
@@ -131,13 +136,13 @@ def test_a_build_that_raises_publishes_nothing(store: Store, error: BaseExceptio
     assert make(store).reused is False
 
 
-BUILD_AND_SAY_SO = """
+BUILD_AND_LOG = """
 import sys, time
 from pathlib import Path
 from pydantic import BaseModel
 from palm_assets.store.artifacts import Store
 
-class Knobs(BaseModel):
+class ExampleConfig(BaseModel):
     size: int = 64
     rate: float = 0.5
 
@@ -150,24 +155,24 @@ def build(folder):
     time.sleep(seconds)
     return {}
 
-made = Store(home).make("crops", build, inputs={"a": "1"}, config=Knobs(), code_version="1")
+made = Store(home).make("crops", build, inputs={"a": "1"}, config=ExampleConfig(), code_version="1")
 with log.open("a") as stream:
     stream.write(f"reused={made.reused}\\n")
 """
 
 
 def _process(store: Store, log: Path, seconds: float) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", BUILD_AND_SAY_SO, str(store.home), str(log), str(seconds)])
+    return subprocess.Popen([sys.executable, "-c", BUILD_AND_LOG, str(store.home), str(log), str(seconds)])
 
 
 def _wait_for(log: Path, text: str) -> None:
     deadline = time.monotonic() + 30
     while not (log.is_file() and text in log.read_text()):
-        assert time.monotonic() < deadline, f"{text!r} never came"
+        assert time.monotonic() < deadline, f"{text!r} was never logged"
         time.sleep(0.02)
 
 
-def test_a_process_killed_in_the_middle_of_a_build_leaves_nothing_visible_and_the_next_one_cleans_up(
+def test_a_killed_build_leaves_nothing_visible_and_the_next_one_cleans_up(
     store: Store, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
@@ -176,7 +181,7 @@ def test_a_process_killed_in_the_middle_of_a_build_leaves_nothing_visible_and_th
     process.send_signal(signal.SIGKILL)
     process.wait()
 
-    version = version_of("crops", {"a": "1"}, Knobs(), "1")
+    version = version_of("crops", {"a": "1"}, ExampleConfig(), "1")
     assert store.find("crops", version) is None
     assert store.versions("crops") == []
     assert len(list(store.home.glob("work/draft-*"))) == 1
@@ -186,9 +191,7 @@ def test_a_process_killed_in_the_middle_of_a_build_leaves_nothing_visible_and_th
     assert not list(store.home.glob("work/draft-*"))
 
 
-def test_two_processes_that_want_the_same_artifact_at_once_build_it_once(
-    store: Store, tmp_path: Path
-) -> None:
+def test_two_processes_that_make_the_same_artifact_build_it_once(store: Store, tmp_path: Path) -> None:
     log = tmp_path / "log"
     processes = [_process(store, log, seconds=1.5) for _ in range(2)]
     assert [process.wait(timeout=60) for process in processes] == [0, 0]
@@ -213,7 +216,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "file turned folder": lambda folder: ((folder / "data.bin").unlink(), (folder / "data.bin").mkdir()),
     "cut file": lambda folder: os.truncate(folder / "data.bin", 100),
     "flipped byte": lambda folder: _flip(folder / "data.bin"),
-    "flipped byte further down": lambda folder: _flip(folder / "below" / "note.txt"),
+    "flipped byte in a subfolder": lambda folder: _flip(folder / "below" / "note.txt"),
     "missing manifest": lambda folder: (folder / MANIFEST).unlink(),
     "empty manifest": lambda folder: (folder / MANIFEST).write_text(""),
     "cut manifest": lambda folder: os.truncate(folder / MANIFEST, 100),
@@ -226,7 +229,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
-def test_a_damaged_artifact_is_refused_when_opened_and_moved_aside_and_remade_by_make(
+def test_a_damaged_artifact_is_refused_by_open_and_remade_by_make(
     store: Store, damage: Callable[[Path], object]
 ) -> None:
     artifact = make(store)
@@ -259,7 +262,7 @@ def test_a_damaged_artifact_is_refused_when_opened_and_moved_aside_and_remade_by
         b'{"kind": "../x", "version": ""}',
     ],
 )
-def test_a_damaged_pointer_is_refused_and_mended_by_the_next_materialization(
+def test_a_damaged_pointer_is_refused_and_replaced_by_the_next_materialization(
     store: Store, content: bytes
 ) -> None:
     artifact = make(store)
@@ -272,7 +275,7 @@ def test_a_damaged_pointer_is_refused_and_mended_by_the_next_materialization(
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff\xfe", b'{"schema_version": 2}'])
-def test_a_damaged_release_is_refused_and_mended_by_the_next_release(store: Store, content: bytes) -> None:
+def test_a_damaged_release_is_refused_and_replaced_by_the_next_release(store: Store, content: bytes) -> None:
     artifact = make(store)
     store.release(artifact, artifact)
     (store.home / "released.json").write_bytes(content)
@@ -284,7 +287,7 @@ def test_a_damaged_release_is_refused_and_mended_by_the_next_release(store: Stor
 # Pointers
 
 
-def test_pointing_at_what_is_pointed_at_already_writes_nothing(store: Store) -> None:
+def test_setting_the_same_pointer_again_writes_nothing(store: Store) -> None:
     artifact = make(store)
     store.set_current("cropped_palms", artifact)
     first = store.release(artifact, artifact)
@@ -294,7 +297,7 @@ def test_pointing_at_what_is_pointed_at_already_writes_nothing(store: Store) -> 
     assert below(store.home) == before
 
 
-def test_pointers_follow_to_another_artifact(store: Store) -> None:
+def test_pointers_move_to_another_artifact(store: Store) -> None:
     old, new = make(store), make(store, code="2")
     for artifact in (old, new):
         store.set_current("cropped_palms", artifact)
@@ -305,7 +308,7 @@ def test_pointers_follow_to_another_artifact(store: Store) -> None:
         assert (released.model, released.reference) == (artifact.version, old.version)
 
 
-def test_a_file_is_replaced_as_a_whole_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+def test_a_file_is_replaced_atomically_without_leftovers(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "file"
     write_atomically(path, b"old")
     with path.open("rb") as reader:
@@ -315,7 +318,7 @@ def test_a_file_is_replaced_as_a_whole_and_nothing_is_left_beside_it(tmp_path: P
     assert [p.name for p in path.parent.iterdir()] == ["file"]
 
 
-# A disk that is full or may not be written
+# A full or read-only disk
 
 BIG = np.random.default_rng(0).integers(0, 256, 3_000_000, dtype=np.uint8)
 WRITERS: dict[str, Callable[[Path], object]] = {
@@ -327,7 +330,7 @@ WRITERS: dict[str, Callable[[Path], object]] = {
 }
 
 
-def test_on_a_full_disk_every_writer_ends_in_a_typed_error_with_nothing_published(tmp_path: Path) -> None:
+def test_on_a_full_disk_every_writer_fails_with_a_typed_error_and_publishes_nothing(tmp_path: Path) -> None:
     store = Store(tmp_path / "small" / "home")
     with mounted_tmpfs(tmp_path / "small", "size=1m"):
         for name, write in WRITERS.items():
@@ -341,12 +344,12 @@ def test_on_a_full_disk_every_writer_ends_in_a_typed_error_with_nothing_publishe
             assert "nothing was published" in str(refused.value), name
             assert store.versions("crops") == []
             assert not list(store.home.glob("work/draft-*"))
-        del refused  # a failed writer's open file holds its room until its traceback is gone
+        del refused  # its traceback keeps a failed writer's file open, whose space is then not free
         gc.collect()
         assert make(store).reused is False  # the retry is clean
 
 
-def test_a_failure_for_another_reason_is_not_called_a_full_disk(store: Store) -> None:
+def test_another_error_is_not_reported_as_a_full_disk(store: Store) -> None:
     def build(folder: Path) -> dict[str, object]:
         raise RuntimeError("something else")
 
@@ -354,7 +357,7 @@ def test_a_failure_for_another_reason_is_not_called_a_full_disk(store: Store) ->
         make(store, build)
 
 
-def test_a_home_that_may_only_be_read_serves_what_it_has_and_refuses_the_rest(tmp_path: Path) -> None:
+def test_a_read_only_store_serves_its_artifacts_and_refuses_writes(tmp_path: Path) -> None:
     store = Store(tmp_path / "locked" / "home")
     with mounted_tmpfs(tmp_path / "locked", "size=1m"):
         made = make(store)
@@ -370,13 +373,13 @@ def test_a_home_that_may_only_be_read_serves_what_it_has_and_refuses_the_rest(tm
             lambda: make(store, code="2"),
             lambda: make(Store(tmp_path / "locked" / "other")),
             lambda: store.set_current("other", made),
-            lambda: store.work("crops", "new"),
+            lambda: store.work_folder("crops", "new"),
         ):
             with pytest.raises(ArtifactError, match="cannot be written"):
                 attempt()
 
 
-def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
+def test_a_file_in_the_place_of_the_store_is_refused(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("not a folder")
     with pytest.raises(ArtifactError, match="cannot be written"):
         make(Store(tmp_path / "home"))

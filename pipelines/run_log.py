@@ -1,4 +1,4 @@
-"""What runs say, a JSON object a line: `logs/runs.jsonl` beside Dagster's history."""
+"""A log of all runs for machines: `logs/runs.jsonl` in DAGSTER_HOME, one JSON object a line."""
 
 import json
 import logging
@@ -6,11 +6,11 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-NAMED = {"run_id": "run", "job_name": "job", "step_key": "step"}
+FIELDS = {"run_id": "run", "job_name": "job", "step_key": "step"}
 
 
 class RunLog(logging.FileHandler):
-    """Named in `dagster.yaml`; every line carries its run, and its step where there is one."""
+    """A log handler, named in `dagster.yaml`; each line carries its run, and its step if there is one."""
 
     def __init__(self) -> None:
         path = Path(os.environ["DAGSTER_HOME"]) / "logs" / "runs.jsonl"
@@ -19,11 +19,11 @@ class RunLog(logging.FileHandler):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line of JSON."""
-        known = getattr(record, "dagster_meta", None) or {}
+        metadata = getattr(record, "dagster_meta", None) or {}
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
-            **{name: known[key] for key, name in NAMED.items() if known.get(key)},
-            "message": known.get("orig_message") or record.getMessage(),
+            **{name: metadata[key] for key, name in FIELDS.items() if metadata.get(key)},
+            "message": metadata.get("orig_message") or record.getMessage(),
         }
         return json.dumps(line, ensure_ascii=False)
