@@ -1,19 +1,15 @@
-"""A blind sheet: real held-out palms and generated ones, shuffled, for fresh eyes.
+"""Sheet for a blind test: crops of held-out people and generated images, shuffled and numbered.
 
-    python benchmarks/blind_sheet.py [--model VERSION] [--seed 0] [--size 64] [--out runs/blind-sheet]
+Half of the 48 tiles are real, from as many different hands as there are; the others are consecutive uncurated
+samples of a model. With `--size`, all are reduced in the same way.
 
-Half of the 48 tiles are palms of people whom training never saw, of as many hands as there are. The
-others are the model's (the released one's unless told otherwise), of consecutive seeds, none left out.
-With `--size` all are reduced alike before.
-`sheet.png` is for whoever judges; `key.json` tells which tile is which, and is not to be looked at
-before.
+`sheet.png` is for the raters. `key.json` says which tiles are real; do not show it to them.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections import Counter
 from pathlib import Path
 
@@ -25,68 +21,70 @@ from palm_assets.release.serving import open_model
 from palm_assets.stages.crops import open_crops
 from palm_assets.store.artifacts import Store
 
-TILES, COLUMNS, SIDE, FRAME = 48, 8, 256, 14
+TILES, COLUMNS, SIDE, LABEL = 48, 8, 256, 14
 
 
 def main() -> None:
-    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ask.add_argument("--model", metavar="VERSION")
-    ask.add_argument("--seed", type=int, default=0)
-    ask.add_argument("--size", type=int, help="reduce all palms to this many pixels, as means of squares")
-    ask.add_argument("--out", type=Path, default=Path("runs/blind-sheet"))
-    asked = ask.parse_args()
-    store = Store(Path(os.environ.get("PALM_HOME", "palm_home")))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", metavar="VERSION", help="default: the released model, else the newest")
+    parser.add_argument("--seed", type=int, default=0, help="of the samples and the order (default: 0)")
+    parser.add_argument("--size", type=int, help="reduce all tiles to this many pixels, by averaging squares")
+    parser.add_argument("--out", type=Path, default=Path("runs/blind-sheet"))
+    args = parser.parse_args()
+    store = Store()
     release = store.released()
-    version = asked.model or (release.model if release else store.current("dcgan_checkpoint").version)
+    version = args.model or (release.model if release else store.current("dcgan_checkpoint").version)
     model, artifact = open_model(store, version)
-    palms = open_crops(store.open("crops", artifact.manifest.inputs["crops"]))
+    crops = open_crops(store.open("crops", artifact.manifest.inputs["crops"]))
 
-    rng = np.random.default_rng(asked.seed)
-    real = np.asarray(palms.images)[_of_many_hands(palms, TILES // 2, rng)]
-    ours = model.generate(model.latents(asked.seed, range(TILES - len(real))))
-    tiles, is_real = np.concatenate([real, ours]), [True] * len(real) + [False] * len(ours)
-    if asked.size:
-        tiles = _reduced(tiles, asked.size)
+    rng = np.random.default_rng(args.seed)
+    real = np.asarray(crops.images)[_of_many_hands(crops, TILES // 2, rng)]
+    generated = model.sample(TILES - len(real), seed=args.seed)
+    tiles, is_real = np.concatenate([real, generated]), [True] * len(real) + [False] * len(generated)
+    if args.size:
+        tiles = _reduced(tiles, args.size)
     order = rng.permutation(TILES)
-    asked.out.mkdir(parents=True, exist_ok=True)
-    _sheet(tiles[order]).save(asked.out / "sheet.png")
-    key = {str(place + 1): "real" if is_real[tile] else "generated" for place, tile in enumerate(order)}
-    (asked.out / "key.json").write_text(json.dumps({"model": version, "tiles": key}, indent=1) + "\n")
-    print(f"{asked.out / 'sheet.png'}: {len(real)} real palms and {len(ours)} of model {version}, numbered")
+    args.out.mkdir(parents=True, exist_ok=True)
+    _sheet(tiles[order]).save(args.out / "sheet.png")
+    key = {str(number): "real" if is_real[tile] else "generated" for number, tile in enumerate(order, 1)}
+    (args.out / "key.json").write_text(json.dumps({"model": version, "tiles": key}, indent=1) + "\n")
+    print(f"{args.out / 'sheet.png'}: {len(real)} real crops and {len(generated)} samples of model {version}")
 
 
-def _of_many_hands(palms: Crops, count: int, rng: np.random.Generator) -> list[int]:
-    """Rows of held-out palms, a second one of a hand only when all are there: a hand seen twice is real."""
-    held_out = [row for row, crop in enumerate(palms.index) if crop.split == "holdout"]
-    turns: dict[int, int] = {}
-    times_seen: Counter[tuple[str, str]] = Counter()
+def _of_many_hands(crops: Crops, count: int, rng: np.random.Generator) -> list[int]:
+    """Rows of held-out crops; a second one of a hand only after all hands, as two of a hand look real."""
+    held_out = [row for row, crop in enumerate(crops.index) if crop.split == "holdout"]
+    round_of: dict[int, int] = {}
+    occurrences: Counter[tuple[str, str]] = Counter()
     for row in rng.permutation(held_out).tolist():
-        hand = palms.index[row].person, palms.index[row].side
-        turns[row] = times_seen[hand]
-        times_seen[hand] += 1
-    return sorted(turns, key=lambda row: turns[row])[:count]
+        hand = crops.index[row].person, crops.index[row].side
+        round_of[row] = occurrences[hand]
+        occurrences[hand] += 1
+    return sorted(round_of, key=lambda row: round_of[row])[:count]
 
 
 def _reduced(tiles: np.ndarray, size: int) -> np.ndarray:
     count, colors, side, _ = tiles.shape
     if side % size:
-        raise SystemExit(f"--size must divide the palms' {side} px, as {side // 2} does")
+        raise SystemExit(f"--size must divide the {side} px of the crops, as {side // 2} does")
     step = side // size
     squares = tiles.reshape(count, colors, size, step, size, step)
     return np.round(squares.mean((3, 5))).astype(np.uint8)
 
 
 def _sheet(tiles: np.ndarray) -> Image.Image:
-    """Numbered tiles, enlarged by whole pixels: no resampling may tell anything."""
+    """Numbered tiles, enlarged by an integer factor; interpolation could reveal which are real."""
     side = max(SIDE // tiles.shape[-1], 1) * tiles.shape[-1]
     rows = -(-len(tiles) // COLUMNS)
-    sheet = Image.new("RGB", (COLUMNS * (side + 4), rows * (side + FRAME + 4)), "white")
-    pen = ImageDraw.Draw(sheet)
+    sheet = Image.new("RGB", (COLUMNS * (side + 4), rows * (side + LABEL + 4)), "white")
+    draw = ImageDraw.Draw(sheet)
     for place, tile in enumerate(tiles):
-        left, top = place % COLUMNS * (side + 4), place // COLUMNS * (side + FRAME + 4)
-        pen.text((left + 2, top), str(place + 1), fill="black")
-        picture = Image.fromarray(tile.transpose(1, 2, 0))
-        sheet.paste(picture.resize((side, side), Image.Resampling.NEAREST), (left, top + FRAME))
+        left, top = place % COLUMNS * (side + 4), place // COLUMNS * (side + LABEL + 4)
+        draw.text((left + 2, top), str(place + 1), fill="black")
+        image = Image.fromarray(tile.transpose(1, 2, 0))
+        sheet.paste(image.resize((side, side), Image.Resampling.NEAREST), (left, top + LABEL))
     return sheet
 
 

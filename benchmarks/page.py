@@ -1,15 +1,14 @@
-"""What a visitor waits for: 1,000 palms with their scores, and the first sight of the page.
+"""Waiting times of a visitor: 1,000 generated and scored images, and the first view of the page.
 
-    python benchmarks/page.py [MODEL_FOLDER]
-
-The alternative is the sampling loop of the project that this one re-makes, on the same weights in the same
-process: batches of 32, eager float32, a score for each palm, its rejection turned off so that both draw as
-many; then OpenCV writes PNGs into a folder and `shutil` packs them. Ours is the work that the page's worker
-does. Without a folder the networks have random weights: speed does not depend on what they learnt.
+The baseline is the sampling loop of the student project (genPalmsWeb), with the same weights and in the same
+process: batches of 32, eager float32, a score for each image, without its rejection of low scores, so that
+both generate as many. OpenCV then writes PNG files into a folder, and `shutil` packs them. Palms runs the
+background job of the page.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import shutil
@@ -40,28 +39,39 @@ from palm_assets.runtime import computes_in_bfloat16
 from palm_assets.store.artifacts import Store
 
 EN = Words("en")
-COUNT = 1000
 ROUNDS = 3
 NETWORKS = NetworkConfig(image_size=64, generator_width=64, discriminator_width=64)
 FIRST_VIEWS = 3
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "model", type=Path, nargs="?", help="folder of a model; default: random weights, 64 px"
+    )
+    parser.add_argument("--count", type=int, default=1000, help="images to generate (default: 1000)")
+    args = parser.parse_args()
+    count = args.count
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
-        folder = Path(sys.argv[1]) if len(sys.argv) > 1 else random_model(work / "model")
+        folder = args.model or random_model(work / "model")
         model = load_model(folder, "bench")
-        kind = "bfloat16" if computes_in_bfloat16() else "float32"
-        print(f"{COUNT} palms with scores, {model.image_size} px, {torch.get_num_threads()} threads, {kind}")
+        precision = "bfloat16" if computes_in_bfloat16() else "float32"
+        threads = torch.get_num_threads()
+        print(f"{count} images with scores, {model.image_size} px, {threads} threads, {precision}")
         compare(
             "networks",
-            lambda: their_networks(model),
-            lambda: list(generate_chunks(model, GenerationRequest(COUNT, 7))),
+            count,
+            lambda: baseline_networks(model, count),
+            lambda: list(generate_chunks(model, GenerationRequest(count, 7))),
         )
         compare(
             "networks, PNG and ZIP",
-            lambda: their_archive(model, work),
-            lambda: our_archive(model),
+            count,
+            lambda: baseline_archive(model, count, work),
+            lambda: page_archive(model, count),
         )
         first_views(folder, work)
 
@@ -73,40 +83,40 @@ def random_model(folder: Path) -> Path:
     return folder
 
 
-def compare(name: str, theirs: Callable[[], object], ours: Callable[[], object]) -> None:
-    """Turn and turn about, so that both meet the same weather; the median of the rounds."""
+def compare(name: str, count: int, baseline: Callable[[], object], palms: Callable[[], object]) -> None:
+    """Print the median speed over rounds in which both take turns, so that both meet the same conditions."""
     seconds: tuple[list[float], list[float]] = [], []
-    theirs(), ours()
+    baseline(), palms()
     for _ in range(ROUNDS):
-        for run, times in zip((theirs, ours), seconds, strict=True):
+        for run, times in zip((baseline, palms), seconds, strict=True):
             start = time.perf_counter()
             run()
             times.append(time.perf_counter() - start)
-    speeds = [COUNT / statistics.median(times) for times in seconds]
+    speeds = [count / statistics.median(times) for times in seconds]
     ratios = [a / b for a, b in zip(*seconds, strict=True)]
     print(
-        f"  {name:22} theirs {speeds[0]:6.0f} images/s   ours {speeds[1]:6.0f} images/s   "
+        f"  {name:22} baseline {speeds[0]:6.0f} images/s   Palms {speeds[1]:6.0f} images/s   "
         f"{statistics.median(ratios):.2f}x ({min(ratios):.2f} to {max(ratios):.2f})"
     )
 
 
 @torch.no_grad()
-def their_networks(model: PalmModel) -> tuple[list[np.ndarray], list[float]]:
+def baseline_networks(model: PalmModel, count: int) -> tuple[list[np.ndarray], list[float]]:
     images: list[np.ndarray] = []
     scores: list[float] = []
-    while len(images) < COUNT:
-        noise = torch.randn(32, model.networks.latent)
-        drawn = model.generator(noise)
-        real = model.discriminator(drawn).sigmoid()
-        for image, score in zip(drawn, real, strict=True):
-            if len(images) < COUNT:
+    while len(images) < count:
+        latents = torch.randn(32, model.networks.latent)
+        generated = model.generator(latents)
+        probabilities = model.discriminator(generated).sigmoid()
+        for image, score in zip(generated, probabilities, strict=True):
+            if len(images) < count:
                 images.append(image.permute(1, 2, 0).numpy())
                 scores.append(score)  # type: ignore[arg-type]
     return images, scores
 
 
-def their_archive(model: PalmModel, work: Path) -> Path:
-    images, _ = their_networks(model)
+def baseline_archive(model: PalmModel, count: int, work: Path) -> Path:
+    images, _ = baseline_networks(model, count)
     folder = work / "images"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -115,10 +125,9 @@ def their_archive(model: PalmModel, work: Path) -> Path:
     return Path(shutil.make_archive(str(work / "images"), "zip", folder))
 
 
-def our_archive(model: PalmModel) -> int:
-    job = Job(
-        "bench", generation_job(model, GenerationRequest(COUNT, 7), SetCache(), Preview()), time.monotonic
-    )
+def page_archive(model: PalmModel, count: int) -> int:
+    work = generation_job(model, GenerationRequest(count, 7), SetCache(), Preview())
+    job = Job("bench", work, time.monotonic)
     while not job.is_over:
         job._run_slice(60)
     assert job.result is not None
@@ -126,10 +135,10 @@ def our_archive(model: PalmModel) -> int:
 
 
 def first_views(model_folder: Path, work: Path) -> None:
-    """From a server that has just said that it is well to a form to be filled in, in a fresh browser."""
-    found = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
-    if found is None:
-        print("  first view             no Chromium here: tests/e2e/install-servers")
+    """Print the time from a healthy server to a usable form, for fresh servers and browsers."""
+    chromium = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
+    if chromium is None:
+        print("  first view             not measured: no Chromium found; run tests/e2e/install-servers")
         return
     from playwright.sync_api import sync_playwright
 
@@ -137,7 +146,7 @@ def first_views(model_folder: Path, work: Path) -> None:
     views, models = [], []
     with sync_playwright() as playwright:
         for _ in range(FIRST_VIEWS):
-            browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
             with server(work / "home") as address:
                 page = browser.new_page(locale="en-GB")
                 start = time.perf_counter()
@@ -148,7 +157,7 @@ def first_views(model_folder: Path, work: Path) -> None:
                 models.append(time.perf_counter() - start)
             browser.close()
     print(
-        f"  first view             {statistics.median(views):.2f} s after the server is up "
+        f"  first view             {statistics.median(views):.2f} s after the server is healthy "
         f"({min(views):.2f} to {max(views):.2f}, {FIRST_VIEWS} fresh servers and browsers); "
         f"with its model loaded {statistics.median(models):.2f} s"
     )

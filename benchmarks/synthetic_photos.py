@@ -1,25 +1,25 @@
-"""Drawn photographs a second at 256 px, written to disk as JPEG, on all cores.
-
-python benchmarks/drawing.py
-"""
+"""Speed of rendering synthetic photographs of 256 px and writing them as JPEG files, on all cores."""
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 import time
 from pathlib import Path
 
 from palm_assets.synthetic import write_kaggle_hands
 
-PHOTOS = 1000
-
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photos", type=int, default=1000, help="number of photographs (default: 1000)")
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        write_kaggle_hands(Path(folder) / "set", photos=PHOTOS, people=100, seed=0)
+        write_kaggle_hands(Path(folder) / "set", photos=args.photos, people=100, seed=0)
         seconds = time.perf_counter() - start
-    print(f"{PHOTOS} drawn photographs of 256 px written in {seconds:.1f} s: {PHOTOS / seconds:.0f} a second")
+    rate = args.photos / seconds
+    print(f"{args.photos} synthetic photographs of 256 px in {seconds:.1f} s: {rate:.0f} photos/s")
 
 
 if __name__ == "__main__":

@@ -1,18 +1,16 @@
-"""Training speed: our loop beside the textbook's, on the same networks, batch and pictures, in one run.
+"""Training speed, compared with PyTorch's DCGAN example on the same networks and batch size.
 
-    python benchmarks/training.py [IMAGE_SIZE] [SECONDS]        (64 and 20 unless given)
-
-The textbook is pytorch/examples dcgan/main.py: a DataLoader over JPEG files with two workers, single
-precision, eager. Its files are crops as the photographs hold them, and its transforms reduce them, as they do
-with the faces (178 x 218) of that example; ours are reduced once, in the asset `cropped_palms`. "Step" leaves
-the data out. Each side has a process of its own; they take turns. The share of the peak is the networks'
-arithmetic beside the fastest convolution that this processor was measured to compute; the gradient penalty,
-one step in sixteen, is in the time but not in the arithmetic.
+The baseline is pytorch/examples dcgan/main.py: a DataLoader over JPEG files with two workers, float32, eager.
+Its files are crops in the resolution of the photographs, and its transforms resize them, as with the faces
+(178 x 218) of that example; Palms resizes once, in the asset `cropped_palms`. "Step" excludes data loading.
+The two run in turns, each in a process of its own. The share of the peak compares the arithmetic of the
+networks with the fastest convolution measured on this processor; the gradient penalty, in one of 16 steps,
+counts as time but not as arithmetic.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -34,12 +32,12 @@ from palm_assets.gan.networks import Discriminator, Generator
 from palm_assets.gan.trainer import Trainer
 from palm_assets.runtime import keep_freed_memory, use_all_cores
 
-BATCH, PICTURES = 64, 1024
-CROP = 200  # pixels of a photograph of 640 that a palm takes
-ROUND = GanConfig().penalty_every
+BATCH, IMAGES = 64, 1024
+CROP = 200  # side in pixels of a palm in a photograph of 640 px
+ROUND = GanConfig().penalty_every  # steps with one gradient penalty among them
 
 
-def textbook_step(config: GanConfig) -> Callable[[Tensor], None]:
+def example_step(config: GanConfig) -> Callable[[Tensor], None]:
     """One iteration of pytorch/examples dcgan/main.py, on the networks of this project."""
     generator, discriminator = Generator(config), Discriminator(config)
     betas = (0.5, 0.999)
@@ -61,14 +59,14 @@ def textbook_step(config: GanConfig) -> Callable[[Tensor], None]:
     return step
 
 
-def pictures_on_disk(folder: Path, size: int) -> Iterator[Tensor]:
-    """The textbook's data path, endless, from pictures of smooth colors, 8 kB each: palms take 6 to 14."""
-    (folder / "palms").mkdir()
+def batches_from_disk(folder: Path, size: int) -> Iterator[Tensor]:
+    """The example's data loading, endless, from smooth JPEG files of 8 kB (those of palms have 6 to 14)."""
+    (folder / "images").mkdir()
     random = np.random.default_rng(0)
-    for number in range(PICTURES):
+    for number in range(IMAGES):
         coarse = Image.fromarray(random.integers(0, 256, (9, 9, 3), dtype=np.uint8))
         smooth = coarse.resize((CROP, CROP), Image.Resampling.BICUBIC)
-        smooth.save(folder / "palms" / f"{number}.jpg", quality=95)
+        smooth.save(folder / "images" / f"{number}.jpg", quality=95)
     steps = [transforms.Resize(size), transforms.CenterCrop(size), transforms.ToTensor()]
     steps.append(transforms.Normalize((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)))
     dataset = datasets.ImageFolder(str(folder), transforms.Compose(steps))
@@ -78,13 +76,13 @@ def pictures_on_disk(folder: Path, size: int) -> Iterator[Tensor]:
             yield batch
 
 
-def packed(size: int) -> np.ndarray:
-    """Our data: crops of the networks' size, uint8 (N, 3, S, S)."""
-    return np.random.default_rng(0).integers(0, 256, (PICTURES, 3, size, size), dtype=np.uint8)
+def random_crops(size: int) -> np.ndarray:
+    """Crops as Palms stores them, resized, uint8 (N, 3, S, S)."""
+    return np.random.default_rng(0).integers(0, 256, (IMAGES, 3, size, size), dtype=np.uint8)
 
 
 def rate(step: Callable[[], object], seconds: float) -> float:
-    """Images a second, the median over rounds of steps, each round with one gradient penalty if any has."""
+    """Median images/s over rounds of `ROUND` steps."""
     for _ in range(3):
         step()
     times = []
@@ -97,8 +95,8 @@ def rate(step: Callable[[], object], seconds: float) -> float:
     return ROUND * BATCH / float(np.median(times))
 
 
-def peak(dtype: torch.dtype) -> float:
-    """FLOP a second of a large convolution."""
+def peak_flops(dtype: torch.dtype) -> float:
+    """FLOP/s of a large convolution."""
     layer = nn.Conv2d(256, 256, 3, padding=1).to(dtype).to(memory_format=torch.channels_last)
     images = torch.randn(16, 256, 32, 32, dtype=dtype).to(memory_format=torch.channels_last)
     with torch.inference_mode():
@@ -110,65 +108,71 @@ def peak(dtype: torch.dtype) -> float:
     return 2 * 16 * 32 * 32 * 256 * 256 * 9 / min(times)
 
 
-def textbook_rate(config: GanConfig, seconds: float, *, with_data: bool) -> float:
-    """Images a second of the textbook."""
-    _settle()
-    step = textbook_step(config)
+def example_rate(config: GanConfig, seconds: float, *, with_data: bool) -> float:
+    """Images/s of the example."""
+    _configure()
+    step = example_step(config)
     if not with_data:
         real = torch.rand(BATCH, 3, config.image_size, config.image_size) * 2 - 1
         return rate(lambda: step(real), seconds)
     with tempfile.TemporaryDirectory() as folder:
-        batches = pictures_on_disk(Path(folder), config.image_size)
+        batches = batches_from_disk(Path(folder), config.image_size)
         return rate(lambda: step(next(batches)), seconds)
 
 
-def our_rate(config: GanConfig, seconds: float, *, with_data: bool) -> float:
-    """Images a second of ours."""
-    _settle()
-    bare = config.model_copy(update={"augment": [], "mirror": False})
-    return rate(Trainer(packed(config.image_size), config if with_data else bare).step, seconds)
+def palms_rate(config: GanConfig, seconds: float, *, with_data: bool) -> float:
+    """Images/s of Palms."""
+    _configure()
+    if not with_data:
+        config = config.model_copy(update={"augment": [], "mirror": False})
+    return rate(Trainer(random_crops(config.image_size), config).step, seconds)
 
 
-def _settle() -> None:
+def _configure() -> None:
     use_all_cores()
     torch.set_flush_denormal(True)
 
 
 def main() -> None:
-    size = int(sys.argv[1]) if len(sys.argv) > 1 else 64
-    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 20.0
-    # The textbook's networks for both: batch normalisation in the discriminator.
-    shape = GanConfig(image_size=size, batch=BATCH, discriminator_norm="batch")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("image_size", type=int, nargs="?", default=64, help="default: 64")
+    parser.add_argument("seconds", type=float, nargs="?", default=20.0, help="per measurement (default: 20)")
+    args = parser.parse_args()
+    size, seconds = args.image_size, args.seconds
+    # The example's networks for both: batch normalization in the discriminator.
+    config = GanConfig(image_size=size, batch=BATCH, discriminator_norm="batch")
     spawn = get_context("spawn")
     with (
-        ProcessPoolExecutor(1, spawn) as theirs,
-        ProcessPoolExecutor(1, spawn, initializer=keep_freed_memory) as ours,  # as the training process does
+        ProcessPoolExecutor(1, spawn) as example,
+        ProcessPoolExecutor(1, spawn, initializer=keep_freed_memory) as palms,  # as in a training job
     ):
         rates = {
-            f"{whose}, {'whole loop' if with_data else 'step'}": process.submit(
-                measure, shape, seconds, with_data=with_data
+            f"{name}, {'whole loop' if with_data else 'step'}": process.submit(
+                measure, config, seconds, with_data=with_data
             ).result()
             for with_data in (False, True)
-            for whose, process, measure in (("textbook", theirs, textbook_rate), ("ours", ours, our_rate))
+            for name, process, measure in (("example", example, example_rate), ("Palms", palms, palms_rate))
         }
     for name, value in rates.items():
         print(f"{name:22} {value:7.0f} images/s")
-    print(f"step: {rates['ours, step'] / rates['textbook, step']:.2f}x")
-    print(f"whole loop: {rates['ours, whole loop'] / rates['textbook, whole loop']:.2f}x")
-    _explain(Trainer(packed(size), shape), rates["ours, whole loop"])
+    print(f"step: {rates['Palms, step'] / rates['example, step']:.2f}x")
+    print(f"whole loop: {rates['Palms, whole loop'] / rates['example, whole loop']:.2f}x")
+    _print_profile(Trainer(random_crops(size), config), rates["Palms, whole loop"])
 
 
-def _explain(trainer: Trainer, speed: float) -> None:
-    """What our loop makes of the processor, and where its time goes."""
-    _settle()
-    trainer.step()  # with the gradient penalty, which the counter cannot follow; the next has none
+def _print_profile(trainer: Trainer, speed: float) -> None:
+    """Print the share of the processor's peak arithmetic, and the operators that take most time."""
+    _configure()
+    trainer.step()  # with the gradient penalty, which the counter does not support; the next step has none
     with FlopCounterMode(display=False) as counter:
         trainer.step()
     flop = counter.get_total_flops() / BATCH
-    best = peak(torch.bfloat16 if trainer.bfloat16 else torch.float32)
+    peak = peak_flops(torch.bfloat16 if trainer.bfloat16 else torch.float32)
     precision = "bfloat16" if trainer.bfloat16 else "float32"
-    print(f"ours computes in {precision}; {flop / 1e9:.2f} GFLOP an image, {speed * flop / best:.0%} of the "
-          f"{best / 1e9:.0f} GFLOP/s of a large convolution")  # fmt: skip
+    print(f"Palms, {precision}: {flop / 1e9:.2f} GFLOP per image, {speed * flop / peak:.0%} of the "
+          f"{peak / 1e9:.0f} GFLOP/s of a large convolution")  # fmt: skip
     with profile(activities=[ProfilerActivity.CPU]) as profiled:
         for _ in range(ROUND):
             trainer.step()
