@@ -41,11 +41,11 @@ test: setup ## Run all tests (as root, installs Debian's chromium and nginx if t
 test-load: setup ## Load test: 20 concurrent visitors, three rounds, limits on time and memory
 	PALM_LOAD=1 $(BIN)/pytest -s tests/e2e/test_load.py
 
-test-faults: setup ## Kill it fifty times, fill its disk in each stage, damage each artifact: a table of what came of it
-	PALMS_FAULTS_LONG=1 $(BIN)/pytest tests/faults
+test-faults: setup ## Fault test: 50 kills, a full disk in each stage, damage to each artifact; prints a table
+	PALM_FAULTS_LONG=1 $(BIN)/pytest tests/faults
 
-test-dagster: setup ## A real Dagster service on SQLite and on PostgreSQL, driven as the UI drives it; a month of ticks
-	PALMS_DAGSTER_LONG=1 $(BIN)/pytest tests/e2e/test_dagster.py tests/pipelines/test_month.py
+test-dagster: setup ## Dagster service on SQLite and PostgreSQL, and a month of schedule ticks
+	PALM_DAGSTER_LONG=1 $(BIN)/pytest tests/e2e/test_dagster.py tests/pipelines/test_month.py
 
 portraits: setup ## Retake the README's screenshots with the released model
 	$(BIN)/python -m tests.e2e.portraits
@@ -56,14 +56,14 @@ lint: setup ## Run ruff, the import contracts and mypy
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
-bench: setup ## Measure each claim beside its alternative (one alone: make bench-training; hours: make bench-recipes)
-	for name in cropping drawing page quality training; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+bench: setup ## Run the benchmarks (one alone: make bench-training; takes hours: make bench-recipes)
+	for name in crop_extraction evaluation page synthetic_photos training; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
-blind-sheet: setup ## Real held-out palms and the model's, shuffled, for fresh eyes: runs/blind-sheet
+blind-sheet: setup ## Write runs/blind-sheet: held-out and generated palms, shuffled, for raters
 	$(BIN)/python benchmarks/blind_sheet.py
 
 bench-%: setup
-	$(BIN)/python benchmarks/$*.py
+	$(BIN)/python benchmarks/$(subst -,_,$*).py
 
 clean: ## Remove the environment and caches; palm_home stays
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

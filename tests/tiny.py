@@ -38,6 +38,6 @@ LENIENT: dict[str, Any] = {
     "min_nearest_other": 0,
     "min_authentic": 0,
     "max_frechet": 1e9,
-    "spread": 1e9,
+    "standard_errors": 1e9,
 }
 """Bounds of the checks that a model passes after a second of training."""

@@ -27,7 +27,7 @@ from tests.e2e.dagster_service import (
     until,
 )
 
-LONG = bool(os.environ.get("PALMS_DAGSTER_LONG"))
+LONG = bool(os.environ.get("PALM_DAGSTER_LONG"))
 long_only = pytest.mark.skipif(not LONG, reason="make test-dagster runs it")
 LONG_TRAINING = {"kimg": 100_000.0, "save_minutes": 60}
 

@@ -21,7 +21,7 @@ from palm_assets.store.artifacts import Kind, Store
 from palm_assets.store.status import survey
 from tests.faults.everything import RELEASE
 
-LONG = bool(os.environ.get("PALMS_FAULTS_LONG"))
+LONG = bool(os.environ.get("PALM_FAULTS_LONG"))
 KILLS = 50 if LONG else 3
 _OUTCOMES: Counter[tuple[str, str]] = Counter()
 

@@ -36,7 +36,7 @@ from tests.faults.everything import KINDS, RELEASE, steps
 from tests.helpers import mounted_tmpfs, remount
 
 Outcome = Callable[[str], AbstractContextManager[None]]
-SEED = int(os.environ.get("PALMS_FAULTS_SEED", random.SystemRandom().randrange(2**32)))
+SEED = int(os.environ.get("PALM_FAULTS_SEED", random.SystemRandom().randrange(2**32)))
 
 
 def another_release(store: Store) -> None:

@@ -14,7 +14,7 @@ from tests.tiny import LENIENT, TINY
 
 @dataclass
 class Graph:
-    """The real graph over a home of its own, with a history of its own."""
+    """The real graph over a store and a Dagster instance of its own."""
 
     home: Path
     instance: dg.DagsterInstance
@@ -31,9 +31,9 @@ class Graph:
         definitions_here = definitions(self.home)
         job = definitions_here.resolve_implicit_global_asset_job_def()
         keys = [dg.AssetKey(name) for name in selection] or None
-        chosen = {name: {"config": config[name]} for name in config if keys is None or name in selection}
+        selected = {name: {"config": config[name]} for name in config if keys is None or name in selection}
         return job.execute_in_process(
-            run_config={"ops": chosen, "resources": {"gate": {"config": self.gate}}},
+            run_config={"ops": selected, "resources": {"gate": {"config": self.gate}}},
             instance=self.instance,
             asset_selection=keys,
             raise_on_error=False,
@@ -50,7 +50,7 @@ class Graph:
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
-    """The whole graph, materialized once on drawn hands."""
+    """The whole graph, materialized once on synthetic hands."""
     with dg.DagsterInstance.ephemeral() as instance:
         graph = Graph(tmp_path_factory.mktemp("palm_home"), instance)
         result = graph.materialize()
@@ -59,7 +59,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
 
 
 def failures(result: dg.ExecuteInProcessResult) -> list[str]:
-    """Why steps failed, a line each."""
+    """The error of each failed step."""
     return [
         str(event.step_failure_data.error.message if event.step_failure_data.error else "")
         for event in result.all_events
@@ -67,8 +67,8 @@ def failures(result: dg.ExecuteInProcessResult) -> list[str]:
     ]
 
 
-def reuse(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
-    """For each materialized artifact: whether it was reused."""
+def reused_by_asset(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
+    """Whether each materialized artifact was reused."""
     return {
         event.asset_key.to_user_string(): bool(event.materialization.metadata["reused"].value)
         for event in result.get_asset_materialization_events()

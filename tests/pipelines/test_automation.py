@@ -1,4 +1,4 @@
-"""Retraining by itself: off until asked for, and then by the clock, by Kaggle's versions, by changed data."""
+"""Automatic retraining: off by default; on a schedule, on a new Kaggle version, on changed data."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ import pytest
 import yaml
 from dagster._core.test_utils import create_run_for_test
 
-from pipelines.automation import Retraining, kaggle_sets
+from pipelines.automation import ON_CHANGED_DATA, RetrainingSettings, watched_kaggle_sets
 from pipelines.definitions import PRESETS, definitions
 from tests.sources.kaggle_server import KaggleServer, the_port
 
 HANDS, BOXES = "shyambhu/hands-and-palm-images-dataset", "korff16/hands-and-palms-yolo-dataset"
-KAGGLE = Retraining(preset="kaggle")
+KAGGLE = RetrainingSettings(preset="kaggle")
 
 
-def retrain(settings: Retraining = KAGGLE) -> dg.ScheduleDefinition:
+def retrain(settings: RetrainingSettings = KAGGLE) -> dg.ScheduleDefinition:
     return definitions(Path("unused"), settings).get_schedule_def("retrain")
 
 
@@ -42,34 +42,38 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 
 
 def test_everything_is_off_by_default() -> None:
-    repository = definitions(Path("unused"), Retraining.from_environment({})).get_repository_def()
+    repository = definitions(Path("unused"), RetrainingSettings.from_environment({})).get_repository_def()
     schedules, sensors = repository.schedule_defs, repository.sensor_defs
     assert {s.default_status for s in schedules} == {dg.DefaultScheduleStatus.STOPPED}
     assert {s.default_status for s in sensors} == {dg.DefaultSensorStatus.STOPPED}
     assert {s.name for s in sensors} == {
         "new_kaggle_version",
-        "tell_of_failures",
+        "run_failure_command",
         "default_automation_condition_sensor",
     }
 
 
-def test_the_environment_turns_retraining_on_and_says_when_and_what() -> None:
-    asked = {"PALM_RETRAIN": "on", "PALM_RETRAIN_CRON": "30 4 * * *", "PALM_RETRAIN_PRESET": "local-256"}
-    schedule = retrain(Retraining.from_environment(asked))
+def test_environment_variables_turn_retraining_on_and_set_schedule_and_preset() -> None:
+    environment = {
+        "PALM_RETRAIN": "on",
+        "PALM_RETRAIN_CRON": "30 4 * * *",
+        "PALM_RETRAIN_PRESET": "local-256",
+    }
+    schedule = retrain(RetrainingSettings.from_environment(environment))
     assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
     assert schedule.cron_schedule == "30 4 * * *"
     assert schedule.job_name == "local_256"
 
 
-def test_an_unknown_preset_is_told_with_those_that_there_are() -> None:
+def test_an_unknown_preset_is_refused_with_the_names_of_all() -> None:
     with pytest.raises(ValueError, match=r"kaggle, .*sample, not samples"):
-        definitions(Path("unused"), Retraining(preset="samples"))
+        definitions(Path("unused"), RetrainingSettings(preset="samples"))
 
 
-# The clock
+# Schedule
 
 
-def test_each_tick_asks_for_the_preset_with_a_seed_of_its_own(instance: dg.DagsterInstance) -> None:
+def test_each_tick_requests_a_run_of_the_preset_with_a_new_seed(instance: dg.DagsterInstance) -> None:
     first = tick(instance, datetime(2026, 11, 1, 3, tzinfo=UTC)).run_requests[0]
     second = tick(instance, datetime(2026, 11, 8, 3, tzinfo=UTC)).run_requests[0]
     assert first.run_config["ops"]["dcgan_checkpoint"]["config"]["seed"] == 202611010300
@@ -88,7 +92,7 @@ def test_a_tick_while_the_same_job_runs_is_skipped(instance: dg.DagsterInstance)
     create_run_for_test(instance, job_name="kaggle", status=dg.DagsterRunStatus.STARTED)
     result = tick(instance, datetime(2026, 11, 1, 3, tzinfo=UTC))
     assert not result.run_requests
-    assert "is not done yet" in result.skip_message
+    assert "is in progress" in result.skip_message
 
 
 # Kaggle
@@ -107,32 +111,32 @@ def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KaggleSe
         yield server
 
 
-def look(instance: dg.DagsterInstance, cursor: str | None) -> Any:
+def kaggle_tick(instance: dg.DagsterInstance, cursor: str | None) -> Any:
     sensor = definitions(Path("unused"), KAGGLE).get_sensor_def("new_kaggle_version")
     return sensor.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=cursor))
 
 
-def test_a_new_version_on_kaggle_asks_for_one_run_of_the_preset(
+def test_a_new_version_on_kaggle_requests_one_run_of_the_preset(
     instance: dg.DagsterInstance, kaggle: KaggleServer
 ) -> None:
-    first = look(instance, None)
-    assert not first.run_requests  # it only notes what there is
+    first = kaggle_tick(instance, None)
+    assert not first.run_requests  # the first tick only records the versions
     assert json.loads(first.cursor) == {HANDS: 2, BOXES: 5}
-    assert not look(instance, first.cursor).run_requests
+    assert not kaggle_tick(instance, first.cursor).run_requests
     kaggle.archives[BOXES][6] = b""
-    third = look(instance, first.cursor)
+    third = kaggle_tick(instance, first.cursor)
     assert len(third.run_requests) == 1
     assert third.run_requests[0].run_config == yaml.safe_load((PRESETS / "kaggle.yaml").read_text())
-    assert not look(instance, third.cursor).run_requests
+    assert not kaggle_tick(instance, third.cursor).run_requests
     assert kaggle.downloads == 0
 
 
-def test_kaggle_out_of_order_skips_the_look_and_keeps_what_was_known(
+def test_an_error_of_kaggle_skips_the_tick_and_keeps_the_cursor(
     instance: dg.DagsterInstance, kaggle: KaggleServer
 ) -> None:
-    before = look(instance, None).cursor
+    before = kaggle_tick(instance, None).cursor
     kaggle.faults.status = 503
-    result = look(instance, before)
+    result = kaggle_tick(instance, before)
     assert not result.run_requests
     assert "503" in result.skip_message
     assert result.cursor in (None, before)
@@ -141,33 +145,30 @@ def test_kaggle_out_of_order_skips_the_look_and_keeps_what_was_known(
 def test_a_pinned_set_and_other_sources_are_not_watched() -> None:
     pinned = {"ops": {"raw_hands": {"config": {"source": "kaggle", "kaggle_version": 3}}}}
     other = {"ops": {"raw_hands": {"config": {"source": "kaggle", "kaggle_set": "me/mine"}}}}
-    assert kaggle_sets(pinned) == []
-    assert kaggle_sets({"ops": {"raw_hands": {"config": {"source": "synthetic"}}}}) == []
-    assert kaggle_sets(other) == ["me/mine"]
+    assert watched_kaggle_sets(pinned) == []
+    assert watched_kaggle_sets({"ops": {"raw_hands": {"config": {"source": "synthetic"}}}}) == []
+    assert watched_kaggle_sets(other) == ["me/mine"]
 
 
 # Changed data
 
 
-def test_an_asset_that_was_made_again_and_is_the_same_starts_nothing() -> None:
-    """And one that is another does: the conditions look at data versions."""
+def test_only_a_changed_data_version_starts_a_run() -> None:
     version = "1"
 
     @dg.asset
     def upstream() -> dg.MaterializeResult[None]:
         return dg.MaterializeResult(data_version=dg.DataVersion(version))
 
-    from pipelines.automation import FOLLOWS_DATA
-
-    @dg.asset(deps=[upstream], automation_condition=FOLLOWS_DATA)
+    @dg.asset(deps=[upstream], automation_condition=ON_CHANGED_DATA)
     def downstream() -> None: ...
 
     defs = dg.Definitions([upstream, downstream])
     with dg.DagsterInstance.ephemeral() as instance:
         dg.materialize([upstream, downstream], instance=instance)
-        known = dg.evaluate_automation_conditions(defs, instance=instance)
+        first = dg.evaluate_automation_conditions(defs, instance=instance)
         dg.materialize([upstream], instance=instance)
-        same = dg.evaluate_automation_conditions(defs, instance=instance, cursor=known.cursor)
+        same = dg.evaluate_automation_conditions(defs, instance=instance, cursor=first.cursor)
         assert same.total_requested == 0
         version = "2"
         dg.materialize([upstream], instance=instance)
@@ -177,25 +178,25 @@ def test_an_asset_that_was_made_again_and_is_the_same_starts_nothing() -> None:
         )
 
 
-def test_everything_after_the_photographs_follows_its_data_and_the_release_has_to_be_fresh() -> None:
+def test_every_asset_below_the_sources_is_automated_and_the_release_has_a_freshness_policy() -> None:
     specs = {
         spec.key.to_user_string(): spec for spec in definitions(Path("unused")).resolve_all_asset_specs()
     }
-    follow = {name for name, spec in specs.items() if spec.automation_condition is not None}
-    assert follow == set(specs) - {"raw_hands", "raw_palm_boxes"}
+    automated = {name for name, spec in specs.items() if spec.automation_condition is not None}
+    assert automated == set(specs) - {"raw_hands", "raw_palm_boxes"}
     assert specs["palm_release"].freshness_policy is not None
 
 
 # Failures
 
 
-def test_a_failed_run_is_told_to_the_command(tmp_path: Path) -> None:
-    told = tmp_path / "told.json"
-    hook = tmp_path / "hook.py"
-    hook.write_text(f"import sys, pathlib; pathlib.Path({str(told)!r}).write_text(sys.stdin.read())")
-    settings = Retraining(on_failure=f"{sys.executable} {hook}")
+def test_the_failure_command_receives_a_failed_run(tmp_path: Path) -> None:
+    received = tmp_path / "received.json"
+    script = tmp_path / "script.py"
+    script.write_text(f"import sys, pathlib; pathlib.Path({str(received)!r}).write_text(sys.stdin.read())")
+    settings = RetrainingSettings(failure_command=f"{sys.executable} {script}")
     defs = definitions(tmp_path / "home", settings)
-    sensor = defs.get_sensor_def("tell_of_failures")
+    sensor = defs.get_sensor_def("run_failure_command")
     assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
     with dg.DagsterInstance.ephemeral() as instance:
         job = defs.resolve_implicit_global_asset_job_def()
@@ -204,9 +205,10 @@ def test_a_failed_run_is_told_to_the_command(tmp_path: Path) -> None:
         )
         event = next(e for e in result.all_events if e.is_failure)
         context = dg.build_run_status_sensor_context(
-            "tell_of_failures", event, instance, result.dagster_run
+            "run_failure_command", event, instance, result.dagster_run
         ).for_run_failure()
         sensor(context)
-    story = json.loads(told.read_text())
-    assert story["run"] == result.run_id
-    assert story["steps"] == ["palm_detector"]
+    failed_run = json.loads(received.read_text())
+    assert failed_run["run"] == result.run_id
+    assert failed_run["steps"] == ["palm_detector"]
+    assert failed_run["error"]

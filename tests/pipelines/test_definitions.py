@@ -10,8 +10,8 @@ from palm_assets.gan.checkpoint import load_networks
 from palm_assets.gan.config import PUBLISHED_NETWORKS, GanConfig
 from palm_assets.gan.networks import Discriminator, Generator
 from palm_assets.gan.warm_start import start_from
-from palm_assets.release.serving import STARTER
-from palm_assets.stages import make as stages
+from palm_assets.stages.code_versions import CODE_VERSIONS
+from palm_assets.store.starter import STARTER
 from pipelines import assets
 from pipelines.definitions import definitions, defs
 
@@ -43,7 +43,7 @@ def test_definitions_load() -> None:
     dg.Definitions.validate_loadable(defs)
 
 
-def test_the_graph_is_the_one_that_the_readme_draws() -> None:
+def test_the_graph_has_these_assets_groups_and_dependencies() -> None:
     specs = {
         spec.key.to_user_string(): (spec.group_name, {dep.asset_key.to_user_string() for dep in spec.deps})
         for spec in defs.resolve_all_asset_specs()
@@ -51,17 +51,17 @@ def test_the_graph_is_the_one_that_the_readme_draws() -> None:
     assert specs == SPECS
 
 
-def test_every_asset_says_what_it_is_who_owns_it_and_what_it_is_made_with() -> None:
+def test_every_asset_has_a_description_an_owner_and_kinds() -> None:
     for spec in defs.resolve_all_asset_specs():
         assert spec.description
         assert spec.owners
         assert spec.kinds
 
 
-def test_every_asset_has_the_code_version_that_its_artifacts_carry() -> None:
+def test_every_asset_has_the_code_version_of_its_artifacts() -> None:
     for name, kind in KINDS.items():
         spec = defs.resolve_assets_def(dg.AssetKey(name)).get_asset_spec()
-        assert spec.code_version == stages.CODE_VERSIONS[kind]
+        assert spec.code_version == CODE_VERSIONS[kind]
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
@@ -73,18 +73,18 @@ def test_every_preset_is_a_valid_run_config(preset: Path, monkeypatch: pytest.Mo
 
 
 def test_a_materialization_without_config_is_the_sample() -> None:
-    forms = {
-        "raw_hands": assets.PhotosForm,
-        "raw_palm_boxes": assets.BoxesForm,
-        "palm_detector": assets.DetectorForm,
-        "cropped_palms": assets.CropForm,
-        "dcgan_checkpoint": assets.GanForm,
-        "fid_reference": assets.ReferenceForm,
+    config_types = {
+        "raw_hands": assets.PhotosAssetConfig,
+        "raw_palm_boxes": assets.BoxesAssetConfig,
+        "palm_detector": assets.DetectorAssetConfig,
+        "cropped_palms": assets.CropAssetConfig,
+        "dcgan_checkpoint": assets.GanAssetConfig,
+        "fid_reference": assets.ReferenceAssetConfig,
     }
     sample = yaml.safe_load(Path("pipelines/presets/sample.yaml").read_text())["ops"]
-    assert sample.keys() == forms.keys()
-    for name, form in forms.items():
-        assert form(**sample[name]["config"]) == form(), name
+    assert sample.keys() == config_types.keys()
+    for name, config_type in config_types.items():
+        assert config_type(**sample[name]["config"]) == config_type(), name
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
@@ -94,11 +94,11 @@ def test_crops_and_networks_of_every_preset_have_one_size(preset: Path) -> None:
     assert len(sizes) == 1
 
 
-STARTING = [path for path in PRESETS if "start: starter" in path.read_text()]
+FINE_TUNING = [path for path in PRESETS if "start: starter" in path.read_text()]
 
 
-@pytest.mark.parametrize("preset", STARTING, ids=lambda path: path.stem)
-def test_a_preset_that_goes_on_from_the_starter_has_networks_that_can(preset: Path) -> None:
+@pytest.mark.parametrize("preset", FINE_TUNING, ids=lambda path: path.stem)
+def test_a_preset_that_fine_tunes_the_starter_has_its_networks(preset: Path) -> None:
     config = GanConfig(**yaml.safe_load(preset.read_text())["ops"]["dcgan_checkpoint"]["config"])
     generator, discriminator = Generator(config), Discriminator(config)
     start_from(STARTER, generator, discriminator, config.networks())
@@ -113,23 +113,25 @@ def test_the_published_preset_trains_the_published_architecture() -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "wrong"),
+    ("config_type", "wrong"),
     [
-        (assets.PhotosForm, {"aspects": ["sideways"]}),
-        (assets.PhotosForm, {"source": "folder"}),
-        (assets.PhotosForm, {"no_such_knob": 1}),
-        (assets.DetectorForm, {"start": "yolo11n"}),
-        (assets.GanForm, {"image_size": 100}),
-        (assets.GanForm, {"augment": ["sharpening"]}),
-        (assets.CropForm, {"holdout_share": 1.5}),
+        (assets.PhotosAssetConfig, {"aspects": ["sideways"]}),
+        (assets.PhotosAssetConfig, {"source": "folder"}),
+        (assets.PhotosAssetConfig, {"no_such_field": 1}),
+        (assets.DetectorAssetConfig, {"start": "yolo11n"}),
+        (assets.GanAssetConfig, {"image_size": 100}),
+        (assets.GanAssetConfig, {"augment": ["sharpening"]}),
+        (assets.CropAssetConfig, {"holdout_share": 1.5}),
     ],
 )
-def test_a_nonsensical_config_is_refused_by_name(form: type[dg.Config], wrong: dict[str, object]) -> None:
+def test_an_invalid_config_is_refused_with_the_name_of_the_field(
+    config_type: type[dg.Config], wrong: dict[str, object]
+) -> None:
     with pytest.raises(ValidationError, match=next(iter(wrong))):
-        form(**wrong)
+        config_type(**wrong)
 
 
-def test_a_nonsensical_config_fails_a_run_before_anything_is_made(tmp_path: Path) -> None:
+def test_an_invalid_config_fails_a_run_before_anything_is_made(tmp_path: Path) -> None:
     job = definitions(tmp_path).resolve_implicit_global_asset_job_def()
     config = {"ops": {"raw_hands": {"config": {"aspects": ["sideways"]}}}}
     result = job.execute_in_process(
@@ -139,7 +141,7 @@ def test_a_nonsensical_config_fails_a_run_before_anything_is_made(tmp_path: Path
     assert not list(tmp_path.iterdir())
 
 
-def test_every_preset_is_a_job_that_the_ui_can_launch() -> None:
+def test_every_preset_is_a_job_with_a_description() -> None:
     jobs = {job.name: job for job in defs.resolve_all_job_defs()}
     for preset in PRESETS:
         job = jobs[preset.stem.replace("-", "_")]

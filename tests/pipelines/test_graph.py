@@ -17,7 +17,7 @@ from PIL import Image
 from palm_assets.gan.checkpoint import DISCRIMINATOR_FILE, GENERATOR_FILE
 from palm_assets.gan.sampler import load_model
 from palm_assets.gan.training_loop import STATE_FILE
-from tests.pipelines.conftest import Graph, failures, reuse
+from tests.pipelines.conftest import Graph, failures, reused_by_asset
 
 
 def test_the_whole_graph_ends_with_a_released_model(made: Graph) -> None:
@@ -28,14 +28,14 @@ def test_the_whole_graph_ends_with_a_released_model(made: Graph) -> None:
     assert release.reference == made.versions()["fid_reference"]
 
 
-def test_every_artifact_names_what_it_was_made_from(made: Graph) -> None:
+def test_every_artifact_names_its_inputs(made: Graph) -> None:
     versions = made.versions()
     inputs = {name: made.store.current(name).manifest.inputs for name in versions}
     assert inputs["cropped_palms"] == {"photos": versions["raw_hands"], "detector": versions["palm_detector"]}
     assert inputs["dcgan_checkpoint"] == inputs["fid_reference"] == {"crops": versions["cropped_palms"]}
 
 
-def test_the_ui_gets_pictures_and_data_versions(made: Graph) -> None:
+def test_the_ui_gets_images_and_data_versions(made: Graph) -> None:
     result = made.materialize()
     for event in result.get_asset_materialization_events():
         metadata = event.materialization.metadata
@@ -45,38 +45,38 @@ def test_the_ui_gets_pictures_and_data_versions(made: Graph) -> None:
             assert "data:image/png;base64," in str(metadata["samples.png"].value)
 
 
-def test_training_shows_its_figures_and_grids_while_it_runs(made: Graph) -> None:
+def test_training_reports_metrics_and_sample_grids_while_it_runs(made: Graph) -> None:
     grids = observations(made, "dcgan_checkpoint")
     assert [metadata["kimg"].value for metadata in grids] == [0.16, 0.32, 0.48, 0.64]
     for metadata in grids:
         content = str(metadata["samples"].value).split("base64,")[1].rstrip(")")
-        with Image.open(io.BytesIO(base64.b64decode(content))) as picture:
-            assert picture.format == "JPEG"
-            assert min(picture.size) > 6 * 16  # six palms a side
+        with Image.open(io.BytesIO(base64.b64decode(content))) as image:
+            assert image.format == "JPEG"
+            assert min(image.size) > 6 * 16  # six samples a side
     epochs = observations(made, "palm_detector")
     assert [metadata["epoch"].value for metadata in epochs] == [1, 2]
     assert "metrics/mAP50(B)" in epochs[0]
 
 
-def test_an_evaluation_is_known_before_the_checkpoint_is(made: Graph) -> None:
+def test_observations_appear_before_the_checkpoint_is_materialized(made: Graph) -> None:
     observed = made.instance.fetch_observations(dg.AssetKey("dcgan_checkpoint"), limit=100).records
     materialized = made.instance.fetch_materializations(dg.AssetKey("dcgan_checkpoint"), limit=100).records
     assert min(r.timestamp for r in materialized) > min(r.timestamp for r in observed)
 
 
-def test_the_same_again_reuses_everything_and_writes_nothing(made: Graph) -> None:
+def test_a_second_run_reuses_everything_and_writes_nothing(made: Graph) -> None:
     before = made.listing()
     result = made.materialize()
     assert result.success
-    assert set(reuse(result).values()) == {True}
+    assert set(reused_by_asset(result).values()) == {True}
     assert made.listing() == before
 
 
-def test_a_changed_hyperparameter_remakes_the_checkpoint_and_what_follows_it_only(made: Graph) -> None:
+def test_a_changed_hyperparameter_remakes_only_the_checkpoint_and_its_evaluation(made: Graph) -> None:
     before, released = made.versions(), made.store.released()
     result = made.materialize(dcgan_checkpoint={"generator_lr": 1e-4})
     assert result.success, failures(result)
-    assert [name for name, reused in reuse(result).items() if not reused] == [
+    assert [name for name, reused in reused_by_asset(result).items() if not reused] == [
         "dcgan_checkpoint",
         "palm_evaluation",
     ]
@@ -92,10 +92,10 @@ def test_a_changed_hyperparameter_remakes_the_checkpoint_and_what_follows_it_onl
     "asset", ["raw_hands", "raw_palm_boxes", "palm_detector", "cropped_palms", "dcgan_checkpoint"]
 )
 def test_each_asset_can_be_materialized_alone(made: Graph, asset: str) -> None:
-    assert reuse(made.materialize(asset)) == {asset: True}
+    assert reused_by_asset(made.materialize(asset)) == {asset: True}
 
 
-def test_an_asset_without_its_inputs_says_what_to_materialize(tmp_path: Path) -> None:
+def test_an_asset_without_its_inputs_names_the_asset_to_materialize(tmp_path: Path) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         result = Graph(tmp_path / "home", instance).materialize("cropped_palms")
     assert not result.success
@@ -110,7 +110,7 @@ def test_a_damaged_artifact_is_remade(made: Graph) -> None:
     array.write_bytes(content)
     result = made.materialize()
     assert result.success, failures(result)
-    assert [name for name, reused in reuse(result).items() if not reused] == ["cropped_palms"]
+    assert [name for name, reused in reused_by_asset(result).items() if not reused] == ["cropped_palms"]
     assert made.store.current("cropped_palms").version == crops.version
 
 
@@ -118,11 +118,11 @@ LONGER = {"seed": 7, "kimg": 4.8, "snapshot_kimg": 100}
 WEIGHTS = (GENERATOR_FILE, DISCRIMINATOR_FILE)
 
 
-def test_a_trainer_killed_at_three_random_steps_ends_in_the_very_weights_of_an_uninterrupted_one(
+def test_a_training_killed_three_times_ends_with_the_weights_of_an_uninterrupted_one(
     made: Graph,
 ) -> None:
     models_before = made.store.versions("models")
-    with trainers_sent(signal.SIGKILL, made.home, times=3, once_there_is=STATE_FILE) as killed:
+    with signals_to_trainers(signal.SIGKILL, made.home, times=3, once_exists=STATE_FILE) as killed:
         result = made.materialize("dcgan_checkpoint", dcgan_checkpoint=LONGER)
     assert len(killed) == 3  # the first attempt and both retries
     assert not result.success
@@ -131,21 +131,21 @@ def test_a_trainer_killed_at_three_random_steps_ends_in_the_very_weights_of_an_u
 
     result = made.materialize("dcgan_checkpoint", dcgan_checkpoint=LONGER)
     assert result.success, failures(result)
-    assert said(made, result, "from where an earlier run saved its state")
+    assert logged(made, result, "resuming from the saved state")
     resumed = made.store.current("dcgan_checkpoint")
     weights = {name: (resumed.folder / name).read_bytes() for name in WEIGHTS}
 
     shutil.rmtree(resumed.folder)
     result = made.materialize("dcgan_checkpoint", dcgan_checkpoint=LONGER)
     assert result.success, failures(result)
-    assert not said(made, result, "from where an earlier run saved its state")
+    assert not logged(made, result, "resuming from the saved state")
     again = made.store.current("dcgan_checkpoint")
     assert again.version == resumed.version
     assert {name: (again.folder / name).read_bytes() for name in WEIGHTS} == weights
 
 
-def test_a_trainer_killed_once_is_tried_again_in_the_same_run(made: Graph) -> None:
-    with trainers_sent(signal.SIGKILL, made.home, times=1, once_there_is=STATE_FILE) as killed:
+def test_a_training_killed_once_is_retried_in_the_same_run(made: Graph) -> None:
+    with signals_to_trainers(signal.SIGKILL, made.home, times=1, once_exists=STATE_FILE) as killed:
         result = made.materialize("dcgan_checkpoint", dcgan_checkpoint={**LONGER, "seed": 8})
     assert len(killed) == 1
     assert result.success, failures(result)
@@ -153,88 +153,88 @@ def test_a_trainer_killed_once_is_tried_again_in_the_same_run(made: Graph) -> No
     assert kinds.count("STEP_UP_FOR_RETRY") == 1
     assert kinds.count("STEP_RESTARTED") == 1
     assert kinds.count("STEP_SUCCESS") == 1
-    assert said(made, result, "from where an earlier run saved its state")
+    assert logged(made, result, "resuming from the saved state")
     assert made.instance.get_run_by_id(result.run_id).status == dg.DagsterRunStatus.SUCCESS  # type: ignore[union-attr]
 
 
-def test_a_trainer_that_is_asked_to_stop_saves_its_state_within_ten_seconds_and_is_not_tried_again(
+def test_a_stopped_training_saves_its_state_in_time_and_is_not_retried(
     made: Graph,
 ) -> None:
     changed = {"seed": 9, "kimg": 640, "save_minutes": 60}
-    with trainers_sent(signal.SIGTERM, made.home, times=1, once_there_is="progress/*.png") as stopped:
+    with signals_to_trainers(signal.SIGTERM, made.home, times=1, once_exists="progress/*.png") as stopped:
         result = made.materialize("dcgan_checkpoint", dcgan_checkpoint=changed)
-    assert stopped[0] < 30  # it gives itself 8 seconds; other work may slow down the rest
+    assert stopped[0] < 30  # the process allows itself 8 s; other work may slow down the rest
     assert not result.success
-    assert "goes on where it stopped" in failures(result)[0]
+    assert "resumes from the saved state" in failures(result)[0]
     assert [event.event_type_value for event in result.all_events].count("STEP_UP_FOR_RETRY") == 0
     states = list(made.home.glob("work/models-*/state.safetensors"))
-    assert len(states) == 1  # saved because it was asked to stop: the next saving was an hour away
+    assert len(states) == 1  # saved on the signal: the next regular save was an hour away
     shutil.rmtree(states[0].parent)
 
 
-def test_a_dcgan_that_cannot_learn_from_these_crops_fails_with_one_clear_line(made: Graph) -> None:
+def test_a_dcgan_of_another_size_than_the_crops_fails_with_one_line(made: Graph) -> None:
     result = made.materialize(dcgan_checkpoint={"image_size": 32})
     assert not result.success
     assert "image_size" in failures(result)[0]
 
 
 def observations(graph: Graph, asset: str) -> list[Mapping[str, dg.MetadataValue]]:
-    """What was observed of an asset while its first run made it, in that order."""
+    """The observations of an asset during its first run, in order."""
     records = graph.instance.fetch_observations(dg.AssetKey(asset), limit=100, ascending=True).records
     found = [record for record in records if record.asset_observation is not None]
     return [r.asset_observation.metadata for r in found if r.run_id == found[0].run_id]  # type: ignore[union-attr]
 
 
-def said(graph: Graph, result: dg.ExecuteInProcessResult, words: str) -> bool:
-    """Whether a run's log says so."""
+def logged(graph: Graph, result: dg.ExecuteInProcessResult, words: str) -> bool:
+    """Whether a line of the run's log contains the words."""
     return any(words in entry.user_message for entry in graph.instance.all_logs(result.run_id))
 
 
 @contextlib.contextmanager
-def trainers_sent(
-    number: signal.Signals, home: Path, *, times: int, once_there_is: str
+def signals_to_trainers(
+    number: signal.Signals, home: Path, *, times: int, once_exists: str
 ) -> Iterator[list[float]]:
-    """Send a signal to so many trainers, one after the other, at random moments of their training.
+    """Send a signal to several trainers, one after the other, at random moments of their training.
 
     Args:
         number: the signal.
         home: of the store that they train in.
-        times: trainers.
-        once_there_is: a file that the trainer itself must have written into its work folder before.
+        times: number of trainers.
+        once_exists: a file that the trainer must have written into its work folder before.
 
     Yields:
-        The seconds that each took to end.
+        Seconds that each took to end.
     """
-    took: list[float] = []
-    seen: set[int] = set()
+    seconds: list[float] = []
+    signaled: set[int] = set()
     done = threading.Event()
 
-    def has_begun(trainer: psutil.Process) -> bool:
-        written = [path.stat().st_mtime for path in home.glob(f"work/models-*/{once_there_is}")]
+    def has_started(trainer: psutil.Process) -> bool:
+        written = [path.stat().st_mtime for path in home.glob(f"work/models-*/{once_exists}")]
         return any(moment > trainer.create_time() for moment in written)
 
-    def hunt() -> None:
-        while len(took) < times and not done.wait(0.01):
+    def send_signals() -> None:
+        while len(seconds) < times and not done.wait(0.01):
             for child in psutil.Process().children(recursive=True):
                 with contextlib.suppress(psutil.NoSuchProcess):
                     if (
-                        child.pid in seen
+                        child.pid in signaled
                         or "palm_assets.stages.worker" not in child.cmdline()
-                        or not has_begun(child)
+                        or not has_started(child)
                     ):
                         continue
-                    seen.add(child.pid)
+                    signaled.add(child.pid)
                     time.sleep(random.uniform(0, 0.3))
                     started = time.monotonic()
                     child.send_signal(number)
                     while psutil.pid_exists(child.pid) and child.status() != psutil.STATUS_ZOMBIE:
                         time.sleep(0.01)
-                    took.append(time.monotonic() - started)
+                    seconds.append(time.monotonic() - started)
 
-    hunter = threading.Thread(target=hunt)
-    hunter.start()
+    thread = threading.Thread(target=send_signals)
+    thread.start()
     try:
-        yield took
+        yield seconds
     finally:
         done.set()
-        hunter.join()
+        thread.join()

@@ -1,4 +1,4 @@
-"""A month of ticks of the schedule, each a real run of the whole graph; two in `make test`."""
+"""A month of schedule ticks, each a real run of the whole graph; two ticks in `make test`."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ import yaml
 
 from palm_assets.release.serving import ModelWatcher
 from palm_assets.store.artifacts import Store
-from pipelines.automation import Retraining
+from pipelines.automation import RetrainingSettings
 from pipelines.definitions import definitions
 from tests.pipelines.conftest import failures
 from tests.tiny import LENIENT, TINY
 
-TICKS = 30 if os.environ.get("PALMS_DAGSTER_LONG") else 2
+TICKS = 30 if os.environ.get("PALM_DAGSTER_LONG") else 2
 KEEP_MODELS, KEEP_RELEASES = 2, 2
 FIRST = datetime(2026, 11, 1, 3, tzinfo=UTC)
 
 
-def a_preset(folder: Path) -> Path:
-    """A folder of presets with one that takes seconds, and whose gate lets through what a second makes."""
-    kept = {"keep_models": KEEP_MODELS, "keep_releases": KEEP_RELEASES}
+def write_preset(folder: Path) -> Path:
+    """Make a folder with one preset that takes seconds and has a lenient gate."""
+    retention = {"keep_models": KEEP_MODELS, "keep_releases": KEEP_RELEASES}
     ops = {name: {"config": copy.deepcopy(config)} for name, config in TINY.items()}
-    ops["dcgan_checkpoint"]["config"]["snapshot_kimg"] = 100  # one look at it, at its end, is enough here
+    ops["dcgan_checkpoint"]["config"]["snapshot_kimg"] = 100  # one snapshot, at the end
     preset = {
         "ops": ops,
-        "resources": {"gate": {"config": LENIENT}, "retention": {"config": kept}},
+        "resources": {"gate": {"config": LENIENT}, "retention": {"config": retention}},
     }
     folder.mkdir()
     (folder / "tiny.yaml").write_text(yaml.safe_dump(preset))
@@ -49,14 +49,16 @@ def size_of(home: Path) -> int:
     return sum(path.stat().st_size for path in home.rglob("*") if path.is_file())
 
 
-@pytest.mark.timeout(1800)  # a month is half a minute a tick beside other work
-def test_a_month_of_ticks_stays_within_the_retention_setting_and_serves_what_it_released(
+@pytest.mark.timeout(1800)  # a tick takes up to half a minute
+def test_a_month_of_ticks_keeps_to_the_retention_config_and_every_release_can_be_served(
     tmp_path: Path, instance: dg.DagsterInstance
 ) -> None:
     home = tmp_path / "home"
-    here = definitions(home, Retraining(preset="tiny", cron="0 3 * * *"), a_preset(tmp_path / "presets"))
+    here = definitions(
+        home, RetrainingSettings(preset="tiny", cron="0 3 * * *"), write_preset(tmp_path / "presets")
+    )
     job, store, sizes = here.resolve_job_def("tiny"), Store(home), []
-    watched = ModelWatcher(store, tmp_path / "no starter")
+    watcher = ModelWatcher(store, tmp_path / "no starter")
     for day in range(TICKS):
         context = dg.build_schedule_context(instance, FIRST + timedelta(days=day))
         (request,) = here.get_schedule_def("retrain").evaluate_tick(context).run_requests or ()
@@ -65,13 +67,13 @@ def test_a_month_of_ticks_stays_within_the_retention_setting_and_serves_what_it_
 
         release = store.released()
         assert release is not None
-        assert release.model == store.current("dcgan_checkpoint").version  # a seed of its own each day
+        assert release.model == store.current("dcgan_checkpoint").version  # another seed each day
         store.open("reference", release.reference)
         if day == 0:
-            shown = watched.look()  # by a page that looks away for the rest of the month
-            assert shown.model is not None
-        assert shown.model is not None
-        store.open("models", shown.model.version)
+            served = watcher.served()  # by a page that is idle for the rest of the month
+            assert served.model is not None
+        assert served.model is not None
+        store.open("models", served.model.version)
         assert len(store.versions("models")) <= KEEP_MODELS + KEEP_RELEASES + 1  # the page's
         sizes.append(size_of(home))
     settled = sizes[min(TICKS - 1, KEEP_MODELS + KEEP_RELEASES)]

@@ -1,4 +1,4 @@
-"""Logs for machines: JSON lines that name their run and step."""
+"""The run log: JSON lines with run and step."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipelines.definitions import definitions
 def test_every_line_of_a_run_is_json_and_names_its_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the very dagster.yaml that `make pipeline` uses; a crop without its inputs fails at once."""
+    """With the dagster.yaml of `make pipeline`; an asset without its inputs fails at once."""
     shutil.copy("dagster_home/dagster.yaml", tmp_path)
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     with dg.DagsterInstance.get() as instance:

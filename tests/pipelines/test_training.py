@@ -1,4 +1,4 @@
-"""What a trainer says while it runs reaches Dagster whole."""
+"""Messages of a trainer reach Dagster complete."""
 
 import queue
 import threading
@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.training import whole_lines
+from pipelines.training import complete_lines
 
 
-def test_a_line_is_handed_on_once_it_is_whole_however_slowly_it_is_written(tmp_path: Path) -> None:
+def test_a_line_is_passed_on_once_it_is_complete(tmp_path: Path) -> None:
     path, ended, read = tmp_path / "messages", threading.Event(), queue.Queue[str]()
     path.touch()
 
     def follow() -> None:
-        for line in whole_lines(path, ended.is_set):
+        for line in complete_lines(path, ended.is_set):
             read.put(line)
 
     def written(part: str) -> None:
@@ -30,7 +30,7 @@ def test_a_line_is_handed_on_once_it_is_whole_however_slowly_it_is_written(tmp_p
         read.get(timeout=0.1)
     written("nd\n")
     assert read.get(timeout=10) == "second\n"
-    written("last\nnever ended")
+    written("last\nincomplete")
     ended.set()
     reader.join(10)
     assert not reader.is_alive()
