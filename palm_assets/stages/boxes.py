@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from palm_assets.detector.boxes import BoxSet, read_box_set, read_export, write_box_set
+from palm_assets.detector.export_files import export_fingerprint
 from palm_assets.progress import Progress, no_progress
 from palm_assets.sources.config import BoxesConfig
 from palm_assets.stages.code_versions import CODE_VERSIONS
@@ -21,7 +22,7 @@ def make_boxes(store: Store, config: BoxesConfig, *, progress: Progress = no_pro
         SourceError: the export is not available.
         DatasetError: it is not a usable export.
     """
-    root, inputs = locate_source(config)
+    root, inputs = locate_source(config, export_fingerprint)
 
     def build(folder: Path) -> Mapping[str, Any]:
         if root is None:
@@ -36,7 +37,14 @@ def make_boxes(store: Store, config: BoxesConfig, *, progress: Progress = no_pro
                 size=config.synthetic_size,
                 progress=progress,
             )
-        boxes = read_export(root or folder / SYNTHETIC_FOLDER, palm_class=config.palm_class, seed=config.seed)
+        boxes = read_export(
+            root or folder / SYNTHETIC_FOLDER,
+            palm_classes=config.palm_classes,
+            seed=config.seed,
+            max_set_aside=config.max_set_aside,
+            max_megapixels=config.max_megapixels,
+            progress=progress,
+        )
         write_box_set(boxes, folder)
         # The export may lie in a subfolder of `root`.
         found = None if root is None else boxes.root

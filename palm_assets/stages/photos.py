@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from palm_assets.photos.index import PhotoIndex, index_photos, read_index, write_index
+from palm_assets.photos.index import PhotoIndex, folder_fingerprint, index_photos, read_index, write_index
 from palm_assets.progress import Progress, no_progress
 from palm_assets.sources.config import PhotosConfig
 from palm_assets.stages.code_versions import CODE_VERSIONS
@@ -23,7 +23,7 @@ def make_photos(store: Store, config: PhotosConfig, *, progress: Progress = no_p
         SourceError: the photographs are not available.
         DatasetError: they do not make a usable set.
     """
-    root, inputs = locate_source(config)
+    root, inputs = locate_source(config, folder_fingerprint)
 
     def build(folder: Path) -> Mapping[str, Any]:
         from palm_assets.photos.contact_sheet import examples
@@ -42,6 +42,7 @@ def make_photos(store: Store, config: PhotosConfig, *, progress: Progress = no_p
         index = index_photos(
             root or folder / SYNTHETIC_FOLDER,
             aspects=config.aspects,
+            person_level=config.person_level,
             max_set_aside=config.max_set_aside,
             max_megapixels=config.max_megapixels,
             progress=progress,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from palm_assets.photos.index import folder_fingerprint
 from palm_assets.sources.config import SourceConfig
 from palm_assets.store.artifacts import Artifact
 
@@ -12,8 +12,14 @@ SYNTHETIC_FOLDER = "synthetic"
 """Of rendered images, inside their artifact. As the fact "root" it means this folder."""
 
 
-def locate_source(config: SourceConfig) -> tuple[Path | None, dict[str, str]]:
+def locate_source(
+    config: SourceConfig, fingerprint: Callable[[Path], str]
+) -> tuple[Path | None, dict[str, str]]:
     """The folder of a source, and what identifies its content; the folder is None for synthetic images.
+
+    Args:
+        config: of the source.
+        fingerprint: hash of the content of a folder.
 
     Raises:
         SourceError: the set cannot be downloaded.
@@ -28,7 +34,7 @@ def locate_source(config: SourceConfig) -> tuple[Path | None, dict[str, str]]:
     else:
         root = Path(config.folder or "").expanduser().absolute()
     # The root is part of the version: an index whose photographs have moved must not be found again.
-    return root, {"files": folder_fingerprint(root), "root": str(root)}
+    return root, {"files": fingerprint(root), "root": str(root)}
 
 
 def root_fact(root: Path | None) -> str:

@@ -1,4 +1,4 @@
-"""A prepared store for the faults, and a table of what came of them."""
+"""A finished store to break, and a table of the outcomes."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from typing import Literal
 import pytest
 
 from palm_assets.release.serving import released_model
+from palm_assets.release.status import survey
 from palm_assets.store.artifacts import Kind, Store
-from palm_assets.store.status import survey
-from tests.faults.everything import RELEASE
+from tests.faults.all_stages import RELEASE
 
 LONG = bool(os.environ.get("PALM_FAULTS_LONG"))
 KILLS = 50 if LONG else 3
@@ -28,7 +28,7 @@ _OUTCOMES: Counter[tuple[str, str]] = Counter()
 
 @dataclass
 class Prepared:
-    """A finished store, and how many seconds each stage took to make it."""
+    """A finished store, and the seconds that each stage took."""
 
     home: Path
     seconds: dict[str, float] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class Prepared:
 
 
 def command(home: Path) -> list[str]:
-    return [sys.executable, "-m", "tests.faults.everything", str(home)]
+    return [sys.executable, "-m", "tests.faults.all_stages", str(home)]
 
 
 @pytest.fixture(scope="session")
@@ -47,29 +47,29 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     home = tmp_path_factory.mktemp("faults") / "home"
     run = subprocess.run(command(home), capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr[-3000:]
-    marks = [line.split() for line in run.stdout.splitlines() if line.startswith(("BEGIN", "END"))]
+    marks = [line.split() for line in run.stdout.splitlines() if line.startswith(("START", "END"))]
     times = [float(mark[-1]) for mark in marks]
     names = [mark[1] for mark in marks[:-1]]
     spans = [later - earlier for earlier, later in itertools.pairwise(times)]
     return Prepared(home, dict(zip(names, spans, strict=True)))
 
 
-def assert_all_is_whole(store: Store) -> None:
-    """Nothing half is visible, and the released model serves."""
+def assert_undamaged(store: Store) -> None:
+    """No partial or damaged artifact is visible, and the released model can be served."""
     assert [row for row in survey(store, verify=True) if row.problem] == []
     model = released_model(store)
     assert model.generate(model.latents(0, [0])).shape == (1, 3, 16, 16)
 
 
-def assert_the_next_run_completes(store: Store) -> None:
+def assert_next_run_completes(store: Store) -> None:
     run = subprocess.run(command(store.home), capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr[-3000:]
-    assert_all_is_whole(store)
+    assert_undamaged(store)
     assert not list(store.home.glob("work/draft-*"))
 
 
 def forget(store: Store, what: Kind | Literal["release"]) -> None:
-    """Unmake a stage, so that the next run has to make it; what is released stays."""
+    """Delete the artifacts of a stage, so that the next run makes them; the released model stays."""
     release = store.released()
     assert release is not None
     if what != RELEASE:
@@ -79,7 +79,7 @@ def forget(store: Store, what: Kind | Literal["release"]) -> None:
 
 @pytest.fixture
 def outcome() -> Callable[[str], object]:
-    """A context in which a fault happens; what came of it is counted for the table at the end."""
+    """A context in which a fault happens; its outcome is counted for the table at the end."""
 
     @contextmanager
     def counted(fault: str) -> Iterator[None]:
@@ -88,7 +88,7 @@ def outcome() -> Callable[[str], object]:
         except BaseException:
             _OUTCOMES[fault, "FAILED"] += 1
             raise
-        _OUTCOMES[fault, "nothing half, released model serves, next run completes"] += 1
+        _OUTCOMES[fault, "no partial artifact, released model serves, next run completes"] += 1
 
     return counted
 
@@ -98,5 +98,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("faults")
         width = max(len(fault) for fault, _ in _OUTCOMES)
         terminalreporter.write_line(f"{'fault':<{width}}  times  outcome")
-        for (fault, came_of_it), times in sorted(_OUTCOMES.items()):
-            terminalreporter.write_line(f"{fault:<{width}}  {times:>5}  {came_of_it}")
+        for (fault, result), times in sorted(_OUTCOMES.items()):
+            terminalreporter.write_line(f"{fault:<{width}}  {times:>5}  {result}")

@@ -1,4 +1,4 @@
-"""kill -9 of Dagster itself, the process that materializes: nothing half, and the next run completes."""
+"""kill -9 of the Dagster process: no partial artifact is visible, and the next run completes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from palm_assets.store.artifacts import Kind, Store
-from tests.faults.conftest import LONG, Prepared, assert_all_is_whole, forget
+from tests.faults.conftest import LONG, Prepared, assert_undamaged, forget
 from tests.faults.test_faults import SEED, another_release
 from tests.tiny import LENIENT, TINY
 
@@ -34,7 +34,7 @@ KILLS = 14 if LONG else 1
 
 
 def dagster(store: Store, folder: Path) -> subprocess.Popen[str]:
-    """`dagster asset materialize` of everything, as the README says it, small."""
+    """`dagster asset materialize` of all assets, with a tiny config."""
     gan = {**TINY["dcgan_checkpoint"], "kimg": 1.6, "snapshot_kimg": 100}
     ops = {name: {"config": config} for name, config in {**TINY, "dcgan_checkpoint": gan}.items()}
     preset = folder / "preset.json"
@@ -65,17 +65,17 @@ def test_kill_9_of_dagster_at_a_random_moment(
     with outcome(f"kill -9 of dagster: {asset}"):
         with dagster(store, tmp_path) as running:
             assert running.stdout is not None
-            began = any(f"{asset} - STEP_START" in line for line in running.stdout)
-            assert began
+            started = any(f"{asset} - STEP_START" in line for line in running.stdout)
+            assert started
             time.sleep(moment)
             running.kill()
-        assert_all_is_whole(store)
+        assert_undamaged(store)
 
         with dagster(store, tmp_path) as again:
-            told, _ = again.communicate(timeout=300)
-        assert again.returncode == 0, told[-3000:]
-        assert_all_is_whole(store)
-        # Of models there are the released one and the graph's, and the gate has scored both.
+            output, _ = again.communicate(timeout=300)
+        assert again.returncode == 0, output[-3000:]
+        assert_undamaged(store)
+        # There are two models, the released one and the graph's, and the gate has evaluated both.
         assert len(store.versions(ASSETS[asset])) == (
             2 if asset in ("dcgan_checkpoint", "palm_evaluation") else 1
         )

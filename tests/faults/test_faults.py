@@ -1,6 +1,6 @@
-"""Whatever breaks: no half artifact is ever visible, the released model serves, the next run completes.
+"""After any fault: no partial artifact is visible, the released model serves, and the next run completes.
 
-The long form (`make test-faults`) kills fifty times and fills the disk in every stage; the short one is part
+The long form (`make test-faults`) kills fifty times and fills the disk in every stage; the short form is part
 of `make test`.
 """
 
@@ -20,19 +20,19 @@ from typing import Any
 import pytest
 
 from palm_assets.errors import ArtifactError, DiskFullError
-from palm_assets.release.retention import RetentionConfig, tidy
+from palm_assets.release.retention import RetentionConfig, remove_unused
 from palm_assets.store.artifacts import Kind, Store
 from tests import models
+from tests.faults.all_stages import KINDS, RELEASE, steps
 from tests.faults.conftest import (
     KILLS,
     LONG,
     Prepared,
-    assert_all_is_whole,
-    assert_the_next_run_completes,
+    assert_next_run_completes,
+    assert_undamaged,
     command,
     forget,
 )
-from tests.faults.everything import KINDS, RELEASE, steps
 from tests.helpers import mounted_tmpfs, remount
 
 Outcome = Callable[[str], AbstractContextManager[None]]
@@ -40,7 +40,7 @@ SEED = int(os.environ.get("PALM_FAULTS_SEED", random.SystemRandom().randrange(2*
 
 
 def another_release(store: Store) -> None:
-    """Something is released that is not what the next run will release."""
+    """Release a model that the next run does not make."""
     reference = store.open("reference", store.versions("reference")[0])
     store.release(models.publish_model(store), reference)
 
@@ -60,12 +60,12 @@ def test_kill_9_at_a_random_moment(
         with subprocess.Popen(command(store.home), stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             for line in process.stdout:
-                if line.startswith(f"BEGIN {stage} "):
+                if line.startswith(f"START {stage} "):
                     break
             time.sleep(moment)
             process.kill()
-        assert_all_is_whole(store)
-        assert_the_next_run_completes(store)
+        assert_undamaged(store)
+        assert_next_run_completes(store)
 
 
 @pytest.mark.parametrize("stage", KINDS if LONG else ("photos", "crops", "models"))
@@ -79,24 +79,24 @@ def test_a_full_disk_in_a_stage(prepared: Prepared, tmp_path: Path, outcome: Out
         remount(disk, f"size={used + 16 * 1024}")
         with pytest.raises(DiskFullError):
             run_all(store)
-        assert_all_is_whole(store)
+        assert_undamaged(store)
         remount(disk, "size=200m")
         run_all(store)
-        assert_all_is_whole(store)
+        assert_undamaged(store)
 
 
-def test_a_home_that_may_only_be_read(prepared: Prepared, tmp_path: Path, outcome: Outcome) -> None:
+def test_a_read_only_store(prepared: Prepared, tmp_path: Path, outcome: Outcome) -> None:
     disk = tmp_path / "disk"
-    with mounted_tmpfs(disk, "size=200m"), outcome("read-only home"):
+    with mounted_tmpfs(disk, "size=200m"), outcome("read-only store"):
         store = prepared.copy(disk / "home")
         remount(disk, "ro")
-        run_all(store)  # everything is there
+        run_all(store)  # everything is found
         remount(disk, "rw")
         forget(store, "evaluations")
         remount(disk, "ro")
         with pytest.raises(ArtifactError, match="cannot be written"):
             run_all(store)
-        assert_all_is_whole(store)
+        assert_undamaged(store)
         remount(disk, "rw")
         run_all(store)
 
@@ -113,13 +113,13 @@ def test_a_damaged_artifact(prepared: Prepared, tmp_path: Path, outcome: Outcome
     with outcome(f"damaged: {kind}"):
         largest.write_bytes(content)
         run_all(store)
-        assert_all_is_whole(store)
+        assert_undamaged(store)
         assert folder.is_dir()  # the same version, made again
         assert largest.read_bytes() != bytes(content)
 
 
 def test_two_materializations_at_once(prepared: Prepared, tmp_path: Path, outcome: Outcome) -> None:
-    """Both complete, each artifact is made once, and neither sees the other's drafts."""
+    """Both complete, and each artifact is made once."""
     store = prepared.copy(tmp_path / "home")
     another_release(store)
     kinds: tuple[Kind, ...] = ("crops", "models", "reference", "evaluations")
@@ -128,7 +128,7 @@ def test_two_materializations_at_once(prepared: Prepared, tmp_path: Path, outcom
     with outcome("two at once"):
         both = [subprocess.Popen(command(store.home), stdout=subprocess.DEVNULL) for _ in range(2)]
         assert [process.wait() for process in both] == [0, 0]
-        assert_all_is_whole(store)
+        assert_undamaged(store)
         for kind in KINDS:
             assert len(store.versions(kind)) == (2 if kind == "models" else 1)
 
@@ -139,16 +139,16 @@ def test_sigterm_in_the_middle(prepared: Prepared, tmp_path: Path, outcome: Outc
     with outcome("SIGTERM: crops"):
         with subprocess.Popen(command(store.home), stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
-            while not process.stdout.readline().startswith("BEGIN crops "):
+            while not process.stdout.readline().startswith("START crops "):
                 pass
             process.send_signal(signal.SIGTERM)
-        assert_all_is_whole(store)
-        assert_the_next_run_completes(store)
+        assert_undamaged(store)
+        assert_next_run_completes(store)
 
 
 @pytest.mark.skipif(shutil.which("faketime") is None, reason="Debian's faketime is not installed")
 @pytest.mark.parametrize("jump", ["+400d", "-400d"])
-def test_a_clock_that_jumps(prepared: Prepared, tmp_path: Path, outcome: Outcome, jump: str) -> None:
+def test_a_jump_of_the_clock(prepared: Prepared, tmp_path: Path, outcome: Outcome, jump: str) -> None:
     store = prepared.copy(tmp_path / "home")
     another_release(store)
     forget(store, "models")
@@ -156,13 +156,13 @@ def test_a_clock_that_jumps(prepared: Prepared, tmp_path: Path, outcome: Outcome
     with outcome(f"clock jumps by {jump}"):
         run = subprocess.run(["faketime", "-f", jump, *command(store.home)], capture_output=True, check=False)
         assert run.returncode == 0, run.stderr[-2000:]
-        assert_all_is_whole(store)
-        models.release(store, models.publish_model(store, seed=1))  # by the right clock again
+        assert_undamaged(store)
+        models.release(store, models.publish_model(store, seed=1))  # with the right clock again
         release = store.released()
         assert release is not None
-        tidy(store, RetentionConfig(keep_models=1, keep_releases=1, keep_work_days=0))
+        remove_unused(store, RetentionConfig(keep_models=1, keep_releases=1, keep_work_days=0))
         assert release.model in store.versions("models")
-        assert_the_next_run_completes(store)
+        assert_next_run_completes(store)
 
 
 def run_all(store: Store) -> None:

@@ -1,4 +1,4 @@
-"""Every stage in one process, small, telling when each begins: `python -m tests.faults.everything HOME`."""
+"""All stages with a tiny config; prints when each starts: `python -m tests.faults.all_stages HOME`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ from palm_assets.gan.config import GanConfig
 from palm_assets.quality.config import ReferenceConfig
 from palm_assets.release.serving import open_model
 from palm_assets.sources.config import BoxesConfig, PhotosConfig
-from palm_assets.stages import make as stages
+from palm_assets.stages.boxes import make_boxes
+from palm_assets.stages.crops import make_crops
+from palm_assets.stages.detector import make_detector
+from palm_assets.stages.evaluation import make_evaluation
+from palm_assets.stages.model import make_model
+from palm_assets.stages.photos import make_photos
+from palm_assets.stages.reference import make_reference
 from palm_assets.store.artifacts import Artifact, Kind, Store
 from tests.tiny import TINY
 
@@ -24,7 +30,7 @@ RELEASE: Literal["release"] = "release"
 
 
 def steps(store: Store) -> Iterator[tuple[str, Callable[[], Artifact | None]]]:
-    """Each stage by the kind that it makes, and the release; to be called in this order."""
+    """Each stage by the kind that it makes, then the release; to be called in this order."""
     made: dict[str, Artifact] = {}
 
     def keep(kind: str, make: Callable[[], Artifact]) -> Callable[[], Artifact]:
@@ -43,30 +49,30 @@ def steps(store: Store) -> Iterator[tuple[str, Callable[[], Artifact | None]]]:
     detector = DetectorConfig(**TINY["palm_detector"])
     crops = CropConfig(**TINY["cropped_palms"])
     gan = GanConfig(**{**TINY["dcgan_checkpoint"], "kimg": 1.6, "snapshot_kimg": 100})
-    scores = EvaluationConfig(**TINY["palm_evaluation"])
-    yield "photos", keep("photos", lambda: stages.make_photos(store, photos))
-    yield "boxes", keep("boxes", lambda: stages.make_boxes(store, boxes))
-    yield "detector", keep("detector", lambda: stages.make_detector(store, made["boxes"], detector))
-    yield "crops", keep("crops", lambda: stages.make_crops(store, made["photos"], made["detector"], crops))
-    yield "models", keep("models", lambda: stages.make_model(store, made["crops"], gan))
+    evaluation = EvaluationConfig(**TINY["palm_evaluation"])
+    yield "photos", keep("photos", lambda: make_photos(store, photos))
+    yield "boxes", keep("boxes", lambda: make_boxes(store, boxes))
+    yield "detector", keep("detector", lambda: make_detector(store, made["boxes"], detector))
+    yield "crops", keep("crops", lambda: make_crops(store, made["photos"], made["detector"], crops))
+    yield "models", keep("models", lambda: make_model(store, made["crops"], gan))
     yield (
         "reference",
-        keep("reference", lambda: stages.make_reference(store, made["crops"], ReferenceConfig())),
+        keep("reference", lambda: make_reference(store, made["crops"], ReferenceConfig())),
     )
     yield (
         "evaluations",
         keep(
             "evaluations",
-            lambda: stages.make_evaluation(store, made["models"], made["reference"], made["crops"], scores),
+            lambda: make_evaluation(store, made["models"], made["reference"], made["crops"], evaluation),
         ),
     )
     yield RELEASE, release
 
 
 def main(home: str) -> None:
-    """Run them all."""
+    """Run all stages."""
     for name, step in steps(Store(Path(home))):
-        print("BEGIN", name, time.monotonic(), flush=True)
+        print("START", name, time.monotonic(), flush=True)
         step()
     print("END", time.monotonic(), flush=True)
 
