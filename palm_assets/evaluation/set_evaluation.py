@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from palm_assets.errors import ArtifactMissingError, QualityError
+from palm_assets.generation.png_metadata import HEAD_BYTES, read_png_metadata
 from palm_assets.progress import Progress, no_progress
 from palm_assets.quality.extractors.registry import ExtractorName
 from palm_assets.quality.features import extract, load_extractor
 from palm_assets.quality.frechet import FrechetResult, frechet_distance
-from palm_assets.quality.image_sets import ImageSet, min_score_of, open_images
+from palm_assets.quality.image_sets import ImageSet, open_images
 from palm_assets.quality.kid import KidResult, kernel_distance
 from palm_assets.quality.reference import Reference
 from palm_assets.quality.reference_files import load_reference
@@ -144,4 +145,15 @@ def compare_sets(
         frechet_distance(ours, statistics),
         kernel_distance(ours, theirs, extractor=name, digest=digest),
         min_score_of(images),
+    )
+
+
+def min_score_of(images: ImageSet) -> float | None:
+    """The minimum score by which a set was filtered, from the metadata of PNGs that this program wrote.
+
+    The lowest if several are mixed; None if no image has one. No pixels are read.
+    """
+    found = [read_png_metadata(head) for head in images.png_heads(HEAD_BYTES)]
+    return min(
+        (png.min_score for png in found if png is not None and png.min_score is not None), default=None
     )

@@ -26,7 +26,6 @@ from palm_assets.generation.config import (
     VARIATION_COUNT,
 )
 from palm_assets.generation.generate import GeneratedImage, GenerationRequest
-from palm_assets.quality.image_sets import MIN_SCORE_TEXT
 
 SOFTWARE = f"palms {__version__}"
 HEAD_BYTES = 4096
@@ -35,6 +34,7 @@ HEAD_BYTES = 4096
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MAX_INDEX = MAX_COUNT * ATTEMPTS_PER_IMAGE
 _SHARE = r"[01](\.[0-9]{1,6})?|[0-9](\.[0-9]{1,6})?e-[0-9]{2}"
+_MIN_SCORE = "palms:min_score"
 _REQUIRED = {
     "palms:seed": re.compile(r"[0-9]{1,16}"),
     "palms:index": re.compile(r"[0-9]{1,7}"),
@@ -44,7 +44,7 @@ _REQUIRED = {
 }
 _OPTIONAL = {
     "palms:steps": re.compile(rf"[1-9][0-9]?(\.[1-9][0-9]?){{0,{MAX_VARIATION_STEPS - 1}}}"),
-    MIN_SCORE_TEXT: re.compile(_SHARE),
+    _MIN_SCORE: re.compile(_SHARE),
 }
 
 
@@ -119,7 +119,7 @@ def read_png_metadata(head: bytes) -> PngMetadata | None:
         texts["palms:model"],
         float(texts["palms:score"]),
         float(texts["palms:truncation"]),
-        float(texts[MIN_SCORE_TEXT]) if MIN_SCORE_TEXT in texts else None,
+        float(texts[_MIN_SCORE]) if _MIN_SCORE in texts else None,
         tuple(map(int, steps.split("."))) if steps else (),
     )
     return metadata if _is_possible(metadata) else None
@@ -138,7 +138,7 @@ def _chunk_texts(metadata: PngMetadata) -> dict[str, str]:
     if metadata.steps:
         texts["palms:steps"] = ".".join(map(str, metadata.steps))
     if metadata.min_score is not None:  # an evaluation of the set has to say that it was filtered
-        texts[MIN_SCORE_TEXT] = f"{metadata.min_score:g}"
+        texts[_MIN_SCORE] = f"{metadata.min_score:g}"
     return texts
 
 

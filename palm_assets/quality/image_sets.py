@@ -7,17 +7,12 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from palm_assets.errors import PhotoError, QualityError
 from palm_assets.photos.reader import IMAGE_SUFFIXES, decode_photo, read_photo
-
-MIN_SCORE_TEXT = "palms:min_score"
-"""Text chunk of a PNG from a set that was filtered by a minimum score."""
 
 
 @dataclass(frozen=True)
@@ -59,33 +54,16 @@ class ImageSet:
                     ) from error
                 yield _channels_first(decode_photo(data, where))
 
-
-def min_score_of(images: ImageSet) -> float | None:
-    """The minimum score by which the set was filtered, from the metadata of PNGs that `palms generate` wrote.
-
-    The lowest if several are mixed; None if no image has one. Only headers are read.
-    """
-    scores = []
-    for file in _png_files(images):
-        try:
-            with Image.open(file) as image:
-                scores.append(float(image.info.get(MIN_SCORE_TEXT, "nan")))
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            continue  # reading the pixels raises the error that says what is wrong
-    scores = [score for score in scores if 0 <= score <= 1]
-    return min(scores) if scores else None
-
-
-def _png_files(images: ImageSet) -> Iterator[IO[bytes]]:
-    """The PNG files, opened one at a time; those that cannot be opened are skipped."""
-    names = [name for name in images.names if name.lower().endswith(".png")]
-    with contextlib.ExitStack() as stack:
-        archive = None if images.path.is_dir() else stack.enter_context(zipfile.ZipFile(images.path))
-        for name in names:
-            with contextlib.suppress(OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError):
-                file = (images.path / name).open("rb") if archive is None else archive.open(name)
-                with file:
-                    yield file
+    def png_heads(self, count: int) -> Iterator[bytes]:
+        """The first `count` bytes of each PNG, for its metadata; files that cannot be read are skipped."""
+        names = [name for name in self.names if name.lower().endswith(".png")]
+        with contextlib.ExitStack() as stack:
+            archive = None if self.path.is_dir() else stack.enter_context(zipfile.ZipFile(self.path))
+            for name in names:
+                with contextlib.suppress(OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError):
+                    with (self.path / name).open("rb") if archive is None else archive.open(name) as file:
+                        head = file.read(count)
+                    yield head
 
 
 def open_images(path: Path) -> ImageSet:
