@@ -11,7 +11,7 @@ export DAGSTER_HOME ?= $(CURDIR)/dagster_home
 export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pipeline ui app test test-load test-faults test-dagster portraits lint bench blind-sheet clean
+.PHONY: help setup pipeline ui app test test-load test-faults test-dagster screenshots lint bench blind-sheet clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,8 +47,8 @@ test-faults: setup ## Fault test: 50 kills, a full disk in each stage, damage to
 test-dagster: setup ## Dagster service on SQLite and PostgreSQL, and a month of schedule ticks
 	PALM_DAGSTER_LONG=1 $(BIN)/pytest tests/e2e/test_dagster.py tests/pipelines/test_month.py
 
-portraits: setup ## Retake the README's screenshots with the released model
-	$(BIN)/python -m tests.e2e.portraits
+screenshots: setup ## Retake the README's screenshots with the released model
+	$(BIN)/python -m tests.e2e.screenshots
 
 lint: setup ## Run ruff, the import contracts and mypy
 	$(BIN)/ruff check .
