@@ -12,7 +12,6 @@ kagglehub takes 0.4 s to import, so only the functions that need it do.
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import lzma
 import os
@@ -40,6 +39,7 @@ from palm_assets.errors import (
     SourceUnreachableError,
     UnsafeArchiveError,
 )
+from palm_assets.store.os_errors import is_disk_full
 
 _SLUG = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 _HANDLE = re.compile(rf"(?P<name>{_SLUG}/{_SLUG})(/versions/(?P<version>[1-9][0-9]{{0,8}}))?")
@@ -302,7 +302,7 @@ def _typed(error: Exception, where: str, cache: Path | None) -> PalmError | None
             return AccessRefusedError("Kaggle asks for credentials", where=where, hint=_TOKEN_HINT)
         case tarfile.FilterError():
             return UnsafeArchiveError(f"The archive is unsafe, {said}", where=where, hint=_UNSAFE_HINT)
-        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+        case OSError() if is_disk_full(error):
             return DiskFullError(f"The disk is full, {where} was not kept", where=cache, hint=_ROOM_HINT)
         case OSError() if error.errno is not None:
             hint = "Choose a cache folder that can be written to, on a disk that is well"

@@ -6,7 +6,6 @@ plain child process does neither. Each child renders every k-th photo and prints
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import subprocess
@@ -22,6 +21,7 @@ from typing import Any
 from palm_assets.errors import DiskFullError
 from palm_assets.progress import Progress, no_progress
 from palm_assets.runtime import usable_cores
+from palm_assets.store.os_errors import FREE_SPACE, is_disk_full
 from palm_assets.synthetic.jobs import BoxesJob, HandsJob, Row
 
 # For fewer photos the start of a child (numpy and OpenCV, 0.3 s) takes longer than it saves.
@@ -120,7 +120,5 @@ def _forward_lines(worker: subprocess.Popen[str], lines: SimpleQueue[str | None]
 
 
 def _write_error(number: int, where: str) -> Exception:
-    if number in (errno.ENOSPC, errno.EDQUOT):
-        hint = "Free some space and try again."
-        return DiskFullError("No room for the synthetic photos", where=where, hint=hint)
-    return OSError(number, os.strerror(number), where)
+    error = OSError(number, os.strerror(number), where)
+    return DiskFullError("The disk is full", where=where, hint=FREE_SPACE) if is_disk_full(error) else error
