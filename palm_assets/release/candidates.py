@@ -45,13 +45,14 @@ def candidates(store: Store) -> list[Candidate]:
         history = []
     metrics = _newest_metrics(store)
     found = []
-    for version in store.versions("models"):
+    for manifest in store.manifests("models"):
+        version = manifest.version
         decision = find_decision(store, version)
         releases = tuple(release for release in history if release.model == version)
         found.append(
             Candidate(
                 model=version,
-                created=store.manifest("models", version).created,
+                created=manifest.created,
                 state=_state(releases, history, decision),
                 refusal="" if decision is None else decision.refusal,
                 releases=releases,

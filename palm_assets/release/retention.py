@@ -53,7 +53,7 @@ def remove_unused(store: Store, config: RetentionConfig) -> list[str]:
     if not store.home.is_dir():
         return []
     with store.writing(), store.lock("retention"):
-        known = {(k, v): store.manifest(k, v) for k in get_args(Kind) for v in store.versions(k)}
+        known = {(kind, m.version): m for kind in get_args(Kind) for m in store.manifests(kind)}
         keep = _needed(known, set(_roots(store, config, known)))
         removed = []
         for kind, version in known:

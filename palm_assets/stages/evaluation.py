@@ -45,5 +45,5 @@ def newest_evaluation(store: Store, model: str) -> Artifact | None:
 
 
 def evaluation_manifests(store: Store) -> list[Manifest]:
-    """The manifests of all evaluations, newest first."""
-    return [store.manifest("evaluations", version) for version in reversed(store.versions("evaluations"))]
+    """The readable manifests of all evaluations, newest first."""
+    return store.manifests("evaluations")[::-1]

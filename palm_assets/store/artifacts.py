@@ -129,13 +129,17 @@ class Store:
         """
         return _read_manifest(self.home / kind / version, kind, version)
 
-    def versions(self, kind: Kind) -> list[str]:
-        """Published versions of a kind, oldest first; artifacts without a readable manifest are left out."""
-        manifests = []
+    def manifests(self, kind: Kind) -> list[Manifest]:
+        """Readable manifests of a kind, oldest first."""
+        found = []
         for path in (self.home / kind).glob(f"*/{MANIFEST}"):
             with contextlib.suppress(ArtifactCorruptError):
-                manifests.append(self.manifest(kind, path.parent.name))
-        return [manifest.version for manifest in sorted(manifests, key=lambda m: (m.created, m.version))]
+                found.append(self.manifest(kind, path.parent.name))
+        return sorted(found, key=lambda manifest: (manifest.created, manifest.version))
+
+    def versions(self, kind: Kind) -> list[str]:
+        """Versions of a kind with a readable manifest, oldest first."""
+        return [manifest.version for manifest in self.manifests(kind)]
 
     def make(
         self,
