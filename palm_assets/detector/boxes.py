@@ -1,266 +1,269 @@
-"""A Roboflow-style YOLO export, read as it is found in the wild, into one index of labeled pictures.
-
-Exports differ: relative paths that lead nowhere, unknown class names, a missing split, polygons in place of
-boxes. This module settles all that once; what follows sees one class and three splits.
-"""
+"""Labeled images for the detector: a YOLO export, read into one class and three splits."""
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import yaml
+from palm_assets.detector.export_files import (
+    LABEL_WITHOUT_IMAGE,
+    SPLITS,
+    Export,
+    ExportImage,
+    Split,
+    find_export,
+)
+from palm_assets.detector.labels import Box, LabelError, parse_labels
+from palm_assets.errors import DatasetError, PhotoError, SourceNotFoundError
+from palm_assets.photos.candidates import EXPECTED_REASONS
+from palm_assets.photos.index import SET_ASIDE_FILE, check_share, write_rows
+from palm_assets.photos.reader import MAX_MEGAPIXELS, read
+from palm_assets.progress import Progress, no_progress
+from palm_assets.runtime import usable_cores
+from palm_assets.sources.folders import SetAside, reason_counts
 
-from palm_assets.errors import DatasetError, SourceNotFoundError
-from palm_assets.photos.reader import IMAGE_SUFFIXES
-
-Split = Literal["train", "valid", "test"]
-SPLITS: tuple[Split, ...] = ("train", "valid", "test")
-SPLIT_NAMES: dict[Split, tuple[str, ...]] = {
-    "train": ("train",),
-    "valid": ("valid", "val", "validation"),
-    "test": ("test",),
-}
-OVERHANG = 0.5  # share of the picture by which a label may reach beyond it, and is clipped
+BOXES_FILE = "boxes.json"
 PALM_WORDS = ("palm", "hand", "ладон")
+NO_PALM_IN_SPLIT = "no palm in its whole split"
+_MIN_SIDE = 10  # pixels; Ultralytics leaves out smaller images
+_MAX_PLAIN_MEGAPIXELS = 100  # Pillow, with which Ultralytics opens images, refuses more than 179
+_CUT_SHARE = 0.15  # of the training images, for each split that is missing
 
 
 @dataclass(frozen=True)
 class LabeledImage:
-    """One picture and its palms: `boxes` are (x centre, y centre, width, height) as shares of the picture."""
+    """One image and its palms.
+
+    Attributes:
+        path: relative to the root of the set, or absolute.
+        split: train, valid or test.
+        boxes: (x center, y center, width, height) of each palm, as fractions of the image.
+        plain: any decoder reads it as ours does; else it has to be converted for the training.
+    """
 
     path: str
     split: Split
-    boxes: tuple[tuple[float, float, float, float], ...]
+    boxes: tuple[Box, ...]
+    plain: bool = True
 
 
 @dataclass(frozen=True)
 class BoxSet:
-    """Labeled pictures under `root`, one class: palm."""
+    """Labeled images under `root`, one class: palm.
+
+    Attributes:
+        root: folder of the images.
+        images: all images, split by split.
+        palm_classes: classes of the export that count as a palm.
+        set_aside: files that are not used, and why.
+        max_megapixels: no image is larger.
+    """
 
     root: Path
-    pictures: tuple[LabeledImage, ...]
-    palm_class: str
+    images: tuple[LabeledImage, ...]
+    palm_classes: tuple[str, ...]
+    set_aside: tuple[SetAside, ...] = ()
+    max_megapixels: float = MAX_MEGAPIXELS
 
     def of(self, split: Split) -> list[LabeledImage]:
-        """The pictures of one split."""
-        return [picture for picture in self.pictures if picture.split == split]
+        """The images of one split."""
+        return [image for image in self.images if image.split == split]
 
     def facts(self) -> dict[str, Any]:
         """Counts for the manifest."""
         return {
-            "palm_class": self.palm_class,
-            "pictures": {split: len(self.of(split)) for split in SPLITS},
-            "palms": {split: sum(len(p.boxes) for p in self.of(split)) for split in SPLITS},
+            "palm_classes": list(self.palm_classes),
+            "images": {split: len(self.of(split)) for split in SPLITS},
+            "palms": {split: sum(len(image.boxes) for image in self.of(split)) for split in SPLITS},
+            "images_without_palm": {
+                split: sum(not image.boxes for image in self.of(split)) for split in SPLITS
+            },
+            "set_aside": len(self.set_aside),
+            "set_aside_reasons": reason_counts(self.set_aside),
         }
 
 
-def read_export(root: Path, *, palm_class: str | None = None, seed: int = 0) -> BoxSet:
-    """Read a YOLO export below `root` (where its `data.yaml` lies, at any depth).
+def read_export(
+    root: Path,
+    *,
+    palm_classes: Sequence[str] = (),
+    seed: int = 0,
+    max_set_aside: float = 0.1,
+    max_megapixels: float = MAX_MEGAPIXELS,
+    progress: Progress = no_progress,
+) -> BoxSet:
+    """Read the YOLO export below `root`: its files, labels and images, each image decoded once.
 
-    Pictures without a label file count as pictures without a palm. A missing validation or test split is cut
+    Images without a label file count as images without a palm. An image that is damaged, or one of whose
+    label lines is none, is set aside. A validation or test split that is missing, or has not one palm, is cut
     from the training split (15 % each), by `seed`.
 
     Args:
         root: folder of the export.
-        palm_class: name of the class to keep; None picks the only one, or the only one that speaks of palms.
-        seed: of the split that is made where one is missing.
+        palm_classes: names of the classes to keep, as one; none: the only class, or the only palm by name.
+        seed: of the splits that are cut where one is missing.
+        max_set_aside: largest acceptable share of files set aside for a fault, 0 to 1.
+        max_megapixels: larger images are set aside.
+        progress: called with (images read, images in all).
 
     Raises:
-        SourceNotFoundError: no such folder, or no `data.yaml` below it.
-        DatasetError: no class is clearly the palm, a label cannot be read, or no picture is labeled.
+        SourceNotFoundError: no such folder, or no description of an export below it.
+        DatasetError: the description is unusable, no class is clearly the palm, too many faults, or no
+            training image has a palm.
     """
-    if not root.is_dir():
-        raise SourceNotFoundError("There is no such folder", where=root, hint="Check the path in the config.")
-    described = sorted(root.rglob("data.yaml"), key=lambda path: (len(path.parts), path))
-    if not described:
-        raise SourceNotFoundError(
-            "The folder holds no data.yaml", where=root, hint="Point it at a YOLO export of labeled palms."
-        )
-    base = described[0].parent
-    try:
-        description = yaml.safe_load(described[0].read_text())
-        names = _class_names(description["names"])
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
+    export = find_export(root)
+    chosen = _palm_numbers(export, palm_classes)
+    names = tuple(dict.fromkeys(export.classes[number] for number in sorted(chosen)))
+    images, refused = _read_images(export, chosen, max_megapixels, progress)
+    entries = [*export.set_aside, *refused]
+    expected = (*EXPECTED_REASONS, LABEL_WITHOUT_IMAGE)
+    check_share(len(images), entries, export.base, max_set_aside, expected=expected)
+    images, unused = _without_empty_splits(images)
+    images = _with_all_splits(images, seed)
+    if not any(image.boxes for image in images if image.split == "train"):
         raise DatasetError(
-            "data.yaml does not name its classes",
-            where=described[0],
-            hint="It needs a `names:` list or mapping.",
-        ) from error
-    chosen = _palm_class(names, palm_class, described[0])
-
-    pictures: list[LabeledImage] = []
-    taken: set[Path] = set()
-    for split in SPLITS:
-        folder = _split_folder(base, description, split)
-        # Some exports name one folder for two splits.
-        if folder is not None and folder.resolve() not in taken:
-            taken.add(folder.resolve())
-            pictures += _pictures(base, folder, split, chosen)
-    pictures = _with_all_splits(pictures, seed)
-    if not any(picture.boxes for picture in pictures if picture.split == "train"):
-        raise DatasetError(
-            f"No training picture has a {names[chosen]!r} box",
-            where=base,
-            hint="Check the labels or `palm_class`.",
+            f"No training image has a box of {' or '.join(names)}",
+            where=export.base,
+            hint="Check the labels or `palm_classes`.",
         )
-    return BoxSet(base, tuple(pictures), names[chosen])
+    ordered = tuple(sorted([*entries, *unused], key=lambda entry: entry.path))
+    return BoxSet(export.base, tuple(images), names, ordered, max_megapixels)
 
 
 def write_box_set(boxes: BoxSet, folder: Path) -> None:
-    """Write `boxes.json`."""
-    rows = [{"path": p.path, "split": p.split, "boxes": p.boxes} for p in boxes.pictures]
-    (folder / "boxes.json").write_text(json.dumps({"palm_class": boxes.palm_class, "pictures": rows}))
+    """Write `boxes.json` and `set_aside.csv`."""
+    content = {
+        "palm_classes": boxes.palm_classes,
+        "max_megapixels": boxes.max_megapixels,
+        "images": [asdict(image) for image in boxes.images],
+        "set_aside": [asdict(entry) for entry in boxes.set_aside],
+    }
+    (folder / BOXES_FILE).write_text(json.dumps(content))  # ASCII: any file name can be written
+    write_rows(folder / SET_ASIDE_FILE, SetAside, boxes.set_aside)
 
 
 def read_box_set(folder: Path, root: Path) -> BoxSet:
-    """Read what `write_box_set` wrote; `root` is where the pictures are now.
+    """Read what `write_box_set` wrote; `root` is where the images are now.
 
     Raises:
-        SourceNotFoundError: the pictures' folder is gone.
+        SourceNotFoundError: the images' folder is gone.
     """
     if not root.is_dir():
         raise SourceNotFoundError(
-            "The folder of the labeled pictures is gone",
+            "The folder of the labeled images is gone",
             where=root,
             hint="Put it back, or materialize raw_palm_boxes.",
         )
-    stored = json.loads((folder / "boxes.json").read_text())
-    pictures = tuple(
-        LabeledImage(row["path"], row["split"], tuple((b[0], b[1], b[2], b[3]) for b in row["boxes"]))
-        for row in stored["pictures"]
+    stored = json.loads((folder / BOXES_FILE).read_text())
+    images = tuple(
+        LabeledImage(row["path"], row["split"], tuple(_box(values) for values in row["boxes"]), row["plain"])
+        for row in stored["images"]
     )
-    return BoxSet(root, pictures, stored["palm_class"])
+    entries = tuple(SetAside(**entry) for entry in stored["set_aside"])
+    return BoxSet(root, images, tuple(stored["palm_classes"]), entries, stored["max_megapixels"])
 
 
-def lay_out_for_ultralytics(boxes: BoxSet, folder: Path) -> Path:
-    """Write the set as Ultralytics wants it (pictures are linked, not copied) and return the `data.yaml`."""
-    for split in SPLITS:
-        (folder / split / "images").mkdir(parents=True)
-        (folder / split / "labels").mkdir(parents=True)
-        for number, picture in enumerate(boxes.of(split)):
-            source = boxes.root / picture.path
-            name = f"{number:06d}"
-            (folder / split / "images" / f"{name}{source.suffix.lower()}").symlink_to(source.absolute())
-            lines = ["0 " + " ".join(f"{value:.6f}" for value in box) for box in picture.boxes]
-            (folder / split / "labels" / f"{name}.txt").write_text("\n".join(lines))
-    description = {
-        "path": str(folder.absolute()),
-        "train": "train/images",
-        "val": "valid/images",
-        "test": "test/images",
-        "names": {0: "palm"},
-    }
-    path = folder / "data.yaml"
-    path.write_text(yaml.safe_dump(description))
-    return path
+def _box(values: Sequence[float]) -> Box:
+    x, y, width, height = values
+    return x, y, width, height
 
 
-def _class_names(names: object) -> dict[int, str]:
-    if isinstance(names, dict):
-        return {int(number): str(name) for number, name in names.items()}
-    if isinstance(names, list) and names:
-        return {number: str(name) for number, name in enumerate(names)}
-    raise ValueError("names is neither a list nor a mapping")
-
-
-def _palm_class(names: dict[int, str], wanted: str | None, where: Path) -> int:
-    if wanted is not None:
-        matching = [number for number, name in names.items() if name.lower() == wanted.lower()]
-    elif len(names) == 1:
-        matching = list(names)
+def _palm_numbers(export: Export, wanted: Sequence[str]) -> set[int]:
+    """Numbers of the classes that count as a palm."""
+    classes = export.classes
+    if wanted:
+        asked = {name.strip().lower() for name in wanted}
+        chosen = {number for number, name in classes.items() if name.strip().lower() in asked}
+        clear = asked <= {classes[number].strip().lower() for number in chosen}
+    elif len(classes) == 1:
+        chosen, clear = set(classes), True
     else:
-        for word in PALM_WORDS:
-            matching = [number for number, name in names.items() if word in name.lower()]
-            if matching:
-                break
-    if len(matching) != 1:
+        by_word = ({n for n, name in classes.items() if word in name.lower()} for word in PALM_WORDS)
+        chosen = next((numbers for numbers in by_word if numbers), set())
+        clear = len(chosen) == 1
+    if not clear:
         raise DatasetError(
-            f"Cannot tell which class is the palm among {', '.join(names.values())}",
-            where=where,
-            hint="Name it in the config: `palm_class`.",
+            f"Cannot tell which classes are palms among {', '.join(classes.values())}",
+            where=export.description,
+            hint=f"Name one or several in the config, such as palm_classes: {list(classes.values())[:2]}.",
         )
-    return matching[0]
+    return chosen
 
 
-def _split_folder(base: Path, description: dict[str, Any], split: Split) -> Path | None:
-    """The images folder of a split: where data.yaml says, or where exports keep it if that leads nowhere."""
-    said = [description.get(name) for name in SPLIT_NAMES[split]]
-    candidates = [base / text for text in said if isinstance(text, str)]
-    # Roboflow writes '../train/images' relative to a folder that is not there once unpacked.
-    candidates += [base / text.replace("../", "") for text in said if isinstance(text, str)]
-    candidates += [base / name / "images" for name in SPLIT_NAMES[split]]
-    candidates += [base / "images" / name for name in SPLIT_NAMES[split]]
-    return next(
-        (
-            folder
-            for folder in candidates
-            if folder.is_dir() and folder.resolve().is_relative_to(base.resolve())
-        ),
-        None,
-    )
+def _read_images(
+    export: Export, chosen: set[int], max_megapixels: float, progress: Progress
+) -> tuple[list[LabeledImage], list[SetAside]]:
+    """All images with their palms, and those that are damaged or badly labeled."""
+    todo = [(split, image) for split in SPLITS for image in export.images.get(split, ())]
+    images: list[LabeledImage] = []
+    refused: list[SetAside] = []
+
+    def read_one(entry: tuple[Split, ExportImage]) -> LabeledImage | SetAside:
+        return _read_image(export, *entry, chosen, max_megapixels)
+
+    with ThreadPoolExecutor(usable_cores()) as pool:  # Pillow releases the interpreter lock while it decodes
+        for done, outcome in enumerate(pool.map(read_one, todo), start=1):
+            progress(done, len(todo))
+            if isinstance(outcome, SetAside):
+                refused.append(outcome)
+            else:
+                images.append(outcome)
+    return images, refused
 
 
-def _pictures(base: Path, folder: Path, split: Split, palm: int) -> Iterable[LabeledImage]:
-    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES):
-        parts = list(path.relative_to(base).parts)
-        named_images = [i for i, part in enumerate(parts[:-1]) if part == "images"]
-        if named_images:  # else the label lies beside its picture
-            parts[named_images[-1]] = "labels"
-        label = base.joinpath(*parts).with_suffix(".txt")
-        boxes = _read_label(label, palm) if label.is_file() else ()
-        yield LabeledImage(path.relative_to(base).as_posix(), split, boxes)
-
-
-def _read_label(path: Path, palm: int) -> tuple[tuple[float, float, float, float], ...]:
-    boxes = []
-    for line in path.read_text(errors="replace").splitlines():
-        values = line.split()
-        if not values:
-            continue
+def _read_image(
+    export: Export, split: Split, image: ExportImage, chosen: set[int], max_megapixels: float
+) -> LabeledImage | SetAside:
+    boxes: tuple[Box, ...] = ()
+    if image.label is not None:
         try:
-            number, numbers = int(float(values[0])), [float(value) for value in values[1:]]
-        except (ValueError, OverflowError):
-            numbers = []
-        odd = len(numbers) < 4 or (len(numbers) > 4 and len(numbers) % 2)
-        if odd or not all(-OVERHANG <= value <= 1 + OVERHANG for value in numbers):  # also NaN, and pixels
-            raise DatasetError(
-                f"A label line is not YOLO's: {line[:60]!r}", where=path, hint="Export it again."
-            )
-        if number == palm:
-            box = _box_of(numbers)
-            if box[2] > 0 and box[3] > 0:
-                boxes.append(box)
-    return tuple(boxes)
+            data = (export.base / image.label).read_bytes()
+            found = parse_labels(data, export.classes, export.keypoint_shape)
+        except OSError as error:
+            return SetAside(image.path, f"its label cannot be read: {image.label}, {error.strerror}")
+        except LabelError as error:
+            return SetAside(image.path, f"a label line is not YOLO's: {image.label}, {error}")
+        boxes = tuple(entry.box for entry in found if entry.class_number in chosen)
+    try:
+        decoded = read(export.base / image.path, max_megapixels=max_megapixels)
+    except PhotoError as error:
+        return SetAside(image.path, error.what)
+    height, width, _ = decoded.pixels.shape
+    if min(height, width) < _MIN_SIDE:
+        return SetAside(image.path, f"smaller than {_MIN_SIDE} pixels: {width}x{height}")
+    plain = decoded.plain and width * height <= _MAX_PLAIN_MEGAPIXELS * 1e6
+    return LabeledImage(image.path, split, boxes, plain)
 
 
-def _box_of(numbers: list[float]) -> tuple[float, float, float, float]:
-    """A box as it is, or the box around a polygon, clipped to the picture."""
-    if len(numbers) == 4:
-        x, y, width, height = numbers
-        left, top, right, bottom = x - width / 2, y - height / 2, x + width / 2, y + height / 2
-    else:
-        xs, ys = numbers[0::2], numbers[1::2]
-        left, top, right, bottom = min(xs), min(ys), max(xs), max(ys)
-    left, top, right, bottom = (min(max(value, 0.0), 1.0) for value in (left, top, right, bottom))
-    return ((left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
+def _without_empty_splits(images: list[LabeledImage]) -> tuple[list[LabeledImage], list[SetAside]]:
+    """Leave out validation and test splits without a single palm: nothing can be measured on them."""
+    labeled = {image.split for image in images if image.boxes} | {"train"}
+    kept = [image for image in images if image.split in labeled]
+    unused = [SetAside(i.path, f"{NO_PALM_IN_SPLIT}: {i.split}") for i in images if i.split not in labeled]
+    return kept, unused
 
 
-def _with_all_splits(pictures: list[LabeledImage], seed: int) -> list[LabeledImage]:
-    missing = [split for split in SPLITS if not any(p.split == split for p in pictures)]
+def _with_all_splits(images: list[LabeledImage], seed: int) -> list[LabeledImage]:
+    """Cut missing splits from the training split, with and without palms in proportion."""
+    missing = [split for split in SPLITS if not any(image.split == split for image in images)]
     if "train" in missing or not missing:
-        return pictures
-    train = [number for number, picture in enumerate(pictures) if picture.split == "train"]
-    random.Random(seed).shuffle(train)
-    share = max(1, round(0.15 * len(train)))
-    moved = {
-        number: split for i, split in enumerate(missing) for number in train[i * share : (i + 1) * share]
-    }
-    return [
-        LabeledImage(picture.path, moved.get(number, picture.split), picture.boxes)
-        for number, picture in enumerate(pictures)
-    ]
+        return images
+    moved: dict[int, Split] = {}
+    for labeled in (True, False):
+        numbers = [
+            n for n, image in enumerate(images) if image.split == "train" and bool(image.boxes) == labeled
+        ]
+        moved |= _cut(numbers, missing, seed, at_least=1 if labeled else 0)
+    return [replace(image, split=moved.get(number, image.split)) for number, image in enumerate(images)]
+
+
+def _cut(numbers: Iterable[int], missing: list[Split], seed: int, *, at_least: int) -> dict[int, Split]:
+    shuffled = list(numbers)
+    random.Random(seed).shuffle(shuffled)
+    share = max(at_least, round(_CUT_SHARE * len(shuffled)))
+    return {n: split for i, split in enumerate(missing) for n in shuffled[i * share : (i + 1) * share]}

@@ -1,4 +1,4 @@
-"""Finding the palm on photographs: a trained detector, fed in batches."""
+"""Detects the palm in photographs: a trained detector, run in batches."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from palm_assets.errors import DetectorError
 from palm_assets.runtime import use_all_cores
 
 DETECTOR_FILE = "detector.safetensors"
-PADDING = 114  # the grey that Ultralytics pads with in training
+PADDING = 114  # the gray with which Ultralytics pads images in training
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class PalmDetector:
 
     @torch.inference_mode()
     def detect(self, photos: Sequence[np.ndarray], *, min_confidence: float = 0.25) -> list[Detection | None]:
-        """The best palm of each photo (uint8 RGB, (H, W, 3), any sizes), None where there is none.
+        """The most confident palm of each photo (uint8 RGB, (H, W, 3), any sizes); None without one.
 
-        The photos form one batch: hand over 16 to 64 at a time.
+        The photos form one batch; 16 to 64 at a time are fast.
         """
         from palm_assets.detector.ultralytics_import import non_max_suppression
 
@@ -48,11 +48,11 @@ class PalmDetector:
         padded = [_letterbox(photo, self._image_size) for photo in photos]
         batch = torch.from_numpy(np.stack([image for image, _ in padded])).permute(0, 3, 1, 2)
         output = self._model(batch.float().div_(255).contiguous(memory_format=torch.channels_last))
-        # One box is wanted, so the overlap threshold does not matter and the time limit must not either.
+        # Only one box is kept: the overlap threshold does not matter, and the time limit must not.
         found = non_max_suppression(output, conf_thres=min_confidence, max_det=1, max_time_img=60.0)
         return [
-            _detection(rows, photo.shape, place)
-            for rows, photo, (_, place) in zip(found, photos, padded, strict=True)
+            _detection(rows, photo.shape, placement)
+            for rows, photo, (_, placement) in zip(found, photos, padded, strict=True)
         ]
 
 
@@ -68,10 +68,10 @@ def load_detector(folder: Path) -> PalmDetector:
     path = folder / DETECTOR_FILE
     try:
         with safe_open(path, framework="pt") as stored:
-            about = stored.metadata()
+            metadata = stored.metadata()
             weights = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-        image_size = int(about["image_size"])
-        model = DetectionModel(json.loads(about["architecture"]), nc=1, verbose=False)  # type: ignore[no-untyped-call]
+        image_size = int(metadata["image_size"])
+        model = DetectionModel(json.loads(metadata["architecture"]), nc=1, verbose=False)  # type: ignore[no-untyped-call]
         model.load_state_dict(weights)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise DetectorError(
@@ -81,9 +81,9 @@ def load_detector(folder: Path) -> PalmDetector:
 
 
 def _letterbox(photo: np.ndarray, size: int) -> tuple[np.ndarray, tuple[float, float, int, int]]:
-    """The photo scaled to fit a `size` square and padded with grey as in training, and its place there.
+    """The photo scaled to fit a `size` square and padded with gray as in training, and its placement there.
 
-    The place is (scale across, scale down, left, top); sides are whole pixels, so the scales differ a little.
+    The placement is (x scale, y scale, left, top); sides are whole pixels, so the scales differ slightly.
     """
     height, width = photo.shape[:2]
     scale = size / max(height, width)
@@ -96,16 +96,16 @@ def _letterbox(photo: np.ndarray, size: int) -> tuple[np.ndarray, tuple[float, f
 
 
 def _detection(
-    rows: torch.Tensor, shape: tuple[int, ...], place: tuple[float, float, int, int]
+    rows: torch.Tensor, shape: tuple[int, ...], placement: tuple[float, float, int, int]
 ) -> Detection | None:
     if len(rows) == 0:
         return None
-    across, down, left, top = place
+    x_scale, y_scale, left, top = placement
     height, width = shape[:2]
     x0, y0, x1, y1, confidence = rows[0, :5].tolist()
-    corners = ((x0 - left) / across, (y0 - top) / down, (x1 - left) / across, (y1 - top) / down)
+    corners = ((x0 - left) / x_scale, (y0 - top) / y_scale, (x1 - left) / x_scale, (y1 - top) / y_scale)
     x0, x1 = (min(max(x, 0.0), float(width)) for x in corners[0::2])
     y0, y1 = (min(max(y, 0.0), float(height)) for y in corners[1::2])
-    if x1 <= x0 or y1 <= y0:  # it lies in the padding
+    if x1 <= x0 or y1 <= y0:  # it lies inside the padding
         return None
     return Detection((x0, y0, x1, y1), confidence)

@@ -1,4 +1,4 @@
-"""A picture of detections beside what people had drawn."""
+"""A grid of images with their labeled boxes and the detection."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def detection_grid(
     truths: Sequence[Sequence[tuple[float, float, float, float]]],
     found: Sequence[Detection | None],
 ) -> Image.Image:
-    """One tile a photo: labeled boxes (centre and size as shares) in white, the detection in green."""
+    """One tile per photo: labeled boxes (center and size as fractions) in white, the detection in green."""
     tiles = []
     for photo, boxes, detection in zip(photos, truths, found, strict=True):
         height, width = photo.shape[:2]

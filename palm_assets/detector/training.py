@@ -1,4 +1,4 @@
-"""Training the palm detector with Ultralytics, and measuring it on pictures that it never saw."""
+"""Trains the palm detector with Ultralytics and measures it on the test split."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from palm_assets.detector.boxes import BoxSet, lay_out_for_ultralytics
+from palm_assets.detector.boxes import BoxSet
 from palm_assets.detector.config import DetectorConfig
 from palm_assets.detector.detection import DETECTOR_FILE, load_detector
 from palm_assets.detector.detection_grid import detection_grid
+from palm_assets.detector.ultralytics_layout import lay_out_for_ultralytics
 from palm_assets.errors import DetectorError, PalmError, PhotoError, TrainingStoppedError
 from palm_assets.photos.reader import read_photo
 from palm_assets.progress import ShouldStop, never
 from palm_assets.runtime import use_all_cores
 
-PICTURED = 24
+EPOCHS_FILE = "curves.csv"
+DETECTIONS_FILE = "detections.png"
+IMAGES_SHOWN = 24
 LAST = Path("weights", "last.pt")
 FINISHED = -1  # the epoch that Ultralytics writes into the checkpoints of a finished training
 
@@ -35,22 +38,28 @@ def train_detector(
     folder: Path,
     work: Path,
     *,
-    on_epoch: Callable[[int, dict[str, float]], None] = lambda epoch, figures: None,
+    on_epoch: Callable[[int, dict[str, float]], None] = lambda epoch, metrics: None,
     should_stop: ShouldStop = never,
 ) -> dict[str, Any]:
     """Train on the training split, keep the epoch that is best on the validation split, measure on the test.
 
     Writes `detector.safetensors`, `curves.csv` and `detections.png` into `folder`. Ultralytics' own files go
-    to `work` and are removed at the end; a training that was cut off goes on after its last whole epoch.
+    to `work` and are removed at the end; an interrupted training resumes after its last whole epoch.
 
-    `stopped` is asked after every batch.
+    Args:
+        boxes: the labeled images.
+        config: how to train.
+        folder: receives the results.
+        work: the resumable state.
+        on_epoch: called with the number of epochs done and the metrics on the validation split.
+        should_stop: called after every batch; True ends the training.
 
     Returns:
-        Facts for the manifest: `ap50` and `ap50_95` on the test split, in [0, 1], and the epochs trained.
+        Facts for the manifest: `ap50` and `ap50_95` on the test split, in [0, 1], and the number of epochs.
 
     Raises:
-        DetectorError: the starting weights cannot be had, or training fails.
-        TrainingStoppedError: `stopped` said so; the last whole epoch is kept in `work`.
+        DetectorError: the starting weights are not available, or training fails.
+        TrainingStoppedError: `should_stop` returned True; the last whole epoch is kept in `work`.
     """
     from palm_assets.detector.ultralytics_import import YOLO
 
@@ -61,26 +70,26 @@ def train_detector(
         shutil.rmtree(work / "run", ignore_errors=True)
     yolo = YOLO(str(work / "run" / LAST)) if done else _starting_point(config)
 
-    def settle(trainer: Any) -> None:
-        # Ultralytics sets one thread and the slower memory layout; on a CPU both cost half the speed.
+    def set_up_epoch(trainer: Any) -> None:
+        # Ultralytics sets one thread and the slower memory layout; on a CPU each halves the speed.
         use_all_cores()
         trainer.model.to(memory_format=_channels_last())
 
     def report(trainer: Any) -> None:
-        figures = {name: float(value) for name, value in trainer.metrics.items()}
+        metrics = {name: float(value) for name, value in trainer.metrics.items()}
         if trainer.epoch < config.epochs:  # Ultralytics calls once more for the final model
-            on_epoch(trainer.epoch + 1, figures)
+            on_epoch(trainer.epoch + 1, metrics)
 
     def stop(trainer: Any) -> None:
         if should_stop():
             raise TrainingStoppedError(
-                "Training was stopped", hint="Materialize it again: it goes on after its last whole epoch."
+                "Training was stopped", hint="Materialize it again: it resumes after its last whole epoch."
             )
 
-    yolo.add_callback("on_train_epoch_start", settle)
+    yolo.add_callback("on_train_epoch_start", set_up_epoch)
     yolo.add_callback("on_train_batch_end", stop)
     yolo.add_callback("on_fit_epoch_end", report)
-    with _failures_explained(boxes):
+    with _typed_errors(boxes):
         if done < config.epochs:
             yolo.train(
                 resume=done > 0,
@@ -88,7 +97,7 @@ def train_detector(
                 epochs=config.epochs,
                 imgsz=config.image_size,
                 batch=config.batch,
-                nbs=config.batch,  # an update a batch; by default it waits for 64 pictures: too few
+                nbs=config.batch,  # an update per batch; by default only one per 64 images
                 seed=config.seed,
                 project=str(work),
                 name="run",
@@ -103,7 +112,7 @@ def train_detector(
 
         best: Any = YOLO(str(work / "run" / "weights" / "best.pt"))
         use_all_cores()
-        measured = best.val(
+        metrics = best.val(
             data=str(data),
             split="test",
             imgsz=config.image_size,
@@ -122,14 +131,14 @@ def train_detector(
         folder / DETECTOR_FILE,
         metadata={"architecture": json.dumps(best.model.yaml), "image_size": str(config.image_size)},
     )
-    epochs = _curves(work / "run" / "results.csv", folder / "curves.csv")
-    _picture(boxes, folder)
+    epochs = _copy_epochs(work / "run" / "results.csv", folder / EPOCHS_FILE)
+    _save_detections(boxes, folder)
     shutil.rmtree(work, ignore_errors=True)
-    return {"ap50": float(measured.box.map50), "ap50_95": float(measured.box.map), "epochs": epochs}
+    return {"ap50": float(metrics.box.map50), "ap50_95": float(metrics.box.map), "epochs": epochs}
 
 
 def _epochs_done(work: Path) -> int:
-    """Epochs after which a training that was cut off can go on; 0 to start over.
+    """Number of epochs after which an interrupted training can resume; 0 to start over.
 
     Ultralytics saves after every epoch, in place: a kill in that moment leaves a file that is no checkpoint.
     """
@@ -137,16 +146,16 @@ def _epochs_done(work: Path) -> int:
 
     last = work / "run" / LAST
     try:
-        # Our own run wrote it, in a folder of our own: the one pickle that is read whole.
+        # Our own run wrote it, in a folder of our own: the only pickle that is loaded without restrictions.
         saved = torch.load(last, map_location="cpu", weights_only=False)
         if saved["epoch"] == FINISHED:
-            load = torch.load(last.with_name("best.pt"), map_location="cpu", weights_only=False)
-            return int(saved["train_args"]["epochs"]) if load["epoch"] == FINISHED else 0
+            best = torch.load(last.with_name("best.pt"), map_location="cpu", weights_only=False)
+            return int(saved["train_args"]["epochs"]) if best["epoch"] == FINISHED else 0
         return int(saved["epoch"]) + 1
     except FileNotFoundError:
         return 0
     except Exception as error:  # whatever an unpickler may raise
-        log.warning("The detector's last epoch cannot be read (%s): training starts over.", error)
+        log.warning("The detector's checkpoint cannot be read (%s): training starts over.", error)
         return 0
 
 
@@ -163,8 +172,8 @@ def _starting_point(config: DetectorConfig) -> Any:
 
 
 @contextlib.contextmanager
-def _failures_explained(boxes: BoxSet) -> Iterator[None]:
-    """Ultralytics reports a bad set by many classes of errors; the operating system's own pass through."""
+def _typed_errors(boxes: BoxSet) -> Iterator[None]:
+    """Make a DetectorError of the many classes of errors by which Ultralytics reports a bad set."""
     try:
         yield
     except Exception as error:
@@ -173,7 +182,7 @@ def _failures_explained(boxes: BoxSet) -> Iterator[None]:
         raise DetectorError(
             f"Training the detector failed: {error}",
             where=boxes.root,
-            hint="Check the labeled pictures there.",
+            hint="Check the labeled images there.",
         ) from error
 
 
@@ -183,10 +192,10 @@ def _channels_last() -> Any:
     return torch.channels_last
 
 
-def _curves(source: Path, target: Path) -> int:
-    """Copy Ultralytics' table of losses and figures without its padding; return the number of epochs.
+def _copy_epochs(source: Path, target: Path) -> int:
+    """Copy Ultralytics' table of losses and metrics without its padding; return the number of epochs.
 
-    An epoch that was cut off after its row was written has two: the later one counts.
+    An epoch that was interrupted after its row was written has two: the later one counts.
     """
     with source.open(newline="") as stream:
         head, *rows = [[cell.strip() for cell in row] for row in csv.reader(stream)]
@@ -196,13 +205,13 @@ def _curves(source: Path, target: Path) -> int:
     return len(epochs)
 
 
-def _picture(boxes: BoxSet, folder: Path) -> None:
+def _save_detections(boxes: BoxSet, folder: Path) -> None:
     tests = boxes.of("test")
-    chosen = tests[:: max(1, len(tests) // PICTURED)][:PICTURED]
+    chosen = tests[:: max(1, len(tests) // IMAGES_SHOWN)][:IMAGES_SHOWN]
     photos, truths = [], []
-    for picture in chosen:
-        with contextlib.suppress(PhotoError):  # Ultralytics leaves such pictures out, too
-            photos.append(read_photo(boxes.root / picture.path))
-            truths.append(picture.boxes)
+    for image in chosen:
+        with contextlib.suppress(PhotoError):  # Ultralytics leaves out such images, too
+            photos.append(read_photo(boxes.root / image.path, max_megapixels=boxes.max_megapixels))
+            truths.append(image.boxes)
     found = load_detector(folder).detect(photos)
-    detection_grid(photos, truths, found).save(folder / "detections.png")
+    detection_grid(photos, truths, found).save(folder / DETECTIONS_FILE)

@@ -1,7 +1,7 @@
-"""The one place that imports Ultralytics, so that it is always imported the same, quiet way.
+"""Imports Ultralytics with the same settings everywhere: all other modules import it from here.
 
-On import it reads its settings from the environment: here it is told to report nothing to anyone, to install
-nothing by itself, and to unpickle only classes that it knows.
+On import it reads its settings from the environment. These turn off usage reports and automatic installs, and
+let it unpickle known classes only.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from ultralytics.nn.tasks import DetectionModel
 from ultralytics.utils.nms import non_max_suppression
 from ultralytics.utils.patches import _image_open
 
-# Ultralytics has put an opener of its own in place of Pillow's, which answers a damaged picture, anywhere in
-# the process, by looking for another package.
+# Ultralytics replaces Pillow's `Image.open` by one that tries to install another package for every damaged
+# image, anywhere in the process.
 Image.open = _image_open
 
 __all__ = ["YOLO", "DetectionModel", "non_max_suppression"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -17,6 +16,8 @@ from palm_assets.sources.folders import LINK_REPEATED, SetAside, list_folder
 BACKUP = "a backup or an unfinished copy"
 RAW_BESIDE_IMAGE = "a raw file beside a readable image of the same name"
 UNSUPPORTED = "unsupported image format"
+EXPECTED_REASONS = ("duplicate", "aspect", "not in HandInfo", BACKUP, RAW_BESIDE_IMAGE, LINK_REPEATED)
+"""How the reasons begin for which nothing is lost: they are listed, but are no faults of the set."""
 
 
 @dataclass(frozen=True)
@@ -69,15 +70,6 @@ def find_candidates(root: Path) -> Candidates:
         for name in unsupported
     ]
     return Candidates(tuple(images), tuple(others), tuple(sorted(set_aside, key=lambda entry: entry.path)))
-
-
-# How the reasons begin for which nothing is lost: they are listed, but are not faults of the set.
-EXPECTED_REASONS = ("duplicate", "aspect", "not in HandInfo", BACKUP, RAW_BESIDE_IMAGE, LINK_REPEATED)
-
-
-def faults(entries: Iterable[SetAside]) -> list[SetAside]:
-    """The entries that are a loss: all but copies and photographs that were not asked for."""
-    return [entry for entry in entries if not entry.reason.startswith(EXPECTED_REASONS)]
 
 
 def _without_suffix(name: str) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from palm_assets.errors import DatasetError, PhotoError, SourceNotFoundError
-from palm_assets.photos.candidates import Candidates, faults, find_candidates
+from palm_assets.photos.candidates import EXPECTED_REASONS, Candidates, find_candidates
 from palm_assets.photos.hand_info import Labels, Side, find_table, join_table
 from palm_assets.photos.people import labels_of
 from palm_assets.photos.reader import MAX_MEGAPIXELS, read_photo
@@ -240,14 +240,21 @@ def _measure(path: Path, max_megapixels: float) -> tuple[int, int, str] | PhotoE
     return width, height, digest.hexdigest()
 
 
-def check_share(used: int, entries: Iterable[SetAside], root: Path, max_set_aside: float) -> None:
-    """Refuse a set of which too many files are set aside for a fault.
+def check_share(
+    used: int,
+    entries: Iterable[SetAside],
+    root: Path,
+    max_set_aside: float,
+    *,
+    expected: tuple[str, ...] = EXPECTED_REASONS,
+) -> None:
+    """Refuse a set of which too many files are set aside for a fault: any reason but the `expected` ones.
 
     Raises:
         DatasetError: their share is above `max_set_aside`.
     """
     counted = [entry for entry in entries if not entry.reason.startswith(_OTHER_ASPECT)]
-    unusable = faults(counted)
+    unusable = [entry for entry in counted if not entry.reason.startswith(expected)]
     total = used + len(counted)
     share = len(unusable) / max(total, 1)
     if share > max_set_aside:

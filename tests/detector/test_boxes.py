@@ -7,13 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from palm_assets.detector.boxes import (
-    BoxSet,
-    lay_out_for_ultralytics,
-    read_box_set,
-    read_export,
-    write_box_set,
-)
+from palm_assets.detector.boxes import BoxSet, read_box_set, read_export, write_box_set
+from palm_assets.detector.ultralytics_layout import lay_out_for_ultralytics
 from palm_assets.errors import DatasetError, SourceNotFoundError
 from tests.helpers import below, save_picture
 
@@ -47,18 +42,19 @@ def export(
 
 
 def counts(boxes: BoxSet) -> dict[str, int]:
-    return boxes.facts()["pictures"]  # type: ignore[no-any-return]
+    return boxes.facts()["images"]  # type: ignore[no-any-return]
 
 
-# Where the pictures are
+# Where the images are
 
 
-def test_roboflows_paths_that_lead_nowhere_are_followed_to_where_the_pictures_are(tmp_path: Path) -> None:
+def test_roboflows_paths_that_lead_nowhere_are_followed_to_where_the_images_are(tmp_path: Path) -> None:
     boxes = read_export(export(tmp_path / "export"))
     assert counts(boxes) == {"train": 4, "valid": 2, "test": 2}
-    assert boxes.palm_class == "palm"
-    assert all(picture.boxes == ((0.5, 0.5, 0.25, 0.5),) for picture in boxes.pictures)
-    assert all((boxes.root / picture.path).is_file() for picture in boxes.pictures)
+    assert boxes.palm_classes == ("palm",)
+    assert boxes.set_aside == ()
+    assert all(image.boxes == ((0.5, 0.5, 0.25, 0.5),) for image in boxes.images)
+    assert all((boxes.root / image.path).is_file() for image in boxes.images)
 
 
 def test_a_neighbor_that_the_paths_do_lead_to_is_not_mistaken_for_the_export(tmp_path: Path) -> None:
@@ -88,7 +84,7 @@ def test_the_other_common_layout_and_an_absolute_path_from_another_machine_are_r
     assert boxes.facts()["palms"] == {"train": 3, "valid": 2, "test": 1}
 
 
-def test_labels_may_lie_beside_their_pictures(tmp_path: Path) -> None:
+def test_labels_may_lie_beside_their_images(tmp_path: Path) -> None:
     for split in ("train", "valid", "test"):
         save_picture(tmp_path / split / "1.png")
         (tmp_path / split / "1.txt").write_text(BOX)
@@ -102,7 +98,7 @@ def test_missing_splits_are_cut_from_the_training_split_the_same_way_each_time(t
     root = export(tmp_path, splits={"train": 20})
     boxes = read_export(root, seed=1)
     assert counts(boxes) == {"train": 14, "valid": 3, "test": 3}
-    assert len({picture.path for picture in boxes.pictures}) == 20
+    assert len({image.path for image in boxes.images}) == 20
     assert read_export(root, seed=1) == boxes
     assert read_export(root, seed=2) != boxes
 
@@ -110,14 +106,14 @@ def test_missing_splits_are_cut_from_the_training_split_the_same_way_each_time(t
 def test_only_the_missing_split_is_cut(tmp_path: Path) -> None:
     boxes = read_export(export(tmp_path, splits={"train": 10, "test": 3}))
     assert counts(boxes) == {"train": 8, "valid": 2, "test": 3}
-    assert all(picture.path.startswith("test/") for picture in boxes.of("test"))
+    assert all(image.path.startswith("test/") for image in boxes.of("test"))
 
 
-def test_a_folder_named_for_two_splits_does_not_put_a_picture_into_both(tmp_path: Path) -> None:
+def test_a_folder_named_for_two_splits_does_not_put_an_image_into_both(tmp_path: Path) -> None:
     root = export(tmp_path, {**ROBOFLOW, "val": "../train/images"}, splits={"train": 10, "test": 2})
     boxes = read_export(root)
     assert counts(boxes) == {"train": 8, "valid": 2, "test": 2}
-    assert len({picture.path for picture in boxes.pictures}) == 12
+    assert len({image.path for image in boxes.images}) == 12
 
 
 # Which class is the palm
@@ -146,8 +142,8 @@ def test_among_several_classes_the_palm_is_chosen_by_name(
     tmp_path: Path, names: object, wanted: str | None, width: float
 ) -> None:
     root = export(tmp_path, {**ROBOFLOW, "names": names}, label=TWO)
-    for picture in read_export(root, palm_class=wanted).pictures:
-        assert [box[2] for box in picture.boxes] == pytest.approx([width])
+    for image in read_export(root, palm_classes=[wanted] if wanted else []).images:
+        assert [box[2] for box in image.boxes] == pytest.approx([width])
 
 
 @pytest.mark.parametrize(
@@ -157,8 +153,8 @@ def test_among_several_classes_the_palm_is_chosen_by_name(
 def test_where_no_class_is_clearly_the_palm_the_error_says_which_there_are(
     tmp_path: Path, names: object, wanted: str | None
 ) -> None:
-    with pytest.raises(DatasetError, match="palm_class") as refused:
-        read_export(export(tmp_path, {**ROBOFLOW, "names": names}), palm_class=wanted)
+    with pytest.raises(DatasetError, match="palm_classes") as refused:
+        read_export(export(tmp_path, {**ROBOFLOW, "names": names}), palm_classes=[wanted] if wanted else [])
     assert all(name in str(refused.value) for name in names)  # type: ignore[attr-defined]
 
 
@@ -167,28 +163,28 @@ def test_where_no_class_is_clearly_the_palm_the_error_says_which_there_are(
 
 def test_a_polygon_becomes_the_box_around_it(tmp_path: Path) -> None:
     root = export(tmp_path, label="0 0.2 0.3 0.6 0.1 0.4 0.9\n\n0 0.5 0.5 0.2 0.2\n")
-    (first, second) = read_export(root).pictures[0].boxes
+    (first, second) = read_export(root).images[0].boxes
     assert first == pytest.approx((0.4, 0.5, 0.4, 0.8))
     assert second == pytest.approx((0.5, 0.5, 0.2, 0.2))
 
 
-def test_a_box_that_reaches_beyond_the_picture_is_clipped_and_one_without_area_dropped(
+def test_a_box_that_reaches_beyond_the_image_is_clipped_and_one_without_area_dropped(
     tmp_path: Path,
 ) -> None:
     root = export(tmp_path, label="0 0.95 0.5 0.2 0.4\n0 0.5 0.5 0 0.2\n")
-    (box,) = read_export(root).pictures[0].boxes
+    (box,) = read_export(root).images[0].boxes
     assert box == pytest.approx((0.925, 0.5, 0.15, 0.4))
 
 
-def test_a_picture_without_a_label_file_is_a_picture_without_a_palm(tmp_path: Path) -> None:
+def test_an_image_without_a_label_file_is_an_image_without_a_palm(tmp_path: Path) -> None:
     root = export(tmp_path)
     (root / "train" / "labels" / "hand_0_jpg.rf.ab12.txt").unlink()
     (root / "train" / "labels" / "hand_1_jpg.rf.ab12.txt").write_text("")
-    assert [len(picture.boxes) for picture in read_export(root).of("train")] == [0, 0, 1, 1]
+    assert [len(image.boxes) for image in read_export(root).of("train")] == [0, 0, 1, 1]
 
 
-def test_no_box_on_any_training_picture_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="No training picture has a 'palm' box"):
+def test_no_box_on_any_training_image_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="No training image has a box of palm"):
         read_export(export(tmp_path, label=None))
 
 
@@ -208,9 +204,13 @@ def test_a_broken_label_line_is_named_with_its_file(tmp_path: Path, line: str) -
     root = export(tmp_path)
     path = root / "valid" / "labels" / "hand_1_jpg.rf.ab12.txt"
     path.write_text(f"{BOX}\n{line}\n")
-    with pytest.raises(DatasetError, match="not YOLO's") as refused:
+    with pytest.raises(DatasetError, match=r"1 of 8 files are unusable .*not YOLO's") as refused:
         read_export(root)
-    assert str(path) in str(refused.value)
+    assert path.relative_to(root).as_posix() in str(refused.value)
+    assert str(root) in str(refused.value)
+    (entry,) = read_export(root, max_set_aside=0.2).set_aside
+    assert entry.path == "valid/images/hand_1_jpg.rf.ab12.jpg"
+    assert "line 2" in entry.reason
 
 
 # No export at all
@@ -236,7 +236,7 @@ def test_a_description_that_names_no_classes_is_a_typed_error(tmp_path: Path, te
 # Handing on
 
 
-def test_a_set_is_read_as_it_was_written_and_its_pictures_must_be_there(tmp_path: Path) -> None:
+def test_a_set_is_read_as_it_was_written_and_its_images_must_be_there(tmp_path: Path) -> None:
     boxes = read_export(export(tmp_path / "export"))
     write_box_set(boxes, tmp_path)
     assert read_box_set(tmp_path, boxes.root) == boxes

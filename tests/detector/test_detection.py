@@ -1,4 +1,4 @@
-"""A detector is really trained here, from scratch, on two dozen tiny pictures of one bright ellipse."""
+"""A detector is really trained here, from scratch, on two dozen tiny images of one bright ellipse."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SIZES = [(80, 64), (64, 80), (96, 96)]
 
 
 def ellipse(seed: int) -> tuple[np.ndarray, tuple[float, float, float, float]]:
-    """Dark noise with one bright ellipse, and its box (centre and size as shares)."""
+    """Dark noise with one bright ellipse, and its box (center and size as fractions)."""
     rng = np.random.default_rng(seed)
     width, height = SIZES[seed % len(SIZES)]
     pixels = rng.integers(0, 60, (height, width, 3), dtype=np.uint8)
@@ -47,14 +47,14 @@ def ellipse(seed: int) -> tuple[np.ndarray, tuple[float, float, float, float]]:
 @pytest.fixture(scope="module")
 def boxes(tmp_path_factory: pytest.TempPathFactory) -> BoxSet:
     root = tmp_path_factory.mktemp("ellipses")
-    pictures = []
+    images = []
     for number in range(24):
         pixels, box = ellipse(number)
         Image.fromarray(pixels).save(root / f"{number}.png")
         split = "train" if number < 16 else "valid" if number < 20 else "test"
-        pictures.append(LabeledImage(f"{number}.png", split, (box,)))  # type: ignore[arg-type]
-    (root / "23.png").write_bytes(b"not a picture")  # one is broken, as in every set
-    return BoxSet(root, tuple(pictures), "palm")
+        images.append(LabeledImage(f"{number}.png", split, (box,)))  # type: ignore[arg-type]
+    (root / "23.png").write_bytes(b"not an image")  # one is broken, as in every set
+    return BoxSet(root, tuple(images), ("palm",))
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def trained(boxes: BoxSet, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         DetectorConfig(epochs=2, image_size=64, batch=8),
         folder,
         work,
-        on_epoch=lambda epoch, figures: epochs.append((epoch, figures)),
+        on_epoch=lambda epoch, metrics: epochs.append((epoch, metrics)),
     )
     return {"folder": folder, "work": work, "facts": facts, "epochs": epochs}
 
@@ -82,7 +82,7 @@ def detector(trained: dict[str, Any]) -> PalmDetector:
 # Training
 
 
-def test_training_leaves_weights_curves_and_a_picture_and_nothing_else(trained: dict[str, Any]) -> None:
+def test_training_leaves_weights_curves_and_an_image_and_nothing_else(trained: dict[str, Any]) -> None:
     assert sorted(path.name for path in trained["folder"].iterdir()) == [
         "curves.csv",
         "detections.png",
@@ -93,8 +93,8 @@ def test_training_leaves_weights_curves_and_a_picture_and_nothing_else(trained: 
         rows = list(csv.DictReader(stream))
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert all(np.isfinite(float(value)) for row in rows for value in row.values())
-    with Image.open(trained["folder"] / "detections.png") as picture:
-        assert picture.size[0] > 300
+    with Image.open(trained["folder"] / "detections.png") as image:
+        assert image.size[0] > 300
 
 
 def test_training_reports_each_epoch_and_measures_on_the_test_split(trained: dict[str, Any]) -> None:
@@ -116,19 +116,19 @@ def test_training_leaves_every_core_to_torch(trained: dict[str, Any]) -> None:
 
 def test_the_weights_are_plain_tensors_that_say_what_network_they_are_of(trained: dict[str, Any]) -> None:
     with safe_open(trained["folder"] / DETECTOR_FILE, framework="pt") as stored:
-        about = stored.metadata()
-    assert about["image_size"] == "64"
-    assert json.loads(about["architecture"])["nc"] == 1
+        metadata = stored.metadata()
+    assert metadata["image_size"] == "64"
+    assert json.loads(metadata["architecture"])["nc"] == 1
 
 
 def test_a_set_that_cannot_be_trained_on_is_a_typed_error(tmp_path: Path) -> None:
-    pictures = []
+    images = []
     for number, split in enumerate(("train", "valid", "test")):
-        (tmp_path / f"{number}.png").write_bytes(b"not a picture")
-        pictures.append(LabeledImage(f"{number}.png", split, ((0.5, 0.5, 0.2, 0.2),)))  # type: ignore[arg-type]
+        (tmp_path / f"{number}.png").write_bytes(b"not an image")
+        images.append(LabeledImage(f"{number}.png", split, ((0.5, 0.5, 0.2, 0.2),)))  # type: ignore[arg-type]
     with pytest.raises(DetectorError, match="Training the detector failed"):
         train_detector(
-            BoxSet(tmp_path, tuple(pictures), "palm"),
+            BoxSet(tmp_path, tuple(images), ("palm",)),
             DetectorConfig(epochs=1, image_size=64),
             tmp_path,
             tmp_path / "work",
@@ -147,7 +147,7 @@ class _Bomb:
 
 
 @pytest.mark.parametrize("kind", ["absent", "garbage", "pickle"])
-def test_starting_weights_that_cannot_be_had_are_an_error_and_never_from_scratch(
+def test_starting_weights_that_are_not_available_are_an_error_and_never_from_scratch(
     boxes: BoxSet, tmp_path: Path, kind: str
 ) -> None:
     start, proof = tmp_path / "mine.pt", tmp_path / "proof"
@@ -175,7 +175,7 @@ def test_training_may_start_from_weights_of_any_file_name(
     yolo.save(tmp_path / "my best.pt")
     few = [*boxes.of("train")[:8], *boxes.of("valid")[:2], *boxes.of("test")[:2]]
     train_detector(
-        BoxSet(boxes.root, tuple(few), "palm"),
+        BoxSet(boxes.root, tuple(few), ("palm",)),
         DetectorConfig(start=str(tmp_path / "my best.pt"), epochs=1, image_size=64, batch=8),
         tmp_path,
         tmp_path / "work",
@@ -234,17 +234,17 @@ def test_what_is_not_confident_enough_is_not_found_and_no_photos_are_no_detectio
 )
 def test_the_way_into_the_square_and_back_is_exact(width: int, height: int) -> None:
     photo = np.full((height, width, 3), 255, np.uint8)
-    square, place = _letterbox(photo, 224)
+    square, placement = _letterbox(photo, 224)
     assert square.shape == (224, 224, 3)
     rows, columns = np.nonzero((square == 255).all(2))
     assert np.unique(square[(square != 255).all(2)]).tolist() in ([], [PADDING])
     # The photo's own part of the square, seen as a detection, is the whole photo...
     corners = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1, 0.5, 0]
-    whole = _detection(torch.tensor([corners], dtype=torch.float64), photo.shape, place)
+    whole = _detection(torch.tensor([corners], dtype=torch.float64), photo.shape, placement)
     assert whole is not None
     assert whole.box == pytest.approx((0, 0, width, height), abs=1e-9)
     # ...and any part of the photo comes back as that part.
-    across, down, left, top = place
+    across, down, left, top = placement
     part = (0.25 * width, 0.5 * height, 0.75 * width, 0.9 * height)
     row = [
         part[0] * across + left,
@@ -254,7 +254,7 @@ def test_the_way_into_the_square_and_back_is_exact(width: int, height: int) -> N
         0.5,
         0,
     ]
-    found = _detection(torch.tensor([row], dtype=torch.float64), photo.shape, place)
+    found = _detection(torch.tensor([row], dtype=torch.float64), photo.shape, placement)
     assert found is not None
     assert found.box == pytest.approx(part, abs=1e-9)
 
@@ -262,20 +262,20 @@ def test_the_way_into_the_square_and_back_is_exact(width: int, height: int) -> N
 def test_a_marked_square_lands_where_the_letterbox_geometry_says() -> None:
     photo = np.zeros((300, 400, 3), np.uint8)
     photo[100:200, 80:160] = 255
-    square, place = _letterbox(photo, 200)
+    square, placement = _letterbox(photo, 200)
     rows, columns = np.nonzero(square[:, :, 0] > 180)
     found = _detection(
         torch.tensor([[columns.min(), rows.min(), columns.max() + 1, rows.max() + 1, 0.9, 0.0]]),
         photo.shape,
-        place,
+        placement,
     )
     assert found is not None
     assert found.box == pytest.approx((80, 100, 160, 200), abs=1)
 
 
 def test_a_box_that_lies_in_the_padding_is_no_palm() -> None:
-    _, place = _letterbox(np.zeros((10, 100, 3), np.uint8), 64)
-    assert _detection(torch.tensor([[5.0, 0.0, 20.0, 10.0, 0.9, 0.0]]), (10, 100, 3), place) is None
+    _, placement = _letterbox(np.zeros((10, 100, 3), np.uint8), 64)
+    assert _detection(torch.tensor([[5.0, 0.0, 20.0, 10.0, 0.9, 0.0]]), (10, 100, 3), placement) is None
 
 
 # Files that are not a detector
@@ -287,8 +287,8 @@ def _without_metadata(path: Path) -> None:
 
 def _with_metadata(path: Path, **changes: str) -> None:
     with safe_open(path, framework="pt") as stored:
-        about = stored.metadata()
-    save_file(load_file(path), path, metadata={**about, **changes})
+        metadata = stored.metadata()
+    save_file(load_file(path), path, metadata={**metadata, **changes})
 
 
 def _flip_header(path: Path) -> None:
@@ -326,19 +326,19 @@ def test_a_file_that_is_not_a_detector_is_a_typed_error(
     assert str(path) in str(refused.value)
 
 
-# Going on where a training was cut off
+# Resuming an interrupted training
 
-CUT_OFF = DetectorConfig(epochs=3, image_size=64, batch=8)
+INTERRUPTED = DetectorConfig(epochs=3, image_size=64, batch=8)
 
 
-def cut_off_after(epochs: int, boxes: BoxSet, folder: Path) -> Path:
+def interrupted_after(epochs: int, boxes: BoxSet, folder: Path) -> Path:
     """The work folder of a training that was stopped in the epoch after so many whole ones."""
     done: list[int] = []
     folder.mkdir()
-    with pytest.raises(TrainingStoppedError, match="goes on"):
+    with pytest.raises(TrainingStoppedError, match="resumes"):
         train_detector(
             boxes,
-            CUT_OFF,
+            INTERRUPTED,
             folder,
             folder / "work",
             on_epoch=lambda epoch, _: done.append(epoch),
@@ -352,7 +352,7 @@ def epochs_trained(boxes: BoxSet, folder: Path) -> list[int]:
     """Which epochs are trained when the same training is asked for again."""
     done: list[int] = []
     facts = train_detector(
-        boxes, CUT_OFF, folder, folder / "work", on_epoch=lambda epoch, _: done.append(epoch)
+        boxes, INTERRUPTED, folder, folder / "work", on_epoch=lambda epoch, _: done.append(epoch)
     )
     assert facts["epochs"] == 3
     rows = (folder / "curves.csv").read_text().splitlines()[1:]
@@ -361,20 +361,20 @@ def epochs_trained(boxes: BoxSet, folder: Path) -> list[int]:
     return done
 
 
-def test_a_training_that_was_stopped_goes_on_after_its_last_whole_epoch(
+def test_a_training_that_was_stopped_resumes_after_its_last_whole_epoch(
     boxes: BoxSet, tmp_path: Path
 ) -> None:
-    cut_off_after(1, boxes, tmp_path / "a")
+    interrupted_after(1, boxes, tmp_path / "a")
     assert epochs_trained(boxes, tmp_path / "a") == [2, 3]
 
 
 def test_a_checkpoint_that_was_cut_in_half_starts_the_training_over(boxes: BoxSet, tmp_path: Path) -> None:
-    last = cut_off_after(1, boxes, tmp_path / "a") / "run" / "weights" / "last.pt"
+    last = interrupted_after(1, boxes, tmp_path / "a") / "run" / "weights" / "last.pt"
     last.write_bytes(last.read_bytes()[:1000])
     assert epochs_trained(boxes, tmp_path / "a") == [1, 2, 3]
 
 
-def test_a_damaged_picture_is_still_pillows_own_error_once_ultralytics_is_loaded(tmp_path: Path) -> None:
+def test_a_damaged_image_is_still_pillows_own_error_once_ultralytics_is_loaded(tmp_path: Path) -> None:
     import palm_assets.detector.ultralytics_import  # noqa: F401
 
     path = tmp_path / "damaged.png"
