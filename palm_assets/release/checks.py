@@ -13,10 +13,8 @@ from statistics import fmean, variance
 from typing import Any
 
 from palm_assets.evaluation.model_metrics import ModelMetrics
+from palm_assets.photos.candidates import EXPECTED_REASONS
 from palm_assets.release.config import GateConfig
-
-EXPECTED_REASONS = ("duplicate", "aspect", "not in HandInfo")
-"""Reasons to set a photograph aside that say nothing about the quality of the set."""
 
 PHOTOS_CHECK = "photos_are_usable"
 DETECTOR_CHECK = "detector_finds_palms"

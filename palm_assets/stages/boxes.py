@@ -7,11 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from palm_assets.detector.boxes import BoxSet, read_box_set, read_export, write_box_set
-from palm_assets.detector.export_files import export_fingerprint
+from palm_assets.detector.export_files import export_fingerprint, find_export
 from palm_assets.progress import Progress, no_progress
 from palm_assets.sources.config import BoxesConfig
 from palm_assets.stages.code_versions import CODE_VERSIONS
-from palm_assets.stages.source_folder import SYNTHETIC_FOLDER, locate_source, root_fact, root_of
+from palm_assets.stages.source_folder import (
+    SYNTHETIC_FOLDER,
+    locate_source,
+    remember_root,
+    root_fact,
+    root_of,
+    without_location,
+)
 from palm_assets.store.artifacts import Artifact, Store
 
 
@@ -50,7 +57,10 @@ def make_boxes(store: Store, config: BoxesConfig, *, progress: Progress = no_pro
         found = None if root is None else boxes.root
         return {**boxes.facts(), "source": config.source, "root": root_fact(found)}
 
-    return store.make("boxes", build, inputs=inputs, config=config, code_version=CODE_VERSIONS["boxes"])
+    versioned = without_location(config)
+    made = store.make("boxes", build, inputs=inputs, config=versioned, code_version=CODE_VERSIONS["boxes"])
+    remember_root(made, None if root is None else find_export(root).base)
+    return made
 
 
 def open_boxes(artifact: Artifact) -> BoxSet:

@@ -10,7 +10,14 @@ from palm_assets.photos.index import PhotoIndex, folder_fingerprint, index_photo
 from palm_assets.progress import Progress, no_progress
 from palm_assets.sources.config import PhotosConfig
 from palm_assets.stages.code_versions import CODE_VERSIONS
-from palm_assets.stages.source_folder import SYNTHETIC_FOLDER, locate_source, root_fact, root_of
+from palm_assets.stages.source_folder import (
+    SYNTHETIC_FOLDER,
+    locate_source,
+    remember_root,
+    root_fact,
+    root_of,
+    without_location,
+)
 from palm_assets.store.artifacts import Artifact, Store
 
 EXAMPLES_FILE = "examples.png"
@@ -51,7 +58,10 @@ def make_photos(store: Store, config: PhotosConfig, *, progress: Progress = no_p
         examples(index).save(folder / EXAMPLES_FILE)
         return {**index.facts(), "source": config.source, "root": root_fact(root)}
 
-    return store.make("photos", build, inputs=inputs, config=config, code_version=CODE_VERSIONS["photos"])
+    versioned = without_location(config)
+    made = store.make("photos", build, inputs=inputs, config=versioned, code_version=CODE_VERSIONS["photos"])
+    remember_root(made, root)
+    return made
 
 
 def open_photos(artifact: Artifact) -> PhotoIndex:

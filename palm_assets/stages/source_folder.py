@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from palm_assets.sources.config import SourceConfig
 from palm_assets.store.artifacts import Artifact
+from palm_assets.store.atomic import write_atomically
+
+SourceT = TypeVar("SourceT", bound=SourceConfig)
 
 SYNTHETIC_FOLDER = "synthetic"
 """Of rendered images, inside their artifact. As the fact "root" it means this folder."""
@@ -33,8 +38,18 @@ def locate_source(
         root = fetch_dataset(config.kaggle_set, version=config.kaggle_version).root
     else:
         root = Path(config.folder or "").expanduser().absolute()
-    # The root is part of the version: an index whose photographs have moved must not be found again.
-    return root, {"files": fingerprint(root), "root": str(root)}
+    return root, {"files": fingerprint(root)}
+
+
+def without_location(config: SourceT) -> SourceT:
+    """The config as it is part of the version: images are identified by their content, wherever they lie."""
+    return config.model_copy(update={"folder": None})
+
+
+def remember_root(artifact: Artifact, root: Path | None) -> None:
+    """Note where the images of an artifact are now, beside it: their folder may have moved since."""
+    if root is not None and root_of(artifact) != root:
+        write_atomically(_root_file(artifact), os.fsencode(root))
 
 
 def root_fact(root: Path | None) -> str:
@@ -43,6 +58,13 @@ def root_fact(root: Path | None) -> str:
 
 
 def root_of(artifact: Artifact) -> Path:
-    """The folder with the images of an artifact, from its fact "root"."""
+    """The folder with the images of an artifact: where they were seen last, else its fact "root"."""
     root = artifact.facts["root"]
-    return artifact.folder / SYNTHETIC_FOLDER if root == SYNTHETIC_FOLDER else Path(root)
+    if root == SYNTHETIC_FOLDER:
+        return artifact.folder / SYNTHETIC_FOLDER
+    moved = _root_file(artifact)
+    return Path(os.fsdecode(moved.read_bytes())) if moved.is_file() else Path(root)
+
+
+def _root_file(artifact: Artifact) -> Path:
+    return artifact.folder.with_name(f"{artifact.version}.root")
