@@ -1,1 +1,1 @@
-"""Cropped palms: what the network learns from."""
+"""Cropped palms: the training data of the GAN."""

@@ -1,4 +1,4 @@
-"""Cutting the palms out of all photographs of a set: decode, detect and cut, with decoding running ahead."""
+"""Crops the palms from all photographs of a set: decode, detect and crop, with decoding running ahead."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -19,28 +19,30 @@ from palm_assets.crops.geometry import Box, crop_box
 from palm_assets.detector.detection import Detection
 from palm_assets.errors import ArtifactCorruptError, DatasetError
 from palm_assets.image_grid import grid
-from palm_assets.photos.index import Photo, PhotoIndex
-from palm_assets.photos.reader import read_photo
+from palm_assets.photos.index import Photo, PhotoIndex, write_rows
 from palm_assets.progress import Progress, no_progress
+from palm_assets.runtime import usable_cores
 
 CROPS_FILE = "crops.npy"
+INDEX_FILE = "crops.csv"
+WITHOUT_PALM_FILE = "without_palm.csv"
+CONTACT_SHEET_FILE = "contact_sheet.png"
 SHEET_TILES = 100
 
-
-Cut = tuple[Photo, Detection | None, Box, np.ndarray]
+Cropped = tuple[Photo, Detection | None, Box, np.ndarray]
 
 
 class Detector(Protocol):
-    """What finds the palms."""
+    """Detects palms; `PalmDetector` is one."""
 
     def detect(self, photos: Sequence[np.ndarray], *, min_confidence: float = 0.25) -> list[Detection | None]:
-        """The best palm of each photo, None where there is none."""
+        """The most confident palm of each photo; None without one."""
         ...
 
 
 @dataclass(frozen=True)
 class Crop:
-    """Where row `row` of the packed array comes from; the box is in pixels of the photo."""
+    """Origin of row `row` of the packed array; the box is in pixels of the photo."""
 
     row: int
     path: str
@@ -58,7 +60,7 @@ class Crop:
 
 @dataclass(frozen=True)
 class Crops:
-    """Packed crops, uint8 RGB (N, 3, S, S), those of the people in training first."""
+    """Packed crops, uint8 RGB (N, 3, S, S): first those of the people in training."""
 
     images: np.ndarray
     index: tuple[Crop, ...]
@@ -70,7 +72,7 @@ class Crops:
 
     @property
     def holdout(self) -> np.ndarray:
-        """Crops of the people held out, (M, 3, S, S)."""
+        """Crops of the people who are held out, (M, 3, S, S)."""
         return self.images[self._n_train :]
 
     @property
@@ -86,18 +88,18 @@ def make_crops(
     *,
     progress: Progress = no_progress,
 ) -> dict[str, Any]:
-    """Cut the palm out of every photo.
+    """Crop the palm from every photo.
 
     Writes `crops.npy`, `crops.csv`, `without_palm.csv` and `contact_sheet.png`.
 
     Returns:
-        Facts for the manifest: counts of crops and people a split, the share of photos with a palm.
+        Facts for the manifest: numbers of crops and people in each split, share of photos with a palm.
 
     Raises:
         DatasetError: fewer than two people, or no palm found at all.
     """
     people_held_out({photo.person for photo in photos.photos}, config)  # refuses a single person at once
-    cut: list[Cut] = []
+    crops: list[Cropped] = []
     without: list[Photo] = []
     for batch, decoded in _decoded_ahead(photos, config.batch):
         found = detector.detect(decoded, min_confidence=config.min_confidence)
@@ -107,17 +109,17 @@ def make_crops(
                 if config.no_palm == "set_aside":
                     continue
             box = _box(photo, detection, config)
-            cut.append((photo, detection, box, _resized(pixels, box, config.image_size)))
-        progress(len(cut) + (len(without) if config.no_palm == "set_aside" else 0), len(photos.photos))
-    if not cut:
+            crops.append((photo, detection, box, _resized(pixels, box, config.image_size)))
+        progress(len(crops) + (len(without) if config.no_palm == "set_aside" else 0), len(photos.photos))
+    if not crops:
         raise DatasetError(
             f"The detector found no palm on any of {len(photos.photos)} photos",
             where=photos.root,
-            hint="Look at the detector's detections.png; train it longer or lower min_confidence.",
+            hint="Check detections.png of the detector; train it longer or lower min_confidence.",
         )
 
-    index = _pack(cut, config, folder)
-    _write_rows(folder / "without_palm.csv", Photo, without)
+    index = _pack(crops, config, folder)
+    write_rows(folder / WITHOUT_PALM_FILE, Photo, without)
     return {
         **_counts(index),
         "share_with_palm": 1 - len(without) / len(photos.photos),
@@ -126,23 +128,25 @@ def make_crops(
 
 
 def read_crops(folder: Path) -> Crops:
-    """Open what `make_crops` wrote; the array is a read-only memory map.
+    """Open the crops that `make_crops` wrote; the array is a read-only memory map.
 
     Raises:
-        ArtifactCorruptError: the array and the index do not fit.
+        ArtifactCorruptError: the array does not match the index.
     """
     images = np.load(folder / CROPS_FILE, mmap_mode="r")
-    with (folder / "crops.csv").open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
+    with (folder / INDEX_FILE).open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
         index = tuple(_crop(row) for row in csv.DictReader(stream))
     if images.dtype != np.uint8 or images.ndim != 4 or len(images) != len(index):
         raise ArtifactCorruptError(
-            "Array and index do not fit", where=folder, hint="Materialize cropped_palms again."
+            "The array does not match the index", where=folder, hint="Materialize cropped_palms again."
         )
     return Crops(images, index)
 
 
 def people_held_out(people: set[str], config: CropConfig) -> set[str]:
-    """The people that training never sees: a fixed, pseudo-random choice, at least one.
+    """The people who are held out of training: a pseudo-random choice that depends on the seed alone.
+
+    These are `holdout_share` of them, and at least `min_holdout_people` as far as half of them remain.
 
     Raises:
         DatasetError: fewer than two people.
@@ -150,27 +154,28 @@ def people_held_out(people: set[str], config: CropConfig) -> set[str]:
     if len(people) < 2:
         raise DatasetError(
             "All photographs are of one person, so nobody can be held out of training",
-            hint="Add photographs of other people; a subfolder for each person tells them apart.",
+            hint="Add photographs of other people, one subfolder for each, or correct `person_level`.",
         )
 
     def rank(person: str) -> str:
         return hashlib.sha256(f"{config.seed}:{person}".encode(errors="surrogateescape")).hexdigest()
 
-    count = min(max(1, round(config.holdout_share * len(people))), len(people) - 1)
+    least = min(config.min_holdout_people, len(people) // 2)
+    count = min(max(least, round(config.holdout_share * len(people))), len(people) - 1)
     return set(sorted(people, key=rank)[:count])
 
 
-def _pack(cut: list[Cut], config: CropConfig, folder: Path) -> tuple[Crop, ...]:
-    """Write the array, people in training first, with its index and a sheet of it."""
-    held_out = people_held_out({photo.person for photo, _, _, _ in cut}, config)
-    cut.sort(key=lambda entry: (entry[0].person in held_out, entry[0].path))
-    shape = (len(cut), 3, config.image_size, config.image_size)
-    # Straight into the file: a large set would not fit into memory twice. Not through a memory map: where the
-    # disk is full, that ends the process.
+def _pack(crops: list[Cropped], config: CropConfig, folder: Path) -> tuple[Crop, ...]:
+    """Write the array, people in training first, with its index and a contact sheet."""
+    held_out = people_held_out({photo.person for photo, _, _, _ in crops}, config)
+    crops.sort(key=lambda entry: (entry[0].person in held_out, entry[0].path))
+    shape = (len(crops), 3, config.image_size, config.image_size)
+    # Written directly: a large set would not fit into memory twice, and a full disk would end a process that
+    # writes to a memory map.
     with (folder / CROPS_FILE).open("wb") as file:
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
-        for _, _, _, pixels in cut:
+        for _, _, _, pixels in crops:
             file.write(pixels.tobytes())
     index = tuple(
         Crop(
@@ -184,21 +189,21 @@ def _pack(cut: list[Cut], config: CropConfig, folder: Path) -> tuple[Crop, ...]:
             0.0 if detection is None else round(detection.confidence, 4),
             *(round(value, 1) for value in box),
         )
-        for row, (photo, detection, box, _) in enumerate(cut)
+        for row, (photo, detection, box, _) in enumerate(crops)
     )
-    _write_rows(folder / "crops.csv", Crop, index)
-    shown = np.linspace(0, len(cut) - 1, min(SHEET_TILES, len(cut))).astype(int)
-    grid([cut[row][3] for row in shown]).save(folder / "contact_sheet.png")
+    write_rows(folder / INDEX_FILE, Crop, index)
+    shown = np.linspace(0, len(crops) - 1, min(SHEET_TILES, len(crops))).astype(int)
+    grid([crops[row][3] for row in shown]).save(folder / CONTACT_SHEET_FILE)
     return index
 
 
 def _decoded_ahead(photos: PhotoIndex, batch: int) -> Iterator[tuple[list[Photo], list[np.ndarray]]]:
-    """Batches of photos with their pixels; while one is used the next is being decoded, and no more."""
+    """Batches of photos with their pixels; while one is used, the next one is decoded, and no more."""
     batches = [list(photos.photos[i : i + batch]) for i in range(0, len(photos.photos), batch)]
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
 
         def start(number: int) -> list[Any]:
-            return [pool.submit(read_photo, photos.root / photo.path) for photo in batches[number]]
+            return [pool.submit(photos.read, photo) for photo in batches[number]]
 
         ahead = start(0) if batches else []
         for number, current in enumerate(batches):
@@ -212,9 +217,9 @@ def _box(photo: Photo, detection: Detection | None, config: CropConfig) -> Box:
 
 
 def _resized(pixels: np.ndarray, box: Box, size: int) -> np.ndarray:
-    """The part inside `box`, antialiased to (3, size, size); Pillow widens its filter when it shrinks."""
-    part = Image.fromarray(pixels).resize((size, size), Image.Resampling.BICUBIC, box=box)
-    return np.asarray(part).transpose(2, 0, 1)
+    """The region `box`, resized to (3, size, size) with antialiasing: Pillow widens its filter to shrink."""
+    resized = Image.fromarray(pixels).resize((size, size), Image.Resampling.BICUBIC, box=box)
+    return np.asarray(resized).transpose(2, 0, 1)
 
 
 def _counts(index: Sequence[Crop]) -> dict[str, Any]:
@@ -227,13 +232,6 @@ def _counts(index: Sequence[Crop]) -> dict[str, Any]:
 
 
 def _crop(row: dict[str, str]) -> Crop:
-    kinds: dict[str, type] = {"row": int, "confidence": float}
-    kinds |= dict.fromkeys(("left", "top", "right", "bottom"), float)
-    return Crop(**{name: kinds.get(name, str)(value) for name, value in row.items()})
-
-
-def _write_rows(path: Path, row_type: type, rows: Sequence[Any]) -> None:
-    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
-        writer = csv.DictWriter(stream, [field.name for field in fields(row_type)])
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)
+    types: dict[str, type] = {"row": int, "confidence": float}
+    types |= dict.fromkeys(("left", "top", "right", "bottom"), float)
+    return Crop(**{name: types.get(name, str)(value) for name, value in row.items()})

@@ -1,4 +1,4 @@
-"""From the box of a palm to the part of the photo that is cut out."""
+"""The region of a photo that is cropped for a palm's box."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ Box = tuple[float, float, float, float]
 
 
 def crop_box(palm: Box, width: int, height: int, config: CropConfig) -> Box:
-    """The part of a `width` x `height` photo to cut out for a palm; corners in pixels, inside the photo.
+    """The region to crop from a `width` x `height` photo: (left, top, right, bottom) in pixels, inside it.
 
-    The palm's box (left, top, right, bottom) is grown by the margin. As a square it gets the longer side,
-    stays around the palm's middle where the photo has room, and is pushed inside where it has not.
+    The palm's box (left, top, right, bottom) is extended by the margin. A square region has the longer side,
+    is centered on the palm where the photo has room, and is shifted inside where it has not.
     """
     left, top, right, bottom = palm
     unit_x, unit_y = (right - left, bottom - top) if config.margin_of == "box" else (width, height)

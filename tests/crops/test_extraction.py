@@ -1,4 +1,4 @@
-"""Cutting palms out: order, split, provenance and picture quality. The detector is not the subject here."""
+"""Cropping palms: order, split, provenance and image quality. The detector is not tested here."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from typing import Literal
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
-from palm_assets.crops import extraction as making
+from palm_assets.crops import extraction
 from palm_assets.crops.config import CropConfig
 from palm_assets.crops.extraction import Crops, make_crops, people_held_out, read_crops
+from palm_assets.detector.config import DetectorConfig
 from palm_assets.detector.detection import Detection
 from palm_assets.errors import ArtifactCorruptError, DatasetError, PhotoError
-from palm_assets.photos.index import PhotoIndex, index_photos
+from palm_assets.photos.contact_sheet import examples
+from palm_assets.photos.index import Photo, PhotoIndex, index_photos
 from palm_assets.photos.reader import read_photo
 from tests.helpers import noise, save_picture
 
@@ -40,8 +44,8 @@ class MiddleDetector:
         return Detection((width / 4, height / 4, width * 3 / 4, height * 3 / 4), 0.75)
 
 
-def photo_of(grey: int, *, palm: bool = True, width: int = 48, height: int = 40) -> np.ndarray:
-    pixels = np.full((height, width, 3), grey, np.uint8)
+def photo_of(gray: int, *, palm: bool = True, width: int = 48, height: int = 40) -> np.ndarray:
+    pixels = np.full((height, width, 3), gray, np.uint8)
     if not palm:
         pixels[0, 0] = 0
     return pixels
@@ -50,12 +54,12 @@ def photo_of(grey: int, *, palm: bool = True, width: int = 48, height: int = 40)
 def photos_of(
     root: Path, people: int, each: int = 2, *, without: Sequence[tuple[int, int]] = ()
 ) -> PhotoIndex:
-    """`each` photos of each person, all of different greys; those in `without` show no palm."""
+    """`each` photos of each person, all of different grays; those in `without` show no palm."""
     for person in range(people):
         for number in range(each):
-            grey = 20 + (person * each + number) % 200
+            gray = 20 + (person * each + number) % 200
             pixels = photo_of(
-                grey, palm=(person, number) not in without, width=48 + (person * each + number) // 200
+                gray, palm=(person, number) not in without, width=48 + (person * each + number) // 200
             )
             save_picture(root / f"person{person:03d}" / f"{number}.png", pixels)
     return index_photos(root)
@@ -85,9 +89,18 @@ def test_a_person_is_in_training_or_held_out_never_in_both(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("people", "share", "expected"),
-    [(113, 0.1, 11), (1000, 0.1, 100), (2, 0.1, 1), (2, 0.9, 1), (10, 0.5, 5)],
+    [
+        (113, 0.1, 11),
+        (1000, 0.1, 100),
+        (2, 0.1, 1),
+        (2, 0.9, 1),
+        (10, 0.5, 5),
+        (10, 0.1, 2),
+        (4, 0.1, 2),
+        (3, 0.1, 1),
+    ],
 )
-def test_the_share_of_people_held_out_is_the_one_asked_for_and_at_least_one(
+def test_the_share_of_people_held_out_is_the_one_asked_for_and_at_least_what_the_checks_want(
     people: int, share: float, expected: int
 ) -> None:
     everyone = {f"p{number}" for number in range(people)}
@@ -166,8 +179,8 @@ def test_each_row_is_the_crop_of_the_photo_that_the_index_names(tmp_path: Path) 
     assert crops.images.dtype == np.uint8
     assert [crop.row for crop in crops.index] == list(range(10))
     for image, crop in zip(crops.images, crops.index, strict=True):
-        grey = read_photo(photos.root / crop.path)[20, 24, 0]
-        assert (image == grey).all()
+        gray = read_photo(photos.root / crop.path)[20, 24, 0]
+        assert (image == gray).all()
         assert (crop.left, crop.top, crop.right, crop.bottom) == (12, 8, 36, 32)
         assert (crop.confidence, crop.person) == (0.75, crop.path.split("/")[0])
 
@@ -226,13 +239,13 @@ def test_a_person_of_any_name_comes_back(tmp_path: Path) -> None:
     assert {crop.person for crop in crops.index} == {photo.person for photo in photos.photos}
 
 
-# Picture quality and speed
+# Image quality and speed
 
 
-def test_shrinking_averages_a_checkerboard_finer_than_the_result_is_flat_grey(tmp_path: Path) -> None:
+def test_shrinking_averages_a_checkerboard_finer_than_the_result_is_flat_gray(tmp_path: Path) -> None:
     board = (np.indices((256, 256)).sum(0) % 2 * 255).astype(np.uint8)
     pixels = np.repeat(board[:, :, None], 3, 2)
-    shrunk = making._resized(pixels, (0, 0, 256, 256), 16)
+    shrunk = extraction._resized(pixels, (0, 0, 256, 256), 16)
     assert np.abs(shrunk.astype(int) - 127).max() <= 2
     careless = np.asarray(Image.fromarray(pixels).resize((16, 16), Image.Resampling.NEAREST))
     assert np.abs(careless.astype(int) - 127).max() > 100  # the test would notice
@@ -241,9 +254,9 @@ def test_shrinking_averages_a_checkerboard_finer_than_the_result_is_flat_grey(tm
 def test_the_box_fills_the_crop() -> None:
     pixels = np.full((100, 100, 3), 255, np.uint8)
     pixels[30:70, 20:80] = 50
-    crop = making._resized(pixels, (20, 30, 80, 70), 32)
+    crop = extraction._resized(pixels, (20, 30, 80, 70), 32)
     assert (crop[:, 3:-3, 3:-3] == 50).all()
-    assert crop.max() < 80  # the filter looks a pixel or two beyond the border
+    assert crop.max() < 80  # the filter reaches a pixel or two beyond the edge
 
 
 def test_reading_ahead_keeps_the_order_and_stays_one_batch_ahead(
@@ -253,15 +266,15 @@ def test_reading_ahead_keeps_the_order_and_stays_one_batch_ahead(
     started: list[str] = []
     lock = threading.Lock()
 
-    def uneven(path: Path) -> np.ndarray:
+    def uneven(self: PhotoIndex, photo: Photo) -> np.ndarray:
         with lock:
-            started.append(path.as_posix())
-        time.sleep(0.01 * (hash(path.name) % 3))  # they finish in another order than they start
-        return read_photo(path)
+            started.append(photo.path)
+        time.sleep(0.01 * (hash(photo.path) % 3))  # they finish in another order than they start
+        return read_photo(self.root / photo.path)
 
-    monkeypatch.setattr(making, "read_photo", uneven)
+    monkeypatch.setattr(PhotoIndex, "read", uneven)
     seen = []
-    for number, (batch, decoded) in enumerate(making._decoded_ahead(photos, 5)):
+    for number, (batch, decoded) in enumerate(extraction._decoded_ahead(photos, 5)):
         time.sleep(0.05)
         assert len(started) <= (number + 2) * 5
         if number < 3:
@@ -285,11 +298,15 @@ def test_progress_ends_at_the_number_of_photos(
 ) -> None:
     photos = photos_of(tmp_path / "photos", people=3, without=[(0, 0)])
     config = CropConfig(image_size=16, batch=4, no_palm=no_palm)
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     make_crops(
-        photos, MiddleDetector(), config, tmp_path, progress=lambda done, total: told.append((done, total))
+        photos,
+        MiddleDetector(),
+        config,
+        tmp_path,
+        progress=lambda done, total: reported.append((done, total)),
     )
-    assert told == [(4, 6), (6, 6)]
+    assert reported == [(4, 6), (6, 6)]
 
 
 def test_noise_is_cut_where_the_detector_says_and_nowhere_else(tmp_path: Path) -> None:
@@ -300,3 +317,40 @@ def test_noise_is_cut_where_the_detector_says_and_nowhere_else(tmp_path: Path) -
         part = read_photo(tmp_path / "photos" / crop.path)[16:48, 16:48].astype(float)
         averaged = part.reshape(16, 2, 16, 2, 3).mean((1, 3)).transpose(2, 0, 1)
         assert np.corrcoef(averaged.ravel(), image.astype(float).ravel())[0, 1] > 0.9
+
+
+def test_a_large_photo_that_was_indexed_is_cropped_and_shown_whatever_its_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit is that of the index: neither the contact sheet nor cropping has one of its own."""
+    monkeypatch.setattr("palm_assets.photos.reader.MAX_MEGAPIXELS", 0.001)
+    monkeypatch.setitem(read_photo.__kwdefaults__, "max_megapixels", 0.001)
+    for person in range(4):
+        save_picture(tmp_path / "photos" / f"person{person}" / "x.png", photo_of(30 + person))
+    photos = index_photos(tmp_path / "photos", max_megapixels=0.00192)  # exactly 48 x 40 pixels
+    assert len(photos.photos) == 4
+    assert examples(photos).width > 0
+    crops, _ = made(photos, tmp_path / "crops")
+    assert len(crops.images) == 4
+    with pytest.raises(DatasetError, match=r"too large: 48x40 pixels, max_megapixels is 0\.0019"):
+        index_photos(tmp_path / "photos", max_megapixels=0.0019)
+
+
+def test_a_set_of_ten_people_holds_out_as_many_as_the_checks_want(tmp_path: Path) -> None:
+    _, facts = made(photos_of(tmp_path / "photos", people=10, each=2), tmp_path / "crops")
+    assert facts["people"] == {"train": 8, "holdout": 2}
+
+
+@given(st.integers(2, 60), st.floats(0.01, 0.99), st.integers(1, 5))
+def test_any_number_of_people_can_be_split(people: int, share: float, least: int) -> None:
+    everyone = {f"p{number}" for number in range(people)}
+    held = people_held_out(everyone, CropConfig(holdout_share=share, min_holdout_people=least))
+    assert max(1, min(least, people // 2)) <= len(held) < people
+    assert held < everyone
+
+
+def test_every_field_is_described_in_a_sentence() -> None:
+    for config in (CropConfig, DetectorConfig):
+        for name, field in config.model_fields.items():
+            assert field.description, name
+            assert field.description.endswith("."), name

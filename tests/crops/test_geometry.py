@@ -1,4 +1,4 @@
-"""Which part of a photo is cut out, for any photo, palm and margin."""
+"""Which part of a photo is cropped, for any photo, palm and margin."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_crop_contains_the_palm_unless_it_must_be_a_square_and_the_photo_is_to
 
 
 @given(palms(), CONFIGS)
-def test_where_the_photo_has_room_the_crop_is_centred_on_the_palm_and_has_the_margin_on_every_side(
+def test_where_the_photo_has_room_the_crop_is_centered_on_the_palm_and_has_the_margin_on_every_side(
     palm: tuple[Box, int, int], config: CropConfig
 ) -> None:
     box, width, height = palm
@@ -89,7 +89,7 @@ def test_the_published_crop_is_the_box_grown_by_a_fifth_of_the_photo_and_clipped
 
 @settings(max_examples=60, deadline=None)
 @given(palms(), CONFIGS, st.sampled_from([16, 64]))
-def test_every_crop_can_be_cut(palm: tuple[Box, int, int], config: CropConfig, size: int) -> None:
+def test_every_crop_can_be_made(palm: tuple[Box, int, int], config: CropConfig, size: int) -> None:
     box, width, height = palm
     crop = crop_box(box, width, height, config)
     assert _resized(np.full((height, width, 3), 77, np.uint8), crop, size).shape == (3, size, size)
