@@ -21,7 +21,7 @@ class CropConfig(BaseModel):
     )
     margin_of: Literal["box", "photo"] = Field(
         "box",
-        description="What `margin` is a fraction of: the palm's box, or the photo (as in the published models).",
+        description="What `margin` is a fraction of: the box, or the photo (as in the published models).",
     )
     shape: Literal["square", "stretch"] = Field(
         "square",
