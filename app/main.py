@@ -11,11 +11,13 @@ from app.logs import write_json_lines
 from app.ui.page_language import set_page_language
 from app.ui.style import STYLE
 from app.work.source_archive import SourceUnavailableError, source_zip
+from palm_assets.runtime import configure
 
 KEPT_WIDGETS = ("language", "count", "seed", "truncation", "min_score", "order")
 # Streamlit's own labels of buttons, and the keys of their translations.
 STREAMLIT_LABELS = {"Help for ": "help_for", "Copy to clipboard": "copy", "Close": "close", "Open": "open"}
 
+configure()
 write_json_lines()
 log = logging.getLogger("app.main")
 
