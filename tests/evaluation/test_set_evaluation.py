@@ -1,4 +1,4 @@
-"""What the metadata of a set's PNGs says about it. The metrics of sets are tested with the public API."""
+"""The minimum score of a set from its PNG metadata. Metrics of sets are tested with the public API."""
 
 from __future__ import annotations
 

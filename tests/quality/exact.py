@@ -1,4 +1,4 @@
-"""The Frechet distance at more digits than float64 has, by routes that share no code with ours."""
+"""The Fréchet distance at more than float64 precision, by algorithms that share no code with ours."""
 
 from __future__ import annotations
 

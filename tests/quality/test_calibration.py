@@ -97,7 +97,7 @@ def test_the_report_states_auc_and_brier_of_the_definition() -> None:
 
 
 @pytest.mark.parametrize("n", [100, 2000])
-def test_a_discriminator_that_knows_nothing_says_so(n: int) -> None:
+def test_a_discriminator_without_information_is_reported_as_uninformative(n: int) -> None:
     rng = np.random.default_rng(0)
     fit = fit_calibration(rng.normal(size=n), rng.normal(size=n))
     report = evaluate_calibration(fit, rng.normal(size=n), rng.normal(size=n))
@@ -118,7 +118,7 @@ def people_logits(
     return real, person, rng.normal(-gap / 2, 1, 1000)
 
 
-def test_by_turns_everybody_is_judged_by_a_fit_without_them() -> None:
+def test_in_cross_validation_each_person_is_scored_by_a_fit_without_that_person() -> None:
     real, person, fake = people_logits(12, 20, 0)
     strange = real.copy()
     strange[person == 3] -= 50  # one person whom the discriminator takes for generated
@@ -129,11 +129,11 @@ def test_by_turns_everybody_is_judged_by_a_fit_without_them() -> None:
         fit_calibration(strange[person != 3], fake), strange[person == 3], fake, people=person[person == 3]
     )
     assert report.brier > evaluate_calibration(fit_calibration(real, fake), real, fake).brier
-    assert report.bins[0].observed > 0  # the person's palms lie there, against the promise
+    assert report.bins[0].observed > 0  # that person's images are there, against the prediction
     assert alone.bins[0].observed > 0.2
 
 
-def test_the_verdict_by_turns_is_the_truth_about_new_people_within_its_spread() -> None:
+def test_cross_validation_agrees_with_new_people_within_its_standard_error() -> None:
     fit = fit_calibration(*people_logits(2000, 20, 1, gap=1)[::2])
     truth = evaluate_calibration(fit, *people_logits(2000, 20, 2, gap=1)[::2])
     reports = [cross_validate_by_person(*people_logits(11, 15, seed, gap=1)) for seed in range(10, 40)]
@@ -156,7 +156,7 @@ def test_ten_photos_of_the_same_palm_are_no_more_evidence_than_one() -> None:
 
 
 def test_a_bin_of_a_few_generated_palms_proves_little_where_real_ones_are_rarer_still() -> None:
-    # Three of 1,000 generated palms and none of 100 real ones lie where the fit promises three quarters.
+    # Three of 1,000 generated palms and none of 100 real ones lie where the fit predicts three quarters.
     fit = Calibration("platt", (1.0, 0.0), (), 100, 1000)
     real, fake = np.full(100, 9.0), np.concatenate([np.full(997, -9.0), np.full(3, 1.1)])
     three = next(b for b in evaluate_calibration(fit, real, fake).bins if b.n == 3)
@@ -164,7 +164,7 @@ def test_a_bin_of_a_few_generated_palms_proves_little_where_real_ones_are_rarer_
     assert three.sd > 0.3
 
 
-def test_a_single_person_is_judged_by_halves_of_the_photos() -> None:
+def test_a_single_person_is_cross_validated_by_halves_of_the_images() -> None:
     real, fake = logits(60, 0)
     report = cross_validate_by_person(real, np.zeros(60), fake)
     assert (report.n_people, report.n_real) == (1, 60)

@@ -83,9 +83,9 @@ def test_an_empty_set_has_no_features(tiny: Extractor) -> None:
 
 
 def test_progress_counts_images_and_ends_at_their_number(tiny: Extractor) -> None:
-    seen: list[tuple[int, int]] = []
-    extract(tiny, draw_palms(10, seed=0), progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(4, 10), (8, 10), (10, 10)]
+    reports: list[tuple[int, int]] = []
+    extract(tiny, draw_palms(10, seed=0), progress=lambda done, total: reports.append((done, total)))
+    assert reports == [(4, 10), (8, 10), (10, 10)]
 
 
 def test_should_stop_ends_extraction_before_the_next_batch(tiny: Extractor) -> None:

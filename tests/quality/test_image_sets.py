@@ -11,7 +11,7 @@ from palm_assets.errors import PhotoError, QualityError
 from palm_assets.quality.features import Extractor, extract
 from palm_assets.quality.image_sets import open_images
 
-GREY = np.arange(48, dtype=np.uint8).reshape(6, 8)
+GRAY = np.arange(48, dtype=np.uint8).reshape(6, 8)
 
 
 @pytest.fixture
@@ -19,12 +19,12 @@ def folder(tmp_path: Path) -> Path:
     """Images of every mode and of several sizes, and things that are no images."""
     root = tmp_path / "set"
     (root / "more").mkdir(parents=True)
-    rgb = Image.fromarray(np.stack([GREY, GREY + 50, GREY + 100], axis=2))
+    rgb = Image.fromarray(np.stack([GRAY, GRAY + 50, GRAY + 100], axis=2))
     rgb.save(root / "a.png")
     rgb.convert("L").save(root / "b.JPG", "JPEG")
     rgb.convert("CMYK").save(root / "c.jpeg")
     rgb.convert("P").save(root / "d.gif")
-    Image.fromarray(GREY.astype(np.uint16) << 8).save(root / "e.png")
+    Image.fromarray(GRAY.astype(np.uint16) << 8).save(root / "e.png")
     clear = rgb.convert("RGBA")
     clear.putalpha(0)
     clear.save(root / "more" / "f.webp", lossless=True)
@@ -51,8 +51,8 @@ def test_reads_every_mode_and_size_as_upright_uint8_rgb(folder: Path) -> None:
     )
     read = dict(zip(images.names, images, strict=True))
     assert all(i.dtype == np.uint8 and i.shape[0] == 3 and i.flags.c_contiguous for i in read.values())
-    np.testing.assert_array_equal(read["a.png"][1], GREY + 50)
-    np.testing.assert_array_equal(read["e.png"][0], GREY)  # 16 bits scaled to 8, not clipped
+    np.testing.assert_array_equal(read["a.png"][1], GRAY + 50)
+    np.testing.assert_array_equal(read["e.png"][0], GRAY)  # 16 bits scaled to 8, not clipped
     assert (read["more/f.webp"] == 255).all()  # see-through is white
     assert read["more/g.tiff"].shape == (3, 30, 20)
     assert read["h.jpg"].shape == (3, 8, 6)  # turned by its EXIF

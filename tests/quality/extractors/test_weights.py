@@ -84,10 +84,10 @@ def file(server: Server) -> WeightsFile:
 
 
 def test_downloads_once_and_then_finds_it(server: Server, file: WeightsFile, tmp_path: Path) -> None:
-    seen: list[tuple[int, int]] = []
-    path = fetch(file, tmp_path / "new", progress=lambda done, total: seen.append((done, total)))
+    reports: list[tuple[int, int]] = []
+    path = fetch(file, tmp_path / "new", progress=lambda done, total: reports.append((done, total)))
     assert path.read_bytes() == BODY
-    assert seen[-1] == (len(BODY), len(BODY))
+    assert reports[-1] == (len(BODY), len(BODY))
     assert fetch(file, tmp_path / "new") == path
     assert len(server.ranges) == 1
 
@@ -130,14 +130,14 @@ def test_a_partial_file_longer_than_the_published_one_is_discarded(file: Weights
     assert fetch(file, tmp_path).read_bytes() == BODY
 
 
-@pytest.mark.parametrize(("answer", "asked"), [("404", 1), ("503", 4)])
-def test_a_refusal_is_final_and_a_server_error_is_tried_again(
-    server: Server, file: WeightsFile, tmp_path: Path, answer: str, asked: int
+@pytest.mark.parametrize(("response", "requests"), [("404", 1), ("503", 4)])
+def test_a_refusal_is_final_and_a_server_error_is_retried(
+    server: Server, file: WeightsFile, tmp_path: Path, response: str, requests: int
 ) -> None:
-    server.behavior = [answer]
-    with pytest.raises(WeightsUnavailableError, match=answer):
+    server.behavior = [response]
+    with pytest.raises(WeightsUnavailableError, match=response):
         fetch(file, tmp_path)
-    assert len(server.ranges) == asked
+    assert len(server.ranges) == requests
 
 
 def test_the_next_url_is_tried_and_the_message_names_all(file: WeightsFile, tmp_path: Path) -> None:
