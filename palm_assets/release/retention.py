@@ -109,6 +109,8 @@ def _remove(store: Store, folder: Path) -> bool:
             return False
         aside = Path(tempfile.mkdtemp(prefix="removed-", dir=store.home / "work"))
         folder.rename(aside / folder.name)
+        for file in folder.parent.glob(f"{folder.name}.*"):  # such as where its images were found last
+            file.unlink(missing_ok=True)
     shutil.rmtree(aside, ignore_errors=True)
     return True
 

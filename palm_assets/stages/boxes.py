@@ -59,7 +59,7 @@ def make_boxes(store: Store, config: BoxesConfig, *, progress: Progress = no_pro
 
     versioned = without_location(config)
     made = store.make("boxes", build, inputs=inputs, config=versioned, code_version=CODE_VERSIONS["boxes"])
-    remember_root(made, None if root is None else find_export(root).base)
+    remember_root(store, made, None if root is None else find_export(root).base)
     return made
 
 

@@ -60,7 +60,7 @@ def make_photos(store: Store, config: PhotosConfig, *, progress: Progress = no_p
 
     versioned = without_location(config)
     made = store.make("photos", build, inputs=inputs, config=versioned, code_version=CODE_VERSIONS["photos"])
-    remember_root(made, root)
+    remember_root(store, made, root)
     return made
 
 

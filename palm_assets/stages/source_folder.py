@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from palm_assets.sources.config import SourceConfig
-from palm_assets.store.artifacts import Artifact
+from palm_assets.store.artifacts import Artifact, Store
 from palm_assets.store.atomic import write_atomically
 
 SourceT = TypeVar("SourceT", bound=SourceConfig)
@@ -46,10 +46,15 @@ def without_location(config: SourceT) -> SourceT:
     return config.model_copy(update={"folder": None})
 
 
-def remember_root(artifact: Artifact, root: Path | None) -> None:
-    """Note where the images of an artifact are now, beside it: their folder may have moved since."""
+def remember_root(store: Store, artifact: Artifact, root: Path | None) -> None:
+    """Write down where the images of an artifact are now, in a file beside it: their folder may have moved.
+
+    Raises:
+        DiskFullError, ArtifactError: the store cannot be written.
+    """
     if root is not None and root_of(artifact) != root:
-        write_atomically(_root_file(artifact), os.fsencode(root))
+        with store.writing():
+            write_atomically(_root_file(artifact), os.fsencode(root))
 
 
 def root_fact(root: Path | None) -> str:
@@ -58,7 +63,7 @@ def root_fact(root: Path | None) -> str:
 
 
 def root_of(artifact: Artifact) -> Path:
-    """The folder with the images of an artifact: where they were seen last, else its fact "root"."""
+    """The folder with the images of an artifact: where they were found last, else its fact "root"."""
     root = artifact.facts["root"]
     if root == SYNTHETIC_FOLDER:
         return artifact.folder / SYNTHETIC_FOLDER

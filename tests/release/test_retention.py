@@ -188,5 +188,16 @@ def test_a_month_of_retraining_keeps_no_more_than_configured(store: Store) -> No
     assert not list((store.home / "work").glob("removed-*"))
 
 
+def test_a_file_beside_a_removed_artifact_is_removed_with_it(
+    store: Store, days: list[dict[str, Artifact]]
+) -> None:
+    removed, kept = days[0]["models"].folder, days[3]["models"].folder
+    for folder in (removed, kept):
+        folder.with_name(f"{folder.name}.root").write_text("/somewhere")
+    remove_unused(store, ONE)
+    assert not list(removed.parent.glob(f"{removed.name}*"))
+    assert kept.with_name(f"{kept.name}.root").is_file()
+
+
 def test_a_store_without_a_folder_has_nothing_to_remove(tmp_path: Path) -> None:
     assert remove_unused(Store(tmp_path / "none"), ONE) == []
