@@ -46,7 +46,10 @@ class Faults:
     status: int | None = None  # every call of the API answers with it
     storage_status: int | None = None  # the API redirects, the storage refuses
     break_off_after: int | None = None  # bytes of the archive, then the connection closes
+    break_offs: list[int] = field(default_factory=list)  # the same for each request of the storage in turn
     cut_to: int | None = None  # bytes of the archive that the storage believes to be all of it
+    ignore_range: bool = False  # the storage answers a range with everything
+    not_resumable: bool = False  # the storage does not announce ranges
     wrong_checksum: bool = False
     no_checksum: bool = False
     login_page: bool = False  # a captive portal answers everything
@@ -125,13 +128,17 @@ class _Handler(BaseHTTPRequestHandler):
         checksum = base64.b64encode(
             hashlib.md5(b"other" if faults.wrong_checksum else archive).digest()
         ).decode()
-        headers = {"Content-Type": "application/zip", "Accept-Ranges": "bytes"}
+        headers = {"Content-Type": "application/zip"}
+        if not faults.not_resumable:
+            headers["Accept-Ranges"] = "bytes"
         if not faults.no_checksum:
             headers["x-goog-hash"] = f"crc32c=AAAAAA==,md5={checksum}"
-        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
+        ranged = wanted and not faults.ignore_range
+        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if ranged else 0
+        break_off = faults.break_offs.pop(0) if faults.break_offs else faults.break_off_after
         if start >= len(archive):
             return self._reply(416, b"<Error/>", headers)
-        return self._reply(206 if start else 200, archive[start:], headers, faults.break_off_after)
+        return self._reply(206 if start else 200, archive[start:], headers, break_off)
 
     def _refuse(self, status: int) -> None:
         self._json(status, {"code": status, "message": f"Refused with {status}"})
@@ -146,7 +153,8 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {**headers, "Content-Length": str(len(body))}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body[:break_off_after])
+        with contextlib.suppress(ConnectionError):  # the client wanted the headers only
+            self.wfile.write(body[:break_off_after])
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         pass

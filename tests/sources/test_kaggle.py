@@ -29,11 +29,11 @@ from tests.sources.kaggle_sets import (
 
 
 def test_a_set_is_fetched_with_its_files_as_published(kaggle: KaggleServer, cache: Path) -> None:
-    said: list[str] = []
-    fetched = fetch_dataset(BOXES, cache=cache, progress=said.append)
+    reported: list[str] = []
+    fetched = fetch_dataset(BOXES, cache=cache, progress=reported.append)
     assert fetched == KaggleSet(fetched.root, BOXES, 5)
     assert files_in(fetched.root) == boxes()
-    assert any("downloading" in line for line in said)
+    assert any("downloading" in line for line in reported)
 
 
 def test_a_second_run_does_not_download_again(kaggle: KaggleServer, cache: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_pinned_set_that_is_there_asks_nobody(kaggle: KaggleServer, cache: Pat
     assert kaggle.log == []
 
 
-def test_the_newest_version_is_told_without_downloading(kaggle: KaggleServer) -> None:
+def test_the_newest_version_is_known_without_downloading(kaggle: KaggleServer) -> None:
     assert newest_version(HANDS) == 2
     assert kaggle.log == [f"POST GetDataset {HANDS}"]
 
@@ -139,8 +139,10 @@ def test_a_set_that_a_notebook_of_kaggle_mounts_is_used_where_it_is(
     import kagglehub
 
     (tmp_path / "input").mkdir()
-    monkeypatch.setattr(
-        kagglehub, "dataset_download", lambda _: str(tmp_path / "input")
-    )  # as it answers there
+    monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Interactive")
+    monkeypatch.setenv("KAGGLE_DATA_PROXY_URL", "http://127.0.0.1:9")
+    monkeypatch.setattr("kagglehub.clients.read_kaggle_build_date", lambda: "today")
+    # As kagglehub answers there:
+    monkeypatch.setattr(kagglehub, "dataset_download", lambda _: str(tmp_path / "input"))
     assert fetch_dataset(HANDS, cache=cache) == KaggleSet(tmp_path / "input", HANDS, 2)
     assert left_behind(cache) == []

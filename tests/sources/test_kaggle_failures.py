@@ -137,8 +137,10 @@ def test_an_absurd_or_contradictory_version_is_refused(handle: str, version: int
         fetch_dataset(handle, version=version)
 
 
-def test_a_connection_that_closes_early_is_a_corrupt_download(kaggle: KaggleServer, cache: Path) -> None:
-    kaggle.faults.break_off_after = 1000
+def test_a_connection_that_closes_before_the_first_byte_is_a_corrupt_download(
+    kaggle: KaggleServer, cache: Path
+) -> None:
+    kaggle.faults.break_off_after = 0
     with pytest.raises(CorruptDownloadError, match="broke off") as caught:
         fetch_dataset(HANDS, version=1, cache=cache)
     assert_says_what_to_do(caught.value)
