@@ -87,6 +87,10 @@ class NothingReleasedError(ArtifactMissingError):
     """No model has been released."""
 
 
+class LineageError(ArtifactError):
+    """Artifacts that are used together were not made from the same data."""
+
+
 class ArtifactCorruptError(ArtifactError):
     """The artifact exists, but does not match its manifest."""
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from palm_assets.store.identity import StageConfig, operational
 
 
-class DetectorConfig(BaseModel):
+class DetectorConfig(StageConfig):
     """How the palm detector is trained.
 
     `start` alone decides the starting weights. If they are not available, training fails; it never starts
     from something else.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    start: str = Field(
+    start: str = operational(
         "yolo11n.yaml",
+        reason="the content of the file, or the name that comes with Ultralytics, is the input `start`",
         pattern=r"\.(yaml|pt)$",
         description="Starting weights: a name ending in .yaml trains from scratch, one in .pt continues "
         "from that file, or from published weights of that name, which Ultralytics downloads.",

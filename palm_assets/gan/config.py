@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
+
+from palm_assets.store.identity import StageConfig, operational
 
 MAX_SEED = 2**53  # JSON and JavaScript represent every integer up to this exactly
 AUGMENTATIONS = ("color", "rotation", "translation", "cutout")
 
 
-class NetworkConfig(BaseModel):
+class NetworkConfig(StageConfig):
     """Architecture of both networks (Radford et al. 2015, arXiv:1511.06434).
 
     The generator starts from a 4x4 feature map and doubles its side up to `image_size`; the discriminator
@@ -75,8 +77,9 @@ PUBLISHED_NETWORKS = NetworkConfig(
 class GanConfig(NetworkConfig):
     """The recipe: the architecture of both networks, and how they are trained."""
 
-    start: str = Field(
+    start: str = operational(
         "scratch",
+        reason="the version of the model is the input `start`",
         pattern=r"^[a-z0-9-]+$",
         description="initial weights: scratch, starter, or the version of a model with these networks or "
         "half the image size",
@@ -139,8 +142,17 @@ class GanConfig(NetworkConfig):
     )
     seed: int = Field(0, ge=0, description="seed of the weights, the batches and the augmentations")
     snapshot_kimg: float = Field(10, gt=0, description="thousands of images between sample grids")
-    save_minutes: float = Field(2, gt=0, description="minutes between saves of the resumable state")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to train; auto prefers CUDA")
+    save_minutes: float = operational(
+        2,
+        reason="a training that resumes computes what one without a break does",
+        gt=0,
+        description="minutes between saves of the resumable state",
+    )
+    device: Literal["auto", "cpu", "cuda"] = operational(
+        "auto",
+        reason="random numbers come from the CPU, so devices differ in rounding alone",
+        description="where to train; auto prefers CUDA",
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
         description="precision of the convolutions; auto is bfloat16 where the hardware supports it natively",
@@ -153,6 +165,10 @@ class GanConfig(NetworkConfig):
         if not set(augment) <= set(AUGMENTATIONS):
             raise ValueError(f"augment must be some of {', '.join(AUGMENTATIONS)}")
         return augment
+
+    def identity(self) -> dict[str, Any]:
+        """Augmentations have an order of their own."""
+        return {**super().identity(), "augment": sorted(set(self.augment))}
 
     def networks(self) -> NetworkConfig:
         """The architecture alone, without the recipe."""

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any
+
+from pydantic import Field
 
 from palm_assets.quality.extractors.registry import ExtractorName
+from palm_assets.store.identity import StageConfig, operational
 
 __all__ = ["ExtractorName", "ReferenceConfig"]
 
 
-class ReferenceConfig(BaseModel):
+class ReferenceConfig(StageConfig):
     """How the statistics of real palms are computed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     extractor: ExtractorName = Field(
         "auto",
         description="network that computes the features; auto: Inception if its weights are on this machine, "
         "else EfficientNet-Lite0, which needs no download",
     )
-    weights: str | None = Field(
+    weights: str | None = operational(
         None,
+        reason="the digest of the extractor's weights is the input `extractor`",
         description="file with the published weights of that network, for a machine that cannot download "
         "them; it is verified and copied into the cache",
     )
@@ -45,3 +47,7 @@ class ReferenceConfig(BaseModel):
         8, ge=2, le=1000, description="random subsets of the held-out images for each size"
     )
     seed: int = Field(0, ge=0, description="seed of the kept features and of the random subsets")
+
+    def identity(self) -> dict[str, Any]:
+        """Set sizes count once, in any order."""
+        return {**super().identity(), "floor_counts": sorted(set(self.floor_counts))}

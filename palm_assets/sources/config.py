@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from palm_assets.store.identity import StageConfig, operational
 
 Aspect = Literal["palmar", "dorsal", "unknown"]
 SourceKind = Literal["synthetic", "folder", "kaggle"]
+_CONTENT = "the content of the files is the input `files`"
 
 
-class SourceConfig(BaseModel):
+class SourceConfig(StageConfig):
     """What the choices of photographs and of labeled palms have in common.
 
     `synthetic` needs nothing; `folder` needs `folder`; `kaggle` downloads `kaggle_set` (owner/name) at
     `kaggle_version`, or at its newest version if none is given.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     source: SourceKind = Field(
         "synthetic",
         description="Where the images come from: rendered here (synthetic), a folder, or a Kaggle data set.",
     )
-    folder: str | None = Field(None, description="Path of the images; used with `source: folder` only.")
-    kaggle_set: str = Field(
-        "", description="Data set on Kaggle as owner/name; used with `source: kaggle` only."
+    folder: str | None = operational(
+        None, reason=_CONTENT, description="Path of the images; used with `source: folder` only."
     )
-    kaggle_version: int | None = Field(
-        None, ge=1, description="Version of the Kaggle data set; without one, the newest is downloaded."
+    kaggle_set: str = operational(
+        "",
+        reason=_CONTENT,
+        description="Data set on Kaggle as owner/name; used with `source: kaggle` only.",
+    )
+    kaggle_version: int | None = operational(
+        None,
+        reason=_CONTENT,
+        ge=1,
+        description="Version of the Kaggle data set; without one, the newest is downloaded.",
     )
     synthetic_size: int = Field(
         256, ge=64, le=1024, description="Side of a rendered image in pixels; used with `source: synthetic`."
@@ -36,8 +44,9 @@ class SourceConfig(BaseModel):
     seed: int = Field(
         0, ge=0, description="Seed of the rendered images and of the split of labeled images that lack one."
     )
-    max_set_aside: float = Field(
+    max_set_aside: float = operational(
         0.1,
+        reason="it refuses a set and changes none; what was indexed before is held to it again",
         ge=0,
         le=1,
         description="Largest share of unusable files (damaged, unreadable, badly labeled) that is accepted; "
@@ -46,6 +55,13 @@ class SourceConfig(BaseModel):
     max_megapixels: float = Field(
         64, gt=0, description="Images with more million pixels than this are set aside as too large."
     )
+
+    def identity(self) -> dict[str, Any]:
+        """What concerns rendered images matters only if images are rendered."""
+        fields = super().identity()
+        if self.source == "synthetic":
+            return fields
+        return {name: value for name, value in fields.items() if not name.startswith("synthetic_")}
 
     @model_validator(mode="after")
     def _folder_is_named(self) -> Self:
@@ -57,8 +73,9 @@ class SourceConfig(BaseModel):
 class PhotosConfig(SourceConfig):
     """The photographs that palms are cropped from."""
 
-    kaggle_set: str = Field(
+    kaggle_set: str = operational(
         "shyambhu/hands-and-palm-images-dataset",
+        reason=_CONTENT,
         description="Data set of photographs on Kaggle as owner/name; used with `source: kaggle` only.",
     )
     synthetic_photos: int = Field(
@@ -82,6 +99,12 @@ class PhotosConfig(SourceConfig):
         "first. Folders such as left, right, palm and back are not counted.",
     )
 
+    def identity(self) -> dict[str, Any]:
+        """A seed is that of rendered photographs, whose people no folder names."""
+        unused = "person_level" if self.source == "synthetic" else "seed"
+        fields = {**super().identity(), "aspects": sorted(set(self.aspects))}
+        return {name: value for name, value in fields.items() if name != unused}
+
     @model_validator(mode="after")
     def _everybody_has_a_photo(self) -> Self:
         if self.source == "synthetic" and self.synthetic_people > self.synthetic_photos:
@@ -100,8 +123,9 @@ class PhotosConfig(SourceConfig):
 class BoxesConfig(SourceConfig):
     """The labeled images that the palm detector is trained on: a YOLO export."""
 
-    kaggle_set: str = Field(
+    kaggle_set: str = operational(
         "korff16/hands-and-palms-yolo-dataset",
+        reason=_CONTENT,
         description="YOLO export of labeled palms on Kaggle as owner/name; used with `source: kaggle` only.",
     )
     palm_classes: list[str] = Field(
@@ -124,3 +148,10 @@ class BoxesConfig(SourceConfig):
     synthetic_test: int = Field(
         80, ge=5, le=10_000, description="Number of test images to render; used with `source: synthetic`."
     )
+
+    def identity(self) -> dict[str, Any]:
+        """Classes are named in any order and case."""
+        return {
+            **super().identity(),
+            "palm_classes": sorted({name.strip().lower() for name in self.palm_classes}),
+        }

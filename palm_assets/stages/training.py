@@ -11,7 +11,8 @@ from pydantic import BaseModel
 
 from palm_assets.stages.code_versions import CODE_VERSIONS
 from palm_assets.stages.training_job import TrainingJob, run_job
-from palm_assets.store.artifacts import Artifact, Kind, Store, version_of
+from palm_assets.store.artifacts import Artifact, Kind, Store
+from palm_assets.store.identity import version_of
 
 Runner = Callable[[TrainingJob], dict[str, Any]]
 """Runs a training job and returns its facts; it may use another process."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import logging
 import os
@@ -25,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from palm_assets.errors import ArtifactCorruptError, ArtifactError, ArtifactMissingError
 from palm_assets.store.atomic import sha256_of, sync, write_atomically
+from palm_assets.store.identity import version_of
 from palm_assets.store.os_errors import typed_write_errors
 from palm_assets.store.releases import Release, ReleasedBy, read_history, read_released, write_release
 
@@ -50,7 +50,7 @@ class Manifest(BaseModel):
     Attributes:
         schema_version: of this format.
         kind: one of the store's kinds.
-        version: 12 hex digits, see `version_of`.
+        version: 12 hex digits, see `palm_assets.store.identity.version_of`.
         inputs: role to version of each artifact, or digest of each file, that it was made from.
         config: of the stage that made it.
         code_version: of that stage.
@@ -328,12 +328,6 @@ def open_folder(folder: Path, kind: Kind, version: str | None = None) -> Artifac
                 f"{name} is missing or damaged", where=folder, hint="Materialize it again."
             )
     return Artifact(kind, manifest.version, folder, manifest, reused=True)
-
-
-def version_of(kind: Kind, inputs: Mapping[str, str], config: BaseModel, code_version: str) -> str:
-    """12 hex digits: a hash of everything that determines the artifact."""
-    made_of = [kind, sorted(inputs.items()), config.model_dump(mode="json"), code_version]
-    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _read_manifest(folder: Path, kind: Kind, version: str | None) -> Manifest:

@@ -26,7 +26,8 @@ from palm_assets.errors import (
     DatasetError,
     DiskFullError,
 )
-from palm_assets.store.artifacts import MANIFEST, Artifact, Store, version_of
+from palm_assets.store.artifacts import MANIFEST, Artifact, Store
+from palm_assets.store.identity import version_of
 from palm_assets.store.atomic import write_atomically
 from tests.helpers import below, mounted_tmpfs, remount
 
