@@ -66,10 +66,10 @@ def detector_finds_palms(
 def crops_are_usable(
     context: dg.AssetCheckExecutionContext, gate: GateResource, cropped_palms: Artifact
 ) -> dg.AssetCheckResult:
-    """Share of photographs with a palm, counts, and the split of people."""
+    """Share of photographs with a palm, counts, and the splits of the people."""
     with failures_without_retry():
-        train_people, held_out_people = split_people(cropped_palms)
-    result = check_crops(cropped_palms.facts, train_people, held_out_people, gate)
+        people = split_people(cropped_palms)
+    result = check_crops(cropped_palms.facts, people, gate)
     return _logged(context, result, cropped_palms, "contact_sheet.png")
 
 

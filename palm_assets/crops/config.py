@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, model_validator
+
+from palm_assets.store.identity import StageConfig, operational
 
 
-class CropConfig(BaseModel):
-    """How palms are cropped from photographs, and which people are held out of training."""
+class CropConfig(StageConfig):
+    """How palms are cropped from photographs, and which people are trained on.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    The others are held out: those of validation choose the checkpoint and calibrate the score, those of test
+    show what metrics real palms of unknown people have.
+    """
 
     image_size: int = Field(64, ge=16, le=1024, description="Side of a crop in pixels.")
     margin: float = Field(
@@ -34,13 +38,32 @@ class CropConfig(BaseModel):
     min_confidence: float = Field(
         0.25, gt=0, lt=1, description="Detections with a lower confidence are ignored."
     )
-    holdout_share: float = Field(
-        0.1, gt=0, lt=1, description="Fraction of the people who are held out of training, for the checks."
+    validation_share: float = Field(
+        0.1,
+        gt=0,
+        lt=1,
+        description="Fraction of the people who choose the checkpoint and calibrate the score.",
     )
-    min_holdout_people: int = Field(
+    test_share: float = Field(
+        0.1, gt=0, lt=1, description="Fraction of the people whom models are measured against."
+    )
+    min_split_people: int = Field(
         2,
         ge=1,
-        description="At least so many people are held out, but at most half of them; the gate asks for 2.",
+        description="At least so many people are in validation and in test, where half of all are enough for "
+        "both; else the same people are in both. The gate asks for 2.",
     )
-    seed: int = Field(0, ge=0, description="Seed of the choice of people who are held out.")
-    batch: int = Field(32, ge=1, le=512, description="Number of photos per call of the detector.")
+    seed: int = Field(0, ge=0, description="Seed of the assignment of people to the splits.")
+    batch: int = operational(
+        32,
+        reason="each photo is scaled and cropped by itself",
+        ge=1,
+        le=512,
+        description="Number of photos per call of the detector.",
+    )
+
+    @model_validator(mode="after")
+    def _somebody_is_trained_on(self) -> Self:
+        if self.validation_share + self.test_share >= 1:
+            raise ValueError("validation_share and test_share must leave people to train on: a sum below 1")
+        return self

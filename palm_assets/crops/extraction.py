@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
 
 from palm_assets.crops.config import CropConfig
 from palm_assets.crops.geometry import Box, crop_box
+from palm_assets.crops.splits import LABELS, SPLITS, PeopleSplit, Split, SplitLabel, assign_people
 from palm_assets.detector.detection import Detection
 from palm_assets.errors import ArtifactCorruptError, DatasetError
 from palm_assets.image_grid import grid
@@ -50,7 +50,7 @@ class Crop:
     aspect: str
     side: str
     skin: str
-    split: Literal["train", "holdout"]
+    split: SplitLabel
     confidence: float
     left: float
     top: float
@@ -60,7 +60,7 @@ class Crop:
 
 @dataclass(frozen=True)
 class Crops:
-    """Packed crops, uint8 RGB (N, 3, S, S): first those of the people in training."""
+    """Packed crops, uint8 RGB (N, 3, S, S): those of train first, then of validation, then of test."""
 
     images: np.ndarray
     index: tuple[Crop, ...]
@@ -68,16 +68,39 @@ class Crops:
     @property
     def train(self) -> np.ndarray:
         """Crops of the people in training, (N, 3, S, S)."""
-        return self.images[: self._n_train]
+        return self.images[self._rows("train")]
 
     @property
-    def holdout(self) -> np.ndarray:
-        """Crops of the people who are held out, (M, 3, S, S)."""
-        return self.images[self._n_train :]
+    def validation(self) -> np.ndarray:
+        """Crops of the people who choose the checkpoint and calibrate the score, (M, 3, S, S)."""
+        return self.images[self._rows("validation")]
 
     @property
-    def _n_train(self) -> int:
-        return sum(crop.split == "train" for crop in self.index)
+    def test(self) -> np.ndarray:
+        """Crops of the people whom models are measured against, (K, 3, S, S)."""
+        return self.images[self._rows("test")]
+
+    def people_in_rows(self, split: Split) -> list[str]:
+        """The person of each crop of a split, in order."""
+        return [crop.person for crop in self.index[self._rows(split)]]
+
+    @property
+    def people(self) -> PeopleSplit:
+        """The people of each split."""
+        return PeopleSplit(*(frozenset(self.people_in_rows(split)) for split in SPLITS))
+
+    def _rows(self, split: Split) -> slice:
+        """The rows of a split; those of shared crops are between validation and test."""
+        counts = Counter(crop.split for crop in self.index)
+        validation = counts["train"]
+        shared = validation + counts["validation"]
+        test = shared + counts["shared"]
+        ranges = {
+            "train": slice(0, validation),
+            "validation": slice(validation, test),
+            "test": slice(shared, len(self.index)),
+        }
+        return ranges[split]
 
 
 def make_crops(
@@ -93,12 +116,13 @@ def make_crops(
     Writes `crops.npy`, `crops.csv`, `without_palm.csv` and `contact_sheet.png`.
 
     Returns:
-        Facts for the manifest: numbers of crops and people in each split, share of photos with a palm.
+        Facts for the manifest: numbers of crops and people in each split, whether validation and test share
+        theirs ("shared_holdout"), share of photos with a palm.
 
     Raises:
         DatasetError: fewer than two people, or no palm found at all.
     """
-    people_held_out({photo.person for photo in photos.photos}, config)  # refuses a single person at once
+    assign_people({photo.person for photo in photos.photos}, config)  # refuses a single person at once
     crops: list[Cropped] = []
     without: list[Photo] = []
     for batch, decoded in _decoded_ahead(photos, config.batch):
@@ -131,44 +155,24 @@ def read_crops(folder: Path) -> Crops:
     """Open the crops that `make_crops` wrote; the array is a read-only memory map.
 
     Raises:
-        ArtifactCorruptError: the array does not match the index.
+        ArtifactCorruptError: the array does not match the index, or the rows are not in order of their
+            splits.
     """
     images = np.load(folder / CROPS_FILE, mmap_mode="r")
     with (folder / INDEX_FILE).open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
         index = tuple(_crop(row) for row in csv.DictReader(stream))
-    if images.dtype != np.uint8 or images.ndim != 4 or len(images) != len(index):
+    in_order = [crop.split for crop in index] == sorted((crop.split for crop in index), key=LABELS.index)
+    if images.dtype != np.uint8 or images.ndim != 4 or len(images) != len(index) or not in_order:
         raise ArtifactCorruptError(
             "The array does not match the index", where=folder, hint="Materialize cropped_palms again."
         )
     return Crops(images, index)
 
 
-def people_held_out(people: set[str], config: CropConfig) -> set[str]:
-    """The people who are held out of training: a pseudo-random choice that depends on the seed alone.
-
-    These are `holdout_share` of them, and at least `min_holdout_people` as far as half of them remain.
-
-    Raises:
-        DatasetError: fewer than two people.
-    """
-    if len(people) < 2:
-        raise DatasetError(
-            "All photographs are of one person, so nobody can be held out of training",
-            hint="Add photographs of other people, one subfolder for each, or correct `person_level`.",
-        )
-
-    def rank(person: str) -> str:
-        return hashlib.sha256(f"{config.seed}:{person}".encode(errors="surrogateescape")).hexdigest()
-
-    least = min(config.min_holdout_people, len(people) // 2)
-    count = min(max(least, round(config.holdout_share * len(people))), len(people) - 1)
-    return set(sorted(people, key=rank)[:count])
-
-
 def _pack(crops: list[Cropped], config: CropConfig, folder: Path) -> tuple[Crop, ...]:
-    """Write the array, people in training first, with its index and a contact sheet."""
-    held_out = people_held_out({photo.person for photo, _, _, _ in crops}, config)
-    crops.sort(key=lambda entry: (entry[0].person in held_out, entry[0].path))
+    """Write the array in the order of the splits, with its index and a contact sheet."""
+    people = assign_people({photo.person for photo, _, _, _ in crops}, config)
+    crops.sort(key=lambda entry: (LABELS.index(people.label(entry[0].person)), entry[0].path))
     shape = (len(crops), 3, config.image_size, config.image_size)
     # Written directly: a large set would not fit into memory twice, and a full disk would end a process that
     # writes to a memory map.
@@ -185,7 +189,7 @@ def _pack(crops: list[Cropped], config: CropConfig, folder: Path) -> tuple[Crop,
             photo.aspect,
             photo.side,
             photo.skin,
-            "holdout" if photo.person in held_out else "train",
+            people.label(photo.person),
             0.0 if detection is None else round(detection.confidence, 4),
             *(round(value, 1) for value in box),
         )
@@ -223,9 +227,16 @@ def _resized(pixels: np.ndarray, box: Box, size: int) -> np.ndarray:
 
 
 def _counts(index: Sequence[Crop]) -> dict[str, Any]:
+    labels: dict[Split, tuple[SplitLabel, ...]] = {
+        "train": ("train",),
+        "validation": ("validation", "shared"),
+        "test": ("shared", "test"),
+    }
+    rows = {split: [crop for crop in index if crop.split in labels[split]] for split in SPLITS}
     return {
-        "crops": dict(Counter(crop.split for crop in index)),
-        "people": {s: len({c.person for c in index if c.split == s}) for s in ("train", "holdout")},
+        "crops": {split: len(crops) for split, crops in rows.items()},
+        "people": {split: len({crop.person for crop in crops}) for split, crops in rows.items()},
+        "shared_holdout": any(crop.split == "shared" for crop in index),
         "skin": dict(Counter(crop.skin for crop in index)),
         "side": dict(Counter(crop.side for crop in index)),
     }
@@ -234,4 +245,15 @@ def _counts(index: Sequence[Crop]) -> dict[str, Any]:
 def _crop(row: dict[str, str]) -> Crop:
     types: dict[str, type] = {"row": int, "confidence": float}
     types |= dict.fromkeys(("left", "top", "right", "bottom"), float)
-    return Crop(**{name: types.get(name, str)(value) for name, value in row.items()})
+    values = {name: types.get(name, str)(value) for name, value in row.items()}
+    # An older version of the program used the same people for what validation and test are for now.
+    label = "shared" if values["split"] == "holdout" else values["split"]
+    return Crop(**{**values, "split": _known(label)})
+
+
+def _known(label: str) -> SplitLabel:
+    if label not in LABELS:
+        raise ArtifactCorruptError(
+            f"A crop is of an unknown split: {label}", hint="Materialize cropped_palms again."
+        )
+    return label

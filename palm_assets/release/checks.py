@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, variance
 from typing import Any
 
+from palm_assets.crops.splits import PeopleSplit
 from palm_assets.evaluation.model_metrics import ModelMetrics
 from palm_assets.photos.candidates import EXPECTED_REASONS
 from palm_assets.release.config import GateConfig
@@ -90,23 +91,24 @@ def check_detector(facts: Mapping[str, Any], bounds: GateConfig) -> CheckResult:
     return _all_of(DETECTOR_CHECK, _at_least("AP50 on the test split", facts["ap50"], bounds.min_ap50))
 
 
-def check_crops(
-    facts: Mapping[str, Any], train_people: Set[str], held_out_people: Set[str], bounds: GateConfig
-) -> CheckResult:
-    """A palm in nearly every photograph, enough crops, and nobody on both sides of the split.
+def check_crops(facts: Mapping[str, Any], people: PeopleSplit, bounds: GateConfig) -> CheckResult:
+    """A palm in nearly every photograph, enough crops and people, and nobody on both sides of the split.
 
     Args:
         facts: of the crops.
-        train_people: people whose crops are trained on.
-        held_out_people: people whose crops are not.
+        people: of each split. That validation and test share theirs is no fault if the facts say so.
         bounds: to meet.
     """
+    on_both_sides = people.train & people.held_out
+    if not facts.get("shared_holdout", False):
+        on_both_sides |= people.validation & people.test
     return _all_of(
         CROPS_CHECK,
         _at_least("share of photographs with a palm", facts["share_with_palm"], bounds.min_share_with_palm),
         _at_least("crops to train on", facts["crops"].get("train", 0), bounds.min_crops),
-        _at_least("people held out", len(held_out_people), bounds.min_people_held_out),
-        _at_most("people on both sides of the split", len(train_people & held_out_people), 0),
+        _at_least("people of the validation split", len(people.validation), bounds.min_people_held_out),
+        _at_least("people of the test split", len(people.test), bounds.min_people_held_out),
+        _at_most("people on both sides of a split", len(on_both_sides), 0),
     )
 
 

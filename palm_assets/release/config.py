@@ -23,7 +23,9 @@ class GateConfig(BaseModel):
         0.9, ge=0, le=1, description="share of photographs with a detected palm"
     )
     min_crops: int = Field(100, ge=1, description="crops to train on")
-    min_people_held_out: int = Field(2, ge=1, description="people held out of training")
+    min_people_held_out: int = Field(
+        2, ge=1, description="people of the validation split, and of the test split"
+    )
     max_blank: float = Field(0.02, ge=0, le=1, description="share of samples with almost no contrast")
     min_variety: float = Field(0.3, ge=0, description="variance of the features, relative to real palms")
     min_nearest_other: float = Field(

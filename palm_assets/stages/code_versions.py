@@ -10,9 +10,9 @@ CODE_VERSIONS: Mapping[Kind, str] = {
     "photos": "2",
     "boxes": "2",
     "detector": "2",
-    "crops": "2",
-    "models": "6",
-    "reference": "3",
+    "crops": "3",
+    "models": "7",
+    "reference": "4",
     "evaluations": "4",
 }
 RELEASE_VERSION = "1"

@@ -1,4 +1,4 @@
-"""Stage "crops": palms cropped from photographs, with some people held out."""
+"""Stage "crops": palms cropped from photographs, and people assigned to train, validation and test."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from palm_assets.store.artifacts import Artifact, Store
 
 if TYPE_CHECKING:
     from palm_assets.crops.extraction import Crops
+    from palm_assets.crops.splits import PeopleSplit
 
 
 def make_crops(
@@ -36,7 +37,8 @@ def make_crops(
         from palm_assets.detector.detection import load_detector
 
         index, loaded = open_photos(photos), load_detector(detector.folder)
-        return extraction.make_crops(index, loaded, config, folder, progress=progress)
+        facts = extraction.make_crops(index, loaded, config, folder, progress=progress)
+        return {**facts, "population": _population(photos)}
 
     inputs = {"photos": photos.version, "detector": detector.version}
     return store.make("crops", build, inputs=inputs, config=config, code_version=CODE_VERSIONS["crops"])
@@ -49,8 +51,21 @@ def open_crops(artifact: Artifact) -> Crops:
     return read_crops(artifact.folder)
 
 
-def split_people(crops: Artifact) -> tuple[set[str], set[str]]:
-    """People whose crops are trained on, and people who are held out."""
-    index = open_crops(crops).index
-    train, held_out = ({crop.person for crop in index if crop.split == side} for side in ("train", "holdout"))
-    return train, held_out
+def split_people(crops: Artifact) -> PeopleSplit:
+    """The people of each split."""
+    return open_crops(crops).people
+
+
+def held_out_counts(facts: Mapping[str, Any]) -> tuple[int, int]:
+    """Numbers of crops and of people who are held out of training, from the facts of crops."""
+    crops, people = facts["crops"], facts["people"]
+    if "holdout" in people:  # made by an older version of the program
+        return int(crops.get("holdout", 0)), int(people["holdout"])
+    splits = ("test",) if facts["shared_holdout"] else ("validation", "test")
+    return sum(int(crops[split]) for split in splits), sum(int(people[split]) for split in splits)
+
+
+def _population(photos: Artifact) -> str:
+    """Among whom equal names mean the same person: the synthetic people of a seed, or photographed ones."""
+    synthetic = photos.facts.get("source") == "synthetic"
+    return f"synthetic-{photos.manifest.config.get('seed', 0)}" if synthetic else "photographs"

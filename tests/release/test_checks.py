@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from palm_assets.crops.splits import PeopleSplit
 from palm_assets.evaluation.model_metrics import ModelMetrics
 from palm_assets.release.checks import (
     CheckResult,
@@ -37,7 +38,7 @@ GOOD = ModelMetrics(
     blank_share=0.0,
 )
 PHOTOS: dict[str, Any] = {"photos": 900, "people": 90, "set_aside": 100, "set_aside_reasons": {}}
-CROPS: dict[str, Any] = {"share_with_palm": 0.99, "crops": {"train": 800, "holdout": 90}}
+CROPS: dict[str, Any] = {"share_with_palm": 0.99, "crops": {"train": 800, "validation": 90, "test": 90}}
 
 
 def photos(**changes: Any) -> CheckResult:
@@ -80,23 +81,34 @@ def test_a_detector_must_find_the_palms_of_test_images() -> None:
     assert not check_detector({"ap50": math.nan}, BOUNDS).passed
 
 
-def test_people_must_not_be_on_both_sides_of_the_split() -> None:
-    assert check_crops(CROPS, {"a", "b"}, {"c", "d"}, BOUNDS).passed
-    result = check_crops(CROPS, {"a", "b", "c"}, {"c", "d"}, BOUNDS)
+def split(train: str, validation: str, test: str) -> PeopleSplit:
+    """A person for each letter."""
+    return PeopleSplit(frozenset(train), frozenset(validation), frozenset(test))
+
+
+@pytest.mark.parametrize("people", [("abc", "cd", "ef"), ("abc", "de", "cf"), ("ab", "cd", "de")])
+def test_people_must_not_be_on_both_sides_of_a_split(people: tuple[str, str, str]) -> None:
+    assert check_crops(CROPS, split("ab", "cd", "ef"), BOUNDS).passed
+    result = check_crops(CROPS, split(*people), BOUNDS)
     assert not result.passed
-    assert result.reason == "people on both sides of the split 1 (at most 0)"
+    assert result.reason == "people on both sides of a split 1 (at most 0)"
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [{"share_with_palm": 0.89}, {"crops": {"train": 99}}, {"crops": {"holdout": 99}}],
-)
+def test_validation_and_test_may_share_their_people_if_the_facts_say_so() -> None:
+    shared = split("ab", "cd", "cd")
+    assert not check_crops(CROPS, shared, BOUNDS).passed
+    assert check_crops(CROPS | {"shared_holdout": True}, shared, BOUNDS).passed
+    assert not check_crops(CROPS | {"shared_holdout": True}, split("abc", "cd", "cd"), BOUNDS).passed
+
+
+@pytest.mark.parametrize("changes", [{"share_with_palm": 0.89}, {"crops": {"train": 99}}, {"crops": {}}])
 def test_too_few_crops_are_refused(changes: dict[str, Any]) -> None:
-    assert not check_crops(CROPS | changes, {"a"}, {"b", "c"}, BOUNDS).passed
+    assert not check_crops(CROPS | changes, split("a", "bc", "de"), BOUNDS).passed
 
 
-def test_a_single_person_held_out_is_too_few() -> None:
-    assert not check_crops(CROPS, {"a"}, {"b"}, BOUNDS).passed
+@pytest.mark.parametrize("people", [("a", "b", "de"), ("a", "bc", "d")])
+def test_a_single_person_of_a_split_is_too_few(people: tuple[str, str, str]) -> None:
+    assert not check_crops(CROPS, split(*people), BOUNDS).passed
 
 
 def test_blank_samples_are_refused() -> None:
