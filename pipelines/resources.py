@@ -5,12 +5,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
+from pydantic import PrivateAttr
 
 from palm_assets.errors import PalmError
 from palm_assets.release.config import GateConfig
 from palm_assets.release.retention import RetentionConfig
 from palm_assets.store.artifacts import Artifact, Store
 from palm_assets.store.pins import pin
+from pipelines.run_inputs import RunInputs
 
 
 class StoreResource(dg.ConfigurableResource[Store]):
@@ -32,18 +34,35 @@ class RetentionResource(RetentionConfig, dg.ConfigurableResource[RetentionConfig
 
 
 class ArtifactIOManager(dg.ConfigurableIOManager):
-    """Passes artifacts on by a pointer in the store, so that each asset can be materialized alone."""
+    """Passes artifacts on within a run by the run's tags, and from run to run by pointers in the store.
+
+    A run reads each artifact that it did not make from the pointer once, and keeps to it: another run that
+    moves the pointer meanwhile changes nothing. A retry of the run keeps the tags.
+    """
 
     store: dg.ResourceDependency[StoreResource]
+    _pinned: list[Artifact] = PrivateAttr(default_factory=list)
 
     def handle_output(self, context: dg.OutputContext, obj: Artifact) -> None:
-        """Point the asset at the artifact."""
-        self.store.open().set_current(context.asset_key.to_user_string(), obj)
+        """Point the asset at the artifact, for the rest of this run and for later runs."""
+        asset = context.asset_key.to_user_string()
+        run = context.step_context
+        with failures_without_retry():
+            self._pinned.append(pin(obj))
+            RunInputs(self.store.open(), run.instance, run.run_id).keep(asset, obj)
+            self.store.open().set_current(asset, obj)
 
     def load_input(self, context: dg.InputContext) -> Artifact:
-        """The verified artifact that the upstream asset points to."""
+        """The verified artifact of the upstream asset that this run uses."""
+        asset, run = context.asset_key.to_user_string(), context.step_context
         with failures_without_retry():
-            return pin(self.store.open().current(context.asset_key.to_user_string()))
+            artifact = pin(RunInputs(self.store.open(), run.instance, run.run_id).resolve(asset))
+        self._pinned.append(artifact)
+        return artifact
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Unpin the artifacts of the run."""
+        self._pinned.clear()
 
 
 @contextmanager

@@ -121,8 +121,7 @@ def read_export(
     names = tuple(dict.fromkeys(export.classes[number] for number in sorted(chosen)))
     images, refused = _read_images(export, chosen, max_megapixels, progress)
     entries = [*export.set_aside, *refused]
-    expected = (*EXPECTED_REASONS, LABEL_WITHOUT_IMAGE)
-    check_share(len(images), entries, export.base, max_set_aside, expected=expected)
+    _check_share(len(images), entries, export.base, max_set_aside)
     images, unused = _without_empty_splits(images)
     images = _with_all_splits(images, seed)
     if not any(image.boxes for image in images if image.split == "train"):
@@ -133,6 +132,21 @@ def read_export(
         )
     ordered = tuple(sorted([*entries, *unused], key=lambda entry: entry.path))
     return BoxSet(export.base, tuple(images), names, ordered, max_megapixels)
+
+
+def check_box_set(boxes: BoxSet, max_set_aside: float) -> None:
+    """Hold a set that was read before to a limit of unusable files.
+
+    Raises:
+        DatasetError: there are too many.
+    """
+    unused = [entry for entry in boxes.set_aside if entry.reason.startswith(NO_PALM_IN_SPLIT)]
+    refused = [entry for entry in boxes.set_aside if not entry.reason.startswith(NO_PALM_IN_SPLIT)]
+    _check_share(len(boxes.images) + len(unused), refused, boxes.root, max_set_aside)
+
+
+def _check_share(used: int, entries: Sequence[SetAside], base: Path, max_set_aside: float) -> None:
+    check_share(used, entries, base, max_set_aside, expected=(*EXPECTED_REASONS, LABEL_WITHOUT_IMAGE))
 
 
 def write_box_set(boxes: BoxSet, folder: Path) -> None:

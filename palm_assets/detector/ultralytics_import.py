@@ -21,6 +21,7 @@ os.environ.setdefault(
 from PIL import Image
 from ultralytics.models import YOLO
 from ultralytics.nn.tasks import DetectionModel
+from ultralytics.utils.downloads import attempt_download_asset
 from ultralytics.utils.nms import non_max_suppression
 from ultralytics.utils.patches import _image_open
 
@@ -28,4 +29,4 @@ from ultralytics.utils.patches import _image_open
 # image, anywhere in the process.
 Image.open = _image_open
 
-__all__ = ["YOLO", "DetectionModel", "non_max_suppression"]
+__all__ = ["YOLO", "DetectionModel", "attempt_download_asset", "non_max_suppression"]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 PHOTOS_FILE = "photos.csv"
 SET_ASIDE_FILE = "set_aside.csv"
+CHANGED_HINT = "Materialize raw_hands again, which indexes the photographs as they are now."
 _OTHER_ASPECT = "aspect"
 
 
@@ -57,10 +58,18 @@ class PhotoIndex:
         """Pixels of a photo, uint8 RGB (H, W, 3).
 
         Raises:
-            PhotoError: the file is gone, damaged, or larger than when it was indexed.
+            PhotoError: the file is gone, damaged, or has other pixels than when it was indexed.
         """
+        path = self.root / photo.path
         # What was indexed within the limit is within the limit: the config's value is needed only once.
-        return read_photo(self.root / photo.path, max_megapixels=(photo.width * photo.height + 0.5) / 1e6)
+        limit = (photo.width * photo.height + 0.5) / 1e6
+        try:
+            pixels = read_photo(path, max_megapixels=limit)
+        except PhotoError as error:
+            raise PhotoError(error.what, where=path, hint=CHANGED_HINT) from error
+        if _pixels_sha256(pixels) != photo.pixels_sha256:
+            raise PhotoError("the photograph changed after it was indexed", where=path, hint=CHANGED_HINT)
+        return pixels
 
     def facts(self) -> dict[str, object]:
         """Counts for the manifest. Photographs of other aspects are no part of `set_aside`."""
@@ -124,7 +133,7 @@ def index_photos(
     photos, refused = _decode_all(root, chosen, labels, max_megapixels, progress)
     entries += refused
     index = PhotoIndex(root, photos, tuple(sorted(entries, key=lambda entry: entry.path)))
-    _check_usable(index, max_set_aside)
+    check_usable(index, max_set_aside)
     return index
 
 
@@ -235,9 +244,15 @@ def _measure(path: Path, max_megapixels: float) -> tuple[int, int, str] | PhotoE
     except PhotoError as error:
         return error
     height, width, _ = pixels.shape
+    return width, height, _pixels_sha256(pixels)
+
+
+def _pixels_sha256(pixels: np.ndarray) -> str:
+    """Hex SHA-256 of a photograph's size and pixels."""
+    height, width, _ = pixels.shape
     digest = hashlib.sha256(f"{width}x{height}".encode())
     digest.update(pixels.tobytes())
-    return width, height, digest.hexdigest()
+    return digest.hexdigest()
 
 
 def check_share(
@@ -267,7 +282,12 @@ def check_share(
         )
 
 
-def _check_usable(index: PhotoIndex, max_set_aside: float) -> None:
+def check_usable(index: PhotoIndex, max_set_aside: float) -> None:
+    """Refuse a set without a usable photograph, or with too many unusable files.
+
+    Raises:
+        DatasetError: so it is.
+    """
     check_share(len(index.photos), index.set_aside, index.root, max_set_aside)
     if not index.photos:
         raise DatasetError(

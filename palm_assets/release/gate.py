@@ -172,7 +172,8 @@ def _incumbent(store: Store, evaluation: Artifact) -> Incumbent | None:
         crops = store.open("crops", reference.manifest.inputs["crops"])
         model = store.open("models", release.model)
         config = EvaluationConfig(**evaluation.manifest.config)
-        return Incumbent(release.model, _metrics(make_evaluation(store, model, reference, crops, config)))
+        measured = make_evaluation(store, model, reference, crops, config, of_other_crops=True)
+        return Incumbent(release.model, _metrics(measured))
     except (ArtifactMissingError, ArtifactCorruptError, CheckpointError) as error:
         return Incumbent(release.model, None, error.what)
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from palm_assets.detector.boxes import BoxSet, read_box_set, read_export, write_box_set
+from palm_assets.detector.boxes import BoxSet, check_box_set, read_box_set, read_export, write_box_set
 from palm_assets.detector.export_files import export_fingerprint, find_export
+from palm_assets.errors import DatasetError
 from palm_assets.progress import Progress, no_progress
 from palm_assets.sources.config import BoxesConfig
 from palm_assets.stages.code_versions import CODE_VERSIONS
@@ -17,7 +18,6 @@ from palm_assets.stages.source_folder import (
     remember_root,
     root_fact,
     root_of,
-    without_location,
 )
 from palm_assets.store.artifacts import Artifact, Store
 
@@ -57,12 +57,29 @@ def make_boxes(store: Store, config: BoxesConfig, *, progress: Progress = no_pro
         found = None if root is None else boxes.root
         return {**boxes.facts(), "source": config.source, "root": root_fact(found)}
 
-    versioned = without_location(config)
-    made = store.make("boxes", build, inputs=inputs, config=versioned, code_version=CODE_VERSIONS["boxes"])
+    made = store.make("boxes", build, inputs=inputs, config=config, code_version=CODE_VERSIONS["boxes"])
     remember_root(store, made, None if root is None else find_export(root).base)
+    if made.reused:  # by a config that may have allowed more unusable files
+        check_box_set(open_boxes(made), config.max_set_aside)
     return made
 
 
 def open_boxes(artifact: Artifact) -> BoxSet:
     """Read the labeled images of an artifact."""
     return read_box_set(artifact.folder, root_of(artifact))
+
+
+def open_unchanged_boxes(artifact: Artifact) -> BoxSet:
+    """The same, for a training: no file of the export may have changed since.
+
+    Raises:
+        DatasetError: a file of the export has changed, or is gone.
+    """
+    boxes, files = open_boxes(artifact), artifact.manifest.inputs.get("files")
+    if files is not None and export_fingerprint(boxes.root) != files:
+        raise DatasetError(
+            "The labeled images changed after they were read",
+            where=boxes.root,
+            hint="Materialize raw_palm_boxes again, which reads them as they are now.",
+        )
+    return boxes

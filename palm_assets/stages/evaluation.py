@@ -11,18 +11,38 @@ from palm_assets.errors import ArtifactError
 from palm_assets.evaluation.config import EvaluationConfig
 from palm_assets.stages.code_versions import CODE_VERSIONS
 from palm_assets.stages.crops import open_crops
+from palm_assets.stages.lineage import require_inputs, require_same_crops
 from palm_assets.store.artifacts import Artifact, Manifest, Store
 
 
 def make_evaluation(
-    store: Store, model: Artifact, reference: Artifact, crops: Artifact, config: EvaluationConfig
+    store: Store,
+    model: Artifact,
+    reference: Artifact,
+    crops: Artifact,
+    config: EvaluationConfig,
+    *,
+    of_other_crops: bool = False,
 ) -> Artifact:
     """Evaluate samples of a model against a reference, whose crops are needed to show the nearest ones.
 
+    Args:
+        store: to publish into.
+        model: to evaluate.
+        reference: what its samples are compared with.
+        crops: of the reference.
+        config: how many samples.
+        of_other_crops: whether the model may be trained on other crops, as one that a candidate is compared
+            with.
+
     Raises:
+        LineageError: model and reference are not of these crops.
         CheckpointError, ArtifactCorruptError: the model or the reference cannot be read.
         ExtractorMismatchError, WeightsUnavailableError: the reference's extractor is not available here.
     """
+    require_inputs(reference, crops=crops)
+    if not of_other_crops:
+        require_same_crops(model=model, reference=reference, crops=crops)
 
     def build(folder: Path) -> Mapping[str, Any]:
         from palm_assets.evaluation.model_evaluation import evaluate_model

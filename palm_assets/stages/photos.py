@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from palm_assets.photos.index import PhotoIndex, folder_fingerprint, index_photos, read_index, write_index
+from palm_assets.photos.index import (
+    PhotoIndex,
+    check_usable,
+    folder_fingerprint,
+    index_photos,
+    read_index,
+    write_index,
+)
 from palm_assets.progress import Progress, no_progress
 from palm_assets.sources.config import PhotosConfig
 from palm_assets.stages.code_versions import CODE_VERSIONS
@@ -16,7 +23,6 @@ from palm_assets.stages.source_folder import (
     remember_root,
     root_fact,
     root_of,
-    without_location,
 )
 from palm_assets.store.artifacts import Artifact, Store
 
@@ -58,9 +64,10 @@ def make_photos(store: Store, config: PhotosConfig, *, progress: Progress = no_p
         examples(index).save(folder / EXAMPLES_FILE)
         return {**index.facts(), "source": config.source, "root": root_fact(root)}
 
-    versioned = without_location(config)
-    made = store.make("photos", build, inputs=inputs, config=versioned, code_version=CODE_VERSIONS["photos"])
+    made = store.make("photos", build, inputs=inputs, config=config, code_version=CODE_VERSIONS["photos"])
     remember_root(store, made, root)
+    if made.reused:  # by a config that may have allowed more unusable files
+        check_usable(open_photos(made), config.max_set_aside)
     return made
 
 

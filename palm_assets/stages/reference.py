@@ -8,6 +8,7 @@ from typing import Any
 
 from palm_assets.progress import Progress, no_progress
 from palm_assets.quality.config import ReferenceConfig
+from palm_assets.quality.extractors.fingerprint import extractor_fingerprint
 from palm_assets.stages.code_versions import CODE_VERSIONS
 from palm_assets.stages.crops import open_crops
 from palm_assets.store.artifacts import Artifact, Store
@@ -36,7 +37,8 @@ def make_reference(
         save_reference(reference, folder)
         return {"extractor": reference.extractor, "digest": reference.digest, "n": reference.n}
 
-    inputs = {"crops": crops.version}
+    digest, precision = extractor_fingerprint(config.extractor)
+    inputs = {"crops": crops.version, "extractor": digest, "precision": precision}
     return store.make(
         "reference", build, inputs=inputs, config=config, code_version=CODE_VERSIONS["reference"]
     )

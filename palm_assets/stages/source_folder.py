@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 from palm_assets.sources.config import SourceConfig
 from palm_assets.store.artifacts import Artifact, Store
 from palm_assets.store.atomic import write_atomically
-
-SourceT = TypeVar("SourceT", bound=SourceConfig)
 
 SYNTHETIC_FOLDER = "synthetic"
 """Of rendered images, inside their artifact. As the fact "root" it means this folder."""
@@ -39,11 +36,6 @@ def locate_source(
     else:
         root = Path(config.folder or "").expanduser().absolute()
     return root, {"files": fingerprint(root)}
-
-
-def without_location(config: SourceT) -> SourceT:
-    """The config as it is part of the version: images are identified by their content, wherever they lie."""
-    return config.model_copy(update={"folder": None})
 
 
 def remember_root(store: Store, artifact: Artifact, root: Path | None) -> None:

@@ -11,10 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from palm_assets import errors
 from palm_assets.detector.config import DetectorConfig
-from palm_assets.errors import PalmError
+from palm_assets.detector.starting_weights import identify_start
+from palm_assets.errors import DetectorError, PalmError
 from palm_assets.gan.config import GanConfig
 from palm_assets.progress import ShouldStop, never
-from palm_assets.stages.boxes import open_boxes
+from palm_assets.stages.boxes import open_unchanged_boxes
 from palm_assets.stages.crops import open_crops
 from palm_assets.stages.start_model import open_start_model
 from palm_assets.store.artifacts import Store
@@ -131,7 +132,11 @@ def run_job(
 def _train_detector(job: DetectorJob, log: Log, report: Report, should_stop: ShouldStop) -> dict[str, Any]:
     from palm_assets.detector.training import train_detector
 
-    boxes = open_boxes(Store(job.home).open("boxes", job.inputs["boxes"]))
+    boxes = open_unchanged_boxes(Store(job.home).open("boxes", job.inputs["boxes"]))
+    if job.inputs["start"] != identify_start(job.config.start):
+        raise DetectorError(
+            "The file with the starting weights has changed", where=job.config.start, hint="Start again."
+        )
     started = time.monotonic()
 
     def on_epoch(epoch: int, metrics: dict[str, float]) -> None:

@@ -1,7 +1,7 @@
 """Identity of an artifact: what it was made from and how, as far as that can change what is made.
 
-A config says of each of its fields whether it belongs to the identity: all do but those that are declared with
-`operational`. A config whose fields matter only sometimes overrides `StageConfig.identity`.
+A config says of each of its fields whether it belongs to the identity: all do but those that are declared
+with `operational`. A config whose fields matter only sometimes overrides `StageConfig.identity`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,70 @@
+"""The artifacts that a run works with, one for each asset, in the tags of the run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast, get_args
+
+import dagster as dg
+
+from palm_assets.errors import LineageError
+from palm_assets.store.artifacts import Artifact, Kind, Store
+
+TAG_PREFIX = "palms/"
+ATTEMPTS = 10
+
+
+@dataclass(frozen=True)
+class RunInputs:
+    """The artifacts of one run: those that it made, and those that it found when it first needed them.
+
+    Attributes:
+        store: holds the artifacts.
+        instance: holds the tags.
+        run_id: of the run.
+    """
+
+    store: Store
+    instance: dg.DagsterInstance
+    run_id: str
+
+    def resolve(self, asset: str) -> Artifact:
+        """The artifact of an asset: that of this run's tags, else the current one, which is tagged.
+
+        Raises:
+            ArtifactMissingError: the asset was never materialized, or the artifact of the tag is gone.
+            ArtifactCorruptError: it is damaged.
+            LineageError: the tag names no artifact.
+        """
+        tag = self._tags().get(TAG_PREFIX + asset)
+        if tag is not None:
+            kind, _, version = tag.partition("/")
+            if kind not in get_args(Kind):
+                raise LineageError(
+                    f"The run's tag names no artifact: {tag}",
+                    where=TAG_PREFIX + asset,
+                    hint="Start a new run.",
+                )
+            return self.store.open(cast(Kind, kind), version)
+        artifact = self.store.current(asset)
+        self.keep(asset, artifact)
+        return artifact
+
+    def keep(self, asset: str, artifact: Artifact) -> None:
+        """Tag the run with the artifact of an asset.
+
+        Raises:
+            LineageError: the tag does not hold, because others keep writing tags of the same run.
+        """
+        key, value = TAG_PREFIX + asset, f"{artifact.kind}/{artifact.version}"
+        for _ in range(ATTEMPTS):
+            if self._tags().get(key) == value:
+                return
+            # Not atomic: a daemon that tags the run in the same moment may overwrite all tags.
+            self.instance.add_run_tags(self.run_id, {key: value})
+        if self._tags().get(key) != value:
+            raise LineageError(f"The run cannot be tagged with {value}", where=key, hint="Start it again.")
+
+    def _tags(self) -> dict[str, str]:
+        run = self.instance.get_run_by_id(self.run_id)
+        return {} if run is None else dict(run.tags)
