@@ -55,7 +55,7 @@ def main() -> None:
 
 def _of_many_hands(crops: Crops, count: int, rng: np.random.Generator) -> list[int]:
     """Rows of held-out crops; a second one of a hand only after all hands, as two of a hand look real."""
-    held_out = [row for row, crop in enumerate(crops.index) if crop.split == "holdout"]
+    held_out = [row for row, crop in enumerate(crops.index) if crop.split != "train"]
     round_of: dict[int, int] = {}
     occurrences: Counter[tuple[str, str]] = Counter()
     for row in rng.permutation(held_out).tolist():

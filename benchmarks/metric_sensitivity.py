@@ -41,7 +41,7 @@ def main() -> None:
     crops = open_crops(store.current("cropped_palms"))
     reference = load_reference(store.current("fid_reference").folder)
     extractor = load_reference_extractor(reference)
-    held_out = np.asarray(crops.holdout)
+    held_out = np.asarray(crops.test)
     sets = {"held-out crops": held_out}
     sets |= {f"blurred by {radius} px": blurred(held_out, radius) for radius in BLURS}
     if args.model:

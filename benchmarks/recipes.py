@@ -159,7 +159,7 @@ def _metrics(images: np.ndarray, reference: Reference) -> dict[str, float]:
 def _reference(crops: Crops) -> Reference:
     extractor = load_extractor("efficientnet-lite0")
     name, digest = extractor.identity
-    train, holdout = extract(extractor, crops.train), extract(extractor, crops.holdout)
+    train, holdout = extract(extractor, crops.train), extract(extractor, crops.test)
     return reference_from_features(
         train, holdout, ReferenceConfig(), extractor=name, digest=digest, precision=extractor.precision
     )

@@ -42,7 +42,7 @@ def main() -> None:
     crops = open_crops(store.open("crops", artifact.manifest.inputs["crops"]))
     sets = {
         "training": typology_angles(crops.train),
-        "held out": typology_angles(crops.holdout),
+        "held out": typology_angles(crops.test),
         "generated": typology_angles(model.sample(args.count, seed=SEED)),
     }
 

@@ -67,6 +67,10 @@ class DatasetError(PalmError):
     """The photographs can be read, but are not a usable data set."""
 
 
+class HeldOutError(DatasetError):
+    """A model would be measured against people whom it was trained on."""
+
+
 class PhotoError(PalmError):
     """One photograph cannot be used."""
 

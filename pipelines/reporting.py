@@ -27,7 +27,8 @@ def artifact_result(
         "reused": artifact.reused,
         "folder": dg.MetadataValue.path(str(artifact.folder)),
     }
-    metadata |= {name: image_metadata(artifact.folder / name) for name in images}
+    paths = {name: artifact.folder / name for name in images}
+    metadata |= {name: image_metadata(path) for name, path in paths.items() if path.is_file()}
     metadata |= {name: value for name, value in artifact.facts.items() if value is not None}
     return dg.MaterializeResult(
         value=artifact, data_version=dg.DataVersion(artifact.version), metadata=metadata

@@ -212,6 +212,10 @@ EN = {
     "about_photos": "Training photographs",
     "about_trained_on": "The model was trained on {n} photographs of {people} people. Another {held} "
     "photographs of {held_people} people were held out to evaluate it.",
+    "about_held_out_known": "The model that this one started from was trained on people held out here: {n}. "
+    "The metrics below are therefore too good.",
+    "about_held_out_unknown": "It is not recorded whom the model that this one started from was trained on. "
+    "People held out here may be among them, and then the metrics below are too good.",
     "about_synthetic": "These are not photographs but synthetic images, rendered to try out the pipeline.",
     "about_skin": "Skin tone, as recorded with the photographs",
     "tone_very_fair": "very fair",

@@ -95,10 +95,14 @@ def _show_photos(words: Words, artifact: Artifact) -> None:
         "about_trained_on",
         n=photos.train,
         people=photos.train_people,
-        held=photos.holdout,
-        held_people=photos.holdout_people,
+        held=photos.held_out,
+        held_people=photos.held_out_people,
     )
     st.write(text + (" " + words("about_synthetic") if photos.synthetic else ""))
+    if photos.known:
+        st.warning(words("about_held_out_known", n=photos.known))
+    if photos.unknown:
+        st.warning(words("about_held_out_unknown"))
     st.write(words("about_skin") + ":")
     show_bars([(words(f"tone_{tone.replace(' ', '_')}"), count) for tone, count in photos.skin])
 

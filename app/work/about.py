@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from palm_assets.errors import ArtifactError
 from palm_assets.evaluation.evaluation_files import NEAREST_REAL_FILE, read_evaluation
+from palm_assets.stages.crops import held_out_counts
 from palm_assets.stages.evaluation import newest_evaluation
 from palm_assets.store.artifacts import Artifact, Kind, Manifest, Store
 
@@ -25,18 +26,22 @@ class TrainingPhotos:
     Attributes:
         train: number of photographs.
         train_people: number of people on them.
-        holdout: number of photographs held out.
-        holdout_people: number of people on those.
+        held_out: number of photographs held out, of validation and test.
+        held_out_people: number of people on those.
         skin: skin tone and number of photographs, held-out ones included, from the fairest to the darkest.
         synthetic: whether they are rendered images instead of photographs.
+        known: number of people held out whom the model was trained on before, as part of another one.
+        unknown: whether there may be more of those, because it is not recorded whom that one was trained on.
     """
 
     train: int
     train_people: int
-    holdout: int
-    holdout_people: int
+    held_out: int
+    held_out_people: int
     skin: tuple[tuple[str, int], ...]
     synthetic: bool
+    known: int
+    unknown: bool
 
 
 @dataclass(frozen=True)
@@ -62,15 +67,18 @@ def training_photos(store: Store, model: Artifact) -> TrainingPhotos | None:
     photos = _manifest(store, "photos", crops.inputs.get("photos", ""))
     try:
         counts, people, skin = crops.facts["crops"], crops.facts["people"], crops.facts["skin"]
+        held_out, held_out_people = held_out_counts(crops.facts)
         known = [(tone, int(skin[tone])) for tone in SKIN_TONES if tone in skin]
         unknown = sum(int(count) for tone, count in skin.items() if tone not in SKIN_TONES)
         return TrainingPhotos(
             int(counts["train"]),
             int(people["train"]),
-            int(counts.get("holdout", 0)),
-            int(people.get("holdout", 0)),
+            held_out,
+            held_out_people,
             (*known, *([("unknown", unknown)] if unknown else [])),
             photos is not None and photos.facts.get("source") == "synthetic",
+            int(model.facts.get("trained_on_held_out", 0)),
+            bool(model.facts.get("held_out_unknown", False)),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         return None  # recorded by another version of the program

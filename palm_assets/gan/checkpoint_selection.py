@@ -1,4 +1,4 @@
-"""Selects the checkpoint of a training run whose samples are closest to the held-out people."""
+"""Selects the checkpoint of a training run whose samples are closest to the people of validation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHECKPOINTS_FILE = "checkpoints.json"
 EXTRACTOR: ExtractorName = "efficientnet-lite0"  # fast, and its weights come with its package
 SAMPLES = 500
 SEED = 4 * 10**9  # the same latents for every checkpoint, so that differences are due to the weights
-MIN_HELD_OUT = 8  # held-out crops; with fewer, distances mean nothing and the last checkpoint is kept
+MIN_VALIDATION = 8  # crops; with fewer, distances mean nothing and the last checkpoint is kept
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class CheckpointRecord:
 
     Attributes:
         images_seen: real images shown until the checkpoint.
-        kernel_distance: kernel distance on EfficientNet-Lite0 features between its samples and the held-out
-            crops; NaN if too few are held out.
+        kernel_distance: kernel distance on EfficientNet-Lite0 features between its samples and the
+            validation crops; NaN if these are too few.
         kernel_distance_sd: standard deviation of that distance over random subsets.
     """
 
@@ -44,14 +44,14 @@ class CheckpointSelector:
     """Keeps the best checkpoint so far in a folder, where a resumed run finds it.
 
     Args:
-        holdout: crops of held-out people, uint8 RGB (N, 3, S, S).
+        validation: crops of the people who choose, uint8 RGB (N, 3, S, S).
         folder: holds the weights of the best checkpoint, and the records of all of them.
     """
 
-    def __init__(self, holdout: np.ndarray, folder: Path) -> None:
+    def __init__(self, validation: np.ndarray, folder: Path) -> None:
         self._folder = folder
-        self._extractor = load_extractor(EXTRACTOR) if len(holdout) >= MIN_HELD_OUT else None
-        self._real = None if self._extractor is None else extract(self._extractor, holdout)
+        self._extractor = load_extractor(EXTRACTOR) if len(validation) >= MIN_VALIDATION else None
+        self._real = None if self._extractor is None else extract(self._extractor, validation)
         self.checkpoints: list[CheckpointRecord] = []
         records = folder / CHECKPOINTS_FILE
         if records.is_file():

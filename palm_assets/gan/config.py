@@ -84,6 +84,12 @@ class GanConfig(NetworkConfig):
         description="initial weights: scratch, starter, or the version of a model with these networks or "
         "half the image size",
     )
+    allow_leak: bool = operational(
+        False,
+        reason="it decides whether a training is refused; a leak is recorded from the people themselves",
+        description="start even from a model that was trained on people who are held out here; its metrics "
+        "are then too good, and its card and the page say so",
+    )
     kimg: float = Field(
         80, gt=0, description="length of training, in thousands of real images shown to the discriminator"
     )

@@ -10,13 +10,14 @@ from typing import Any
 from PIL import Image
 
 from palm_assets.crops.extraction import Crops
-from palm_assets.errors import TrainingStoppedError
+from palm_assets.errors import QualityError, TrainingStoppedError
 from palm_assets.gan.checkpoint import save_networks, write_metrics
 from palm_assets.gan.checkpoint_selection import CheckpointRecord, CheckpointSelector
 from palm_assets.gan.config import GanConfig
 from palm_assets.gan.metrics import TrainingMetrics
 from palm_assets.gan.model_card import write_model_card
 from palm_assets.gan.networks import Discriminator, Generator
+from palm_assets.gan.people_record import NOBODY, HeldOutOverlap, population_of, read_people, write_people
 from palm_assets.gan.plots import (
     CURVES_FILE,
     RELIABILITY_FILE,
@@ -30,6 +31,7 @@ from palm_assets.gan.score_calibration import calibrate, write_calibration
 from palm_assets.gan.tensorboard_log import EVENTS_FOLDER, TensorBoardLog
 from palm_assets.gan.training_loop import training_loop
 from palm_assets.progress import ShouldStop
+from palm_assets.quality.reliability import CalibrationReport
 from palm_assets.store.artifacts import Artifact
 
 PROGRESS_FOLDER = "progress"  # of sample grids
@@ -49,12 +51,12 @@ def run_training(
     on_checkpoint: Callable[[Image.Image, CheckpointRecord], None] = lambda samples, record: None,
     should_stop: ShouldStop,
 ) -> dict[str, Any]:
-    """Train on the training split; write the checkpoint closest to the held-out people into `folder`.
+    """Train on the train split; write the checkpoint closest to the people of validation into `folder`.
 
     Sample grids go to `folder/progress`, and event files to `folder/tensorboard` if TensorBoard is installed.
 
     Args:
-        crops: the training and held-out crops.
+        crops: of all splits; those of test are not used.
         artifact: the artifact that holds them.
         config: networks and recipe.
         folder: folder to fill with the model.
@@ -65,7 +67,9 @@ def run_training(
         should_stop: asked after every step; True saves the state and ends training.
 
     Returns:
-        Facts for the manifest.
+        Facts for the manifest. Without "score_auc" and the like if the score cannot be calibrated
+        ("score_missing" says why). "trained_on_held_out" counts the people held out here whom the model that
+        training started from was trained on; there may be more if "held_out_unknown".
 
     Raises:
         TrainingStoppedError: `should_stop()` became true; the state stays in `work`.
@@ -73,7 +77,7 @@ def run_training(
     """
     grids = work / PROGRESS_FOLDER
     grids.mkdir(parents=True, exist_ok=True)
-    selector = CheckpointSelector(crops.holdout, work / "checkpoints")
+    selector = CheckpointSelector(crops.validation, work / "checkpoints")
     log = TensorBoardLog(work / EVENTS_FOLDER)
 
     def on_report(metrics: TrainingMetrics) -> None:
@@ -111,24 +115,54 @@ def run_training(
     model = load_model(folder, "")  # as its users will
     sample_grid(model, SAMPLES).save(folder / SAMPLES_FILE)
     plot_curves(result.metrics, selector.checkpoints, folder / CURVES_FILE)
-    calibration, score_report = calibrate(model, crops)
-    write_calibration(calibration, folder)
-    plot_reliability(score_report, folder / RELIABILITY_FILE)
+    score = _calibrate(model, crops, folder)
+    overlap = _record_people(crops, artifact, start, folder)
     facts = {
         "kimg": config.kimg,
         "chosen_kimg": selector.best.images_seen / 1000,
         "rollbacks": result.rollbacks,
         "image_size": config.image_size,
-        "score_auc": score_report.auc,
-        "score_auc_sd": score_report.auc_sd,
-        "score_brier": score_report.brier,
-        "score_brier_sd": score_report.brier_sd,
-        "score_calibration_error": score_report.calibration_error,
-        "score_uninformative": score_report.uninformative,
+        **_score_facts(score),
+        "trained_on_held_out": overlap.people,
+        "held_out_unknown": overlap.unknown,
     }
     checkpoints = [vars(row) for row in selector.checkpoints]
-    metrics = {**facts, "checkpoints": checkpoints, "score_report": score_report.to_json()}
+    metrics: dict[str, Any] = {**facts, "checkpoints": checkpoints}
+    if isinstance(score, CalibrationReport):
+        metrics["score_report"] = score.to_json()
     write_metrics(folder, metrics, result.metrics)
-    write_model_card(folder, artifact, config, selector.best, score_report, start)
+    write_model_card(folder, artifact, config, selector.best, score, start, overlap)
     shutil.rmtree(work, ignore_errors=True)
     return facts
+
+
+def _calibrate(model: PalmModel, crops: Crops, folder: Path) -> CalibrationReport | str:
+    """Write the calibration of the score and its plot; the reason if it cannot be calibrated."""
+    try:
+        calibration, report = calibrate(model, crops)
+    except QualityError as error:  # a model without a score is better than a training that was in vain
+        return error.what
+    write_calibration(calibration, folder)
+    plot_reliability(report, folder / RELIABILITY_FILE)
+    return report
+
+
+def _score_facts(score: CalibrationReport | str) -> dict[str, Any]:
+    if isinstance(score, str):
+        return {"score_missing": score}
+    return {
+        "score_auc": score.auc,
+        "score_auc_sd": score.auc_sd,
+        "score_brier": score.brier,
+        "score_brier_sd": score.brier_sd,
+        "score_calibration_error": score.calibration_error,
+        "score_uninformative": score.uninformative,
+    }
+
+
+def _record_people(crops: Crops, artifact: Artifact, start: Artifact | None, folder: Path) -> HeldOutOverlap:
+    """Write the record of the people trained on; returns whom of those held out training had seen before."""
+    before = NOBODY if start is None else read_people(start.folder)
+    population = population_of(artifact.facts)
+    write_people(before.including(crops.people.train, population), folder)
+    return before.overlap(crops.people.held_out, population)

@@ -23,6 +23,7 @@ from palm_assets.gan.checkpoint import (
     read_metrics,
 )
 from palm_assets.gan.config import GanConfig
+from palm_assets.gan.people_record import PEOPLE_FILE
 from palm_assets.gan.plots import CURVES_FILE, RELIABILITY_FILE, SAMPLES_FILE, sample_grid
 from palm_assets.gan.sampler import CALIBRATION_FILE, load_model
 from palm_assets.stages.evaluation import newest_evaluation
@@ -50,7 +51,7 @@ def pack(store: Store, version: str, target: Path) -> Artifact:
             save_file(
                 {k: v.half() if v.dtype == torch.float32 else v for k, v in weights.items()}, folder / name
             )
-        for name in (CONFIG_FILE, CARD_FILE, CALIBRATION_FILE, CURVES_FILE, RELIABILITY_FILE):
+        for name in (CONFIG_FILE, CARD_FILE, PEOPLE_FILE, CALIBRATION_FILE, CURVES_FILE, RELIABILITY_FILE):
             if (model.folder / name).is_file():
                 shutil.copy(model.folder / name, folder / name)
         metrics = read_metrics(model.folder)

@@ -17,7 +17,9 @@ from palm_assets.store.artifacts import Artifact, Store
 def make_reference(
     store: Store, crops: Artifact, config: ReferenceConfig, *, progress: Progress = no_progress
 ) -> Artifact:
-    """Compute the statistics of the training people's crops, and the metrics of held-out people's.
+    """Compute the statistics of the training people's crops, and the metrics of those of the test people.
+
+    Nothing about a model is chosen by the test people, unlike those of validation.
 
     Raises:
         WeightsUnavailableError: the extractor's weights are not available.
@@ -30,9 +32,12 @@ def make_reference(
         from palm_assets.quality.reference_files import save_reference
 
         opened = open_crops(crops)
-        people = [crop.person for crop in opened.index if crop.split == "holdout"]
         reference = build_reference(
-            opened.train, opened.holdout, config, holdout_people=people, progress=progress
+            opened.train,
+            opened.test,
+            config,
+            holdout_people=opened.people_in_rows("test"),
+            progress=progress,
         )
         save_reference(reference, folder)
         return {"extractor": reference.extractor, "digest": reference.digest, "n": reference.n}

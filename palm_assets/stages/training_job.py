@@ -150,11 +150,15 @@ def _train_detector(job: DetectorJob, log: Log, report: Report, should_stop: Sho
 
 
 def _train_model(job: ModelJob, log: Log, report: Report, should_stop: ShouldStop) -> dict[str, Any]:
+    from palm_assets.gan.score_calibration import calibration_problem
     from palm_assets.gan.training_loop import STATE_FILE
     from palm_assets.gan.training_run import run_training
 
     config, store = job.config, Store(job.home)
     crops, start = store.open("crops", job.inputs["crops"]), open_start_model(store, config.start)
+    opened = open_crops(crops)
+    if problem := calibration_problem(opened):
+        log(f"the score of this model will not be calibrated: {problem}")
     last_log = 0.0
     first: TrainingMetrics | None = None
     latest: TrainingMetrics | None = None
@@ -187,7 +191,7 @@ def _train_model(job: ModelJob, log: Log, report: Report, should_stop: ShouldSto
         + (", resuming from the saved state of an earlier run" if resumed else "")
     )
     return run_training(
-        open_crops(crops),
+        opened,
         crops,
         config,
         job.folder,

@@ -67,9 +67,9 @@ def publish_crops(store: Store, config: CropConfig, train: np.ndarray) -> Artifa
         rows = (current.folder / "crops.csv").read_text().splitlines(keepends=True)
         kept = rows[: 1 + len(train)] + rows[1 + len(palms.train) :]  # held-out people come last
         (folder / "crops.csv").write_text("".join(kept))
-        np.save(folder / "crops.npy", np.concatenate([train, palms.holdout]))
+        np.save(folder / "crops.npy", np.concatenate([train, palms.images[len(palms.train) :]]))
         shutil.copy(current.folder / "contact_sheet.png", folder)
-        return {**current.facts, "crops": {"train": len(train), "holdout": len(palms.holdout)}}
+        return {**current.facts, "crops": {**current.facts["crops"], "train": len(train)}}
 
     return store.make(
         "crops",

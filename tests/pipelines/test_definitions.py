@@ -121,7 +121,7 @@ def test_the_published_preset_trains_the_published_architecture() -> None:
         (assets.DetectorAssetConfig, {"start": "yolo11n"}),
         (assets.GanAssetConfig, {"image_size": 100}),
         (assets.GanAssetConfig, {"augment": ["sharpening"]}),
-        (assets.CropAssetConfig, {"holdout_share": 1.5}),
+        (assets.CropAssetConfig, {"test_share": 1.5}),
     ],
 )
 def test_an_invalid_config_is_refused_with_the_name_of_the_field(
