@@ -4,7 +4,6 @@ import dagster as dg
 
 from palm_assets.crops.config import CropConfig
 from palm_assets.detector.config import DetectorConfig
-from palm_assets.errors import RefusedError
 from palm_assets.evaluation.config import EvaluationConfig
 from palm_assets.gan.config import GanConfig
 from palm_assets.quality.config import ReferenceConfig
@@ -16,6 +15,7 @@ from palm_assets.stages.code_versions import CODE_VERSIONS, RELEASE_VERSION
 from palm_assets.stages.crops import make_crops
 from palm_assets.stages.detector import make_detector
 from palm_assets.stages.evaluation import make_evaluation
+from palm_assets.stages.lineage import lineage_of, require_inputs
 from palm_assets.stages.model import make_model
 from palm_assets.stages.photos import make_photos
 from palm_assets.stages.reference import make_reference
@@ -211,14 +211,9 @@ def palm_release(
 ) -> dg.MaterializeResult[None]:
     """The model that the page serves. It changes only to a model that passes the gate."""
     opened = store.open()
-    expected = {"model": dcgan_checkpoint.version, "reference": fid_reference.version}
     with failures_without_retry():
-        if palm_evaluation.manifest.inputs != expected:
-            raise RefusedError(
-                "The evaluation is of another model or reference",
-                where=palm_evaluation.folder,
-                hint="Materialize palm_evaluation first.",
-            )
+        require_inputs(palm_evaluation, model=dcgan_checkpoint, reference=fid_reference)
+        lineage_of(opened, palm_evaluation)
         release = record_and_release(opened, decide(gather(opened, palm_evaluation), gate))
     context.log.info(f"released model {release.model}")
     return dg.MaterializeResult(
