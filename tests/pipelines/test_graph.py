@@ -32,7 +32,12 @@ def test_every_artifact_names_its_inputs(made: Graph) -> None:
     versions = made.versions()
     inputs = {name: made.store.current(name).manifest.inputs for name in versions}
     assert inputs["cropped_palms"] == {"photos": versions["raw_hands"], "detector": versions["palm_detector"]}
-    assert inputs["dcgan_checkpoint"] == inputs["fid_reference"] == {"crops": versions["cropped_palms"]}
+    assert inputs["dcgan_checkpoint"] == {"crops": versions["cropped_palms"]}
+    assert inputs["fid_reference"]["crops"] == versions["cropped_palms"]
+    assert set(inputs["fid_reference"]) == {"crops", "extractor", "precision"}
+    model, reference = versions["dcgan_checkpoint"], versions["fid_reference"]
+    assert inputs["palm_evaluation"] == {"model": model, "reference": reference}
+    assert inputs["palm_detector"] == {"boxes": versions["raw_palm_boxes"], "start": "yolo11n.yaml"}
 
 
 def test_the_ui_gets_images_and_data_versions(made: Graph) -> None:
