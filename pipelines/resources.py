@@ -45,12 +45,10 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: Artifact) -> None:
         """Point the asset at the artifact, for the rest of this run and for later runs."""
-        asset = context.asset_key.to_user_string()
-        run = context.step_context
+        asset, run = context.asset_key.to_user_string(), context.step_context
         with failures_without_retry():
             self._pinned.append(pin(obj))
-            RunInputs(self.store.open(), run.instance, run.run_id).keep(asset, obj)
-            self.store.open().set_current(asset, obj)
+            RunInputs(self.store.open(), run.instance, run.run_id).hand_over(asset, obj)
 
     def load_input(self, context: dg.InputContext) -> Artifact:
         """The verified artifact of the upstream asset that this run uses."""

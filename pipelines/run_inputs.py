@@ -47,10 +47,20 @@ class RunInputs:
                 )
             return self.store.open(cast(Kind, kind), version)
         artifact = self.store.current(asset)
-        self.keep(asset, artifact)
+        self._tag(asset, artifact)
         return artifact
 
-    def keep(self, asset: str, artifact: Artifact) -> None:
+    def hand_over(self, asset: str, artifact: Artifact) -> None:
+        """Make an artifact the one of its asset, for the rest of this run and for later runs.
+
+        Raises:
+            LineageError: the run cannot be tagged.
+            DiskFullError, ArtifactError: the store cannot be written.
+        """
+        self._tag(asset, artifact)
+        self.store.set_current(asset, artifact)
+
+    def _tag(self, asset: str, artifact: Artifact) -> None:
         """Tag the run with the artifact of an asset.
 
         Raises:

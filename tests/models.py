@@ -28,19 +28,26 @@ def publish_model(
     """Publish a model whose images differ visibly; the seed determines its weights."""
 
     def build(folder: Path) -> dict[str, object]:
-        torch.manual_seed(seed)
-        generator, discriminator = Generator(networks).eval(), Discriminator(networks).eval()
-        for weights in [*generator.parameters(), *discriminator.parameters()]:
-            weights.data.mul_(4)  # with initial weights, images are gray and scores 0.5
-        save_networks(generator, discriminator, networks, folder)
-        if calibration is not None:
-            (folder / "calibration.json").write_text(json.dumps(calibration))
-        model = load_model(folder, "draft")
-        grid(model.sample(4)).save(folder / "samples.png")
+        fill_with_model(folder, seed, networks, calibration)
         return {"image_size": networks.image_size, **facts}
 
     all_inputs = {"seed": str(seed), **(inputs or {})}
     return store.make("models", build, inputs=all_inputs, config=networks, code_version=str(calibration))
+
+
+def fill_with_model(
+    folder: Path, seed: int, networks: NetworkConfig, calibration: dict[str, object] | None = None
+) -> None:
+    """Write the networks of a seed, and samples of them, into the folder of a model."""
+    torch.manual_seed(seed)
+    generator, discriminator = Generator(networks).eval(), Discriminator(networks).eval()
+    for weights in [*generator.parameters(), *discriminator.parameters()]:
+        weights.data.mul_(4)  # with initial weights, images are gray and scores 0.5
+    save_networks(generator, discriminator, networks, folder)
+    if calibration is not None:
+        (folder / "calibration.json").write_text(json.dumps(calibration))
+    model = load_model(folder, "draft")
+    grid(model.sample(4)).save(folder / "samples.png")
 
 
 def release(store: Store, model: Artifact) -> None:
