@@ -12,7 +12,7 @@ from app.ui.images import show_sheet
 from app.ui.tables import show_bars, show_table
 from app.views.comparison_text import UNKNOWN, metric_name
 from app.views.model_status import follow_releases, show_model_status
-from app.work.about import ModelEvaluation, model_evaluation, training_photos
+from app.work.about import ModelEvaluation, TrainingPhotos, model_evaluation, training_photos
 from app.work.resources import model_watcher
 from palm_assets.errors import CheckpointError
 from palm_assets.store.artifacts import Artifact, Store
@@ -99,12 +99,16 @@ def _show_photos(words: Words, artifact: Artifact) -> None:
         held_people=photos.held_out_people,
     )
     st.write(text + (" " + words("about_synthetic") if photos.synthetic else ""))
-    if photos.known:
-        st.warning(words("about_held_out_known", n=photos.known))
-    if photos.unknown:
-        st.warning(words("about_held_out_unknown"))
+    for warning in held_out_warnings(words, photos):
+        st.warning(warning)
     st.write(words("about_skin") + ":")
     show_bars([(words(f"tone_{tone.replace(' ', '_')}"), count) for tone, count in photos.skin])
+
+
+def held_out_warnings(words: Words, photos: TrainingPhotos) -> list[str]:
+    """That the model may know people whom it is measured against."""
+    known = [words("about_held_out_known", n=photos.known)] if photos.known else []
+    return known + ([words("about_held_out_unknown")] if photos.unknown else [])
 
 
 def _show_evaluation(words: Words, artifact: Artifact) -> None:

@@ -53,11 +53,13 @@ def assign_people(people: Collection[str], config: CropConfig) -> PeopleSplit:
     """Assign each person to a split, by a pseudo-random number that depends on the seed and the person alone.
 
     People with a number in [0, 1) below `test_share` are in test, the next up to `test_share +
-    validation_share` in validation, all others in train. So newcomers move nobody. Where that gives a split
-    fewer than `min_split_people`, the people with the next larger numbers fill it up, test first; newcomers
-    can then move somebody from test to validation or from validation to train, but never the other way, and
-    with enough people nobody is moved. With fewer than four times `min_split_people` people, the same ones
-    are in validation and test.
+    validation_share` in validation, all others in train. So newcomers move nobody.
+
+    Small sets need more rules. Where the shares give test or validation fewer than `min_split_people`, the
+    people with the next larger numbers fill them up, test first; newcomers can then move somebody from test
+    to validation or from either to train, never the other way. With fewer than four times `min_split_people`
+    people, the same ones are in validation and test. At least `min_split_people` are trained on, but at most
+    half of everybody, if the shares leave fewer.
 
     Raises:
         DatasetError: fewer than two people.

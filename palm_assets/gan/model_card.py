@@ -77,8 +77,8 @@ def _held_out(facts: Mapping[str, Any]) -> str:
   chose the checkpoint, calibrated the score and set the floor of the metrics. There are too few people to use
   different ones, so the metrics are a little too good."""
     return f"""{crops["validation"]} crops of {people["validation"]} other people
-  chose the checkpoint and calibrated the score. {crops["test"]} crops of {people["test"]} more people, who had no
-  influence on the model, set the floor of the metrics."""
+  chose the checkpoint and calibrated the score. {crops["test"]} crops of {people["test"]} more people,
+  who had no influence on the model, set the floor of the metrics."""
 
 
 def _leak(overlap: HeldOutOverlap) -> str:
@@ -111,9 +111,9 @@ def _score(score: CalibrationReport | str) -> str:
         if score.uninformative
         else ""
     )
-    return f"""- **The score of an image** is the calibrated probability that it is a photograph, at 50:50 odds:
-  a {score.method} fit on the people of validation, evaluated by cross-validation on {score.n_real} crops of
-  {score.n_people} such people and {score.n_fake} samples. AUC {score.auc:.3f} ± {score.auc_sd:.3f}
+    return f"""- **The score of an image** is the calibrated probability that it is a photograph, at 50:50
+  odds: a {score.method} fit on the people of validation, evaluated by cross-validation on {score.n_real}
+  crops of {score.n_people} such people and {score.n_fake} samples. AUC {score.auc:.3f} ± {score.auc_sd:.3f}
   (0.5: no information), Brier score
   {score.brier:.3f} ± {score.brier_sd:.3f} (always answering 0.5: 0.25), mean calibration error
   {score.calibration_error:.3f}.{warning}"""

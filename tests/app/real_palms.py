@@ -16,8 +16,9 @@ from palm_assets.store.artifacts import Artifact, Store
 
 TRAIN, HOLDOUT = 32, 16
 FACTS = {
-    "crops": {"train": TRAIN, "holdout": HOLDOUT},
-    "people": {"train": 5, "holdout": 2},
+    "crops": {"train": TRAIN, "validation": HOLDOUT // 2, "test": HOLDOUT // 2},
+    "people": {"train": 5, "validation": 1, "test": 1},
+    "shared_holdout": False,
     "skin": {"fair": 30, "dark": 12, "medium": 6},
 }
 
@@ -36,7 +37,7 @@ def publish_crops(store: Store, size: int = 16) -> Artifact:
             rows = csv.DictWriter(stream, [field.name for field in fields(Crop)])
             rows.writeheader()
             for row in range(len(images)):
-                split = "train" if row < TRAIN else "holdout"
+                split = "train" if row < TRAIN else "validation" if row < TRAIN + HOLDOUT // 2 else "test"
                 crop = Crop(row, f"{row}.jpg", str(row), "palmar", "left", "fair", split, 0.9, 0, 0, 9, 9)
                 rows.writerow(asdict(crop))
         return dict(FACTS)
@@ -49,7 +50,7 @@ def publish_reference(store: Store, crops: Artifact) -> Artifact:
 
     def build(folder: Path) -> dict[str, object]:
         images = np.load(crops.folder / "crops.npy")
-        save_reference(build_reference(images[:TRAIN], images[TRAIN:], config), folder)
+        save_reference(build_reference(images[:TRAIN], images[TRAIN + HOLDOUT // 2 :], config), folder)
         return {}
 
     inputs = {"crops": crops.version}

@@ -5,10 +5,16 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from app.i18n.words import Words
+from app.views.about import held_out_warnings
 from app.work.about import model_evaluation, training_photos
+from palm_assets.crops.config import CropConfig
 from palm_assets.evaluation.evaluation_files import EVALUATION_FILE
 from palm_assets.release.export import CROPS_FILE
 from palm_assets.store.artifacts import MANIFEST, Artifact, Store, open_folder
+from palm_assets.store.starter import find_starter
 from tests.app.real_palms import publish_crops
 
 Publish = Callable[..., Artifact]
@@ -20,9 +26,66 @@ def test_the_training_photos_of_a_model_are_found(store: Store, publish_model: P
     assert photos is not None
     assert (photos.train, photos.train_people) == (32, 5)
     assert photos.skin == (("fair", 30), ("medium", 6), ("dark", 12))
+    assert (photos.held_out, photos.held_out_people) == (16, 2)
     assert not photos.synthetic
+    assert (photos.known, photos.unknown) == (0, False)
     assert training_photos(store, publish_model(2)) is None
     assert model_evaluation(store, model) is None
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({"crops": {"train": 1586, "holdout": 174}, "people": {"train": 102, "holdout": 11}}, (174, 11)),
+        (
+            {
+                "crops": {"train": 9, "validation": 6, "test": 6},
+                "people": {"train": 3, "validation": 2, "test": 2},
+                "shared_holdout": True,
+            },
+            (6, 2),
+        ),
+    ],
+)
+def test_people_held_out_are_counted_once_whichever_version_made_the_crops(
+    store: Store, publish_model: Publish, facts: dict[str, object], expected: tuple[int, int]
+) -> None:
+    facts = {**facts, "skin": {}}
+    crops = store.make("crops", lambda folder: facts, inputs={}, config=CropConfig(), code_version="1")
+    photos = training_photos(store, publish_model(inputs={"crops": crops.version}))
+    assert photos is not None
+    assert (photos.held_out, photos.held_out_people) == expected
+
+
+def test_the_starters_people_held_out_are_counted() -> None:
+    starter = find_starter()
+    assert starter is not None
+    photos = training_photos(Store("/nonexistent"), starter)
+    assert photos is not None
+    assert (photos.held_out, photos.held_out_people) == (174, 11)
+
+
+@pytest.mark.parametrize(
+    ("facts", "warned"),
+    [
+        ({}, []),
+        ({"trained_on_held_out": 0, "held_out_unknown": False}, []),
+        ({"trained_on_held_out": 3, "held_out_unknown": False}, ["about_held_out_known"]),
+        (
+            {"trained_on_held_out": 3, "held_out_unknown": True},
+            ["about_held_out_known", "about_held_out_unknown"],
+        ),
+    ],
+)
+def test_the_page_warns_of_people_held_out_whom_the_model_knows(
+    store: Store, publish_model: Publish, facts: dict[str, object], warned: list[str]
+) -> None:
+    model = publish_model(inputs={"crops": publish_crops(store).version}, **facts)
+    photos = training_photos(store, model)
+    assert photos is not None
+    for words in (Words("en"), Words("ru")):
+        expected = [words(name, n=3) if "unknown" not in name else words(name) for name in warned]
+        assert held_out_warnings(words, photos) == expected
 
 
 def test_a_packed_model_keeps_its_records(store: Store, publish_model: Publish, tmp_path: Path) -> None:
@@ -35,7 +98,7 @@ def test_a_packed_model_keeps_its_records(store: Store, publish_model: Publish, 
     nowhere, model = Store(tmp_path / "empty"), open_folder(folder, "models")
     photos, evaluation = training_photos(nowhere, model), model_evaluation(nowhere, model)
     assert photos is not None
-    assert photos.holdout_people == 2
+    assert photos.held_out_people == 2
     assert evaluation is not None
     assert (evaluation.metrics, evaluation.floor, evaluation.image) == (
         {"label": "FID", "frechet": 1.5, "floor": None},

@@ -11,13 +11,11 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
 from palm_assets.crops import extraction
 from palm_assets.crops.config import CropConfig
-from palm_assets.crops.extraction import Crops, make_crops, people_held_out, read_crops
+from palm_assets.crops.extraction import Crops, make_crops, read_crops
 from palm_assets.detector.config import DetectorConfig
 from palm_assets.detector.detection import Detection
 from palm_assets.errors import ArtifactCorruptError, DatasetError, PhotoError
@@ -75,44 +73,51 @@ def made(photos: PhotoIndex, folder: Path, **knobs: object) -> tuple[Crops, dict
 # The split
 
 
-def test_a_person_is_in_training_or_held_out_never_in_both(tmp_path: Path) -> None:
+def test_each_person_is_in_one_split_and_each_split_in_its_own_rows(tmp_path: Path) -> None:
     crops, facts = made(photos_of(tmp_path / "photos", people=20, each=3), tmp_path / "crops")
-    train = {crop.person for crop in crops.index if crop.split == "train"}
-    holdout = {crop.person for crop in crops.index if crop.split == "holdout"}
-    assert not train & holdout
-    assert (len(train), len(holdout)) == (18, 2)
-    assert facts["people"] == {"train": 18, "holdout": 2}
-    assert facts["crops"] == {"train": 54, "holdout": 6}
-    assert (len(crops.train), len(crops.holdout)) == (54, 6)
-    assert [crop.split for crop in crops.index] == ["train"] * 54 + ["holdout"] * 6
+    people = crops.people
+    assert not people.train & people.held_out
+    assert not people.shared
+    sizes = {"train": len(people.train), "validation": len(people.validation), "test": len(people.test)}
+    assert sum(sizes.values()) == 20
+    assert min(sizes.values()) >= 2
+    assert facts["people"] == sizes
+    assert facts["crops"] == {name: 3 * size for name, size in sizes.items()}
+    assert facts["shared_holdout"] is False
+    assert [crop.split for crop in crops.index] == [
+        label for label, size in sizes.items() for _ in range(3 * size)
+    ]
+    assert len(crops.train) == 3 * sizes["train"]
+    both = np.concatenate([crops.train, crops.validation, crops.test])
+    assert (both == crops.images).all()
 
 
-@pytest.mark.parametrize(
-    ("people", "share", "expected"),
-    [
-        (113, 0.1, 11),
-        (1000, 0.1, 100),
-        (2, 0.1, 1),
-        (2, 0.9, 1),
-        (10, 0.5, 5),
-        (10, 0.1, 2),
-        (4, 0.1, 2),
-        (3, 0.1, 1),
-    ],
-)
-def test_the_share_of_people_held_out_is_the_one_asked_for_and_at_least_what_the_checks_want(
-    people: int, share: float, expected: int
-) -> None:
-    everyone = {f"p{number}" for number in range(people)}
-    assert len(people_held_out(everyone, CropConfig(holdout_share=share))) == expected
+def test_with_few_people_validation_and_test_are_the_same_ones_and_the_facts_say_so(tmp_path: Path) -> None:
+    crops, facts = made(photos_of(tmp_path / "photos", people=5, each=3), tmp_path / "crops")
+    assert facts["shared_holdout"] is True
+    assert facts["people"] == {"train": 3, "validation": 2, "test": 2}
+    assert facts["crops"] == {"train": 9, "validation": 6, "test": 6}
+    assert crops.people.shared
+    assert (crops.validation == crops.test).all()
+    assert crops.people_in_rows("validation") == crops.people_in_rows("test")
+    assert len(crops.train) + len(crops.test) == 15
 
 
-def test_who_is_held_out_depends_on_the_seed_alone_and_hardly_changes_with_newcomers() -> None:
-    everyone = {f"p{number}" for number in range(200)}
-    held = people_held_out(everyone, CropConfig())
-    assert people_held_out(set(everyone), CropConfig()) == held
-    assert people_held_out(everyone, CropConfig(seed=1)) != held
-    assert len(held & people_held_out(everyone | {"newcomer"}, CropConfig())) >= len(held) - 1
+def test_crops_of_an_older_version_have_one_group_for_validation_and_test(tmp_path: Path) -> None:
+    crops, _ = made(photos_of(tmp_path / "photos", people=5, each=3), tmp_path / "crops")
+    index = tmp_path / "crops" / "crops.csv"
+    index.write_text(index.read_text().replace(",shared,", ",holdout,"))
+    assert read_crops(tmp_path / "crops").people == crops.people
+
+
+@pytest.mark.parametrize("label", ["train", "tset"])
+def test_rows_of_a_split_that_is_unknown_or_out_of_order_are_corrupt(label: str, tmp_path: Path) -> None:
+    made(photos_of(tmp_path / "photos", people=5), tmp_path / "crops")
+    index = tmp_path / "crops" / "crops.csv"
+    before, after = index.read_text().rsplit(",shared,", 1)
+    index.write_text(f"{before},{label},{after}")
+    with pytest.raises(ArtifactCorruptError):
+        read_crops(tmp_path / "crops")
 
 
 def test_a_single_person_is_refused_before_any_detection(tmp_path: Path) -> None:
@@ -133,7 +138,7 @@ def test_somebody_is_held_out_and_somebody_trained_on_whoever_has_no_palm(tmp_pa
         ]
         photos = photos_of(tmp_path / f"photos{person}", people=6, without=without)
         crops, _ = made(photos, tmp_path / f"crops{person}")
-        assert (len(crops.train), len(crops.holdout)) == (2, 2)
+        assert (len(crops.train), len(crops.validation), len(crops.test)) == (2, 2, 2)
 
 
 # Photos without a palm
@@ -338,15 +343,7 @@ def test_a_large_photo_that_was_indexed_is_cropped_and_shown_whatever_its_size(
 
 def test_a_set_of_ten_people_holds_out_as_many_as_the_checks_want(tmp_path: Path) -> None:
     _, facts = made(photos_of(tmp_path / "photos", people=10, each=2), tmp_path / "crops")
-    assert facts["people"] == {"train": 8, "holdout": 2}
-
-
-@given(st.integers(2, 60), st.floats(0.01, 0.99), st.integers(1, 5))
-def test_any_number_of_people_can_be_split(people: int, share: float, least: int) -> None:
-    everyone = {f"p{number}" for number in range(people)}
-    held = people_held_out(everyone, CropConfig(holdout_share=share, min_holdout_people=least))
-    assert max(1, min(least, people // 2)) <= len(held) < people
-    assert held < everyone
+    assert facts["people"] == {"train": 6, "validation": 2, "test": 2}
 
 
 def test_every_field_is_described_in_a_sentence() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from palm_assets.crops.config import CropConfig
-from palm_assets.crops.extraction import people_held_out
+from palm_assets.crops.splits import assign_people
 from palm_assets.photos.index import index_photos
 from palm_assets.photos.people import labels_of
 from tests.helpers import save_picture
@@ -75,7 +75,8 @@ def test_both_hands_of_a_person_are_on_the_same_side_of_the_split(tmp_path: Path
     assert index.facts()["people"] == 4
     assert {photo.side for photo in index.photos} == {"left", "right"}
     for split_seed in range(20):
-        held_out = people_held_out({photo.person for photo in index.photos}, CropConfig(seed=split_seed))
+        everybody = {photo.person for photo in index.photos}
+        held_out = assign_people(everybody, CropConfig(seed=split_seed)).held_out
         sides = {photo.path.split("/")[0] for photo in index.photos if photo.person in held_out}
         assert len(sides) == len(held_out)
 

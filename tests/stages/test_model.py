@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from palm_assets.crops.config import CropConfig
 from palm_assets.errors import ArtifactMissingError
 from palm_assets.gan.config import GanConfig
 from palm_assets.stages import start_model
 from palm_assets.stages.model import make_model
 from palm_assets.stages.training_job import TrainingJob
 from palm_assets.store.artifacts import Artifact, Store
+from tests.crops.published_crops import publish_crops_of, split
 from tests.models import publish_model
 
 LOCK_TRAINING = """
@@ -30,7 +30,7 @@ with Store(Path(sys.argv[1])).lock("training"):
 
 
 def crops(store: Store) -> Artifact:
-    return store.make("crops", lambda folder: {}, inputs={}, config=CropConfig(), code_version="1")
+    return publish_crops_of(store, split("abcd", "vw", "st"))
 
 
 def training(store: Store) -> tuple[threading.Thread, threading.Event]:
