@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from palm_assets.crops.extraction import Crop
+from palm_assets.crops.splits import SplitLabel
 from palm_assets.quality.config import ReferenceConfig
 from palm_assets.quality.reference_builder import build_reference
 from palm_assets.quality.reference_files import save_reference
@@ -37,7 +38,9 @@ def publish_crops(store: Store, size: int = 16) -> Artifact:
             rows = csv.DictWriter(stream, [field.name for field in fields(Crop)])
             rows.writeheader()
             for row in range(len(images)):
-                split = "train" if row < TRAIN else "validation" if row < TRAIN + HOLDOUT // 2 else "test"
+                split: SplitLabel = "train" if row < TRAIN else "test"
+                if TRAIN <= row < TRAIN + HOLDOUT // 2:
+                    split = "validation"
                 crop = Crop(row, f"{row}.jpg", str(row), "palmar", "left", "fair", split, 0.9, 0, 0, 9, 9)
                 rows.writerow(asdict(crop))
         return dict(FACTS)

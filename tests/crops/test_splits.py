@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from palm_assets.crops.config import CropConfig
-from palm_assets.crops.splits import SPLITS, PeopleSplit, assign_people
+from palm_assets.crops.splits import LABELS, PeopleSplit, assign_people
 from palm_assets.errors import DatasetError
 
 
@@ -52,7 +52,7 @@ def test_newcomers_never_move_anybody_towards_test(
         return
     after = assign_people({str(number) for number in some | newcomers}, config)
     for person in (str(number) for number in some):
-        order = SPLITS.index(after.label(person)), SPLITS.index(before.label(person))  # type: ignore[arg-type]
+        order = LABELS.index(after.label(person)), LABELS.index(before.label(person))
         assert order[0] <= order[1], person
 
 

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from palm_assets.crops.config import CropConfig
 from palm_assets.crops.splits import PeopleSplit, assign_people
 from palm_assets.errors import CheckpointError, HeldOutError
-from palm_assets.gan.checkpoint import CARD_FILE
-from palm_assets.gan.people_record import PEOPLE_FILE, hash_of, read_people
+from palm_assets.gan import training_run
+from palm_assets.gan.checkpoint import CARD_FILE, read_metrics
+from palm_assets.gan.checkpoint_selection import CheckpointSelector
+from palm_assets.gan.people_record import PEOPLE_FILE, HeldOutOverlap, hash_of, read_people
+from palm_assets.quality.config import ReferenceConfig
+from palm_assets.quality.features import extract, load_extractor
+from palm_assets.quality.reference_files import load_reference
 from palm_assets.release.export import pack
-from palm_assets.stages.model import make_model
+from palm_assets.stages.crops import open_crops
+from palm_assets.stages.model import held_out_overlap, make_model
+from palm_assets.stages.reference import make_reference
 from palm_assets.store.artifacts import Artifact, Store
 from tests.crops.published_crops import publish_crops_of, split
 from tests.gan.recipes import tiny
@@ -22,7 +31,7 @@ from tests.models import publish_model
 def trained(store: Store, people: PeopleSplit, start: str = "scratch", **knobs: object) -> Artifact:
     """Train a model for twelve steps on crops of these people."""
     population = str(knobs.pop("population", "photographs"))
-    crops = publish_crops_of(store, people, population=population)
+    crops = publish_crops_of(store, people, each=3, population=population)
     return make_model(store, crops, tiny(start=start, **knobs))
 
 
@@ -115,5 +124,33 @@ def test_a_set_that_grows_can_be_fine_tuned_on_without_a_leak(store: Store) -> N
         assign_people({f"{number:07d}" for number in range(count)}, CropConfig()) for count in (113, 190)
     )
     first = make_model(store, publish_crops_of(store, before, each=1), tiny())
-    second = make_model(store, publish_crops_of(store, after, each=1), tiny(start=first.version))
-    assert (second.facts["trained_on_held_out"], second.facts["held_out_unknown"]) == (0, False)
+    grown = publish_crops_of(store, after, each=1)
+    assert held_out_overlap(first, grown) == HeldOutOverlap(0, unknown=False)
+    assert len(read_people(first.folder).hashes) == len(before.train)
+    make_model(store, grown, tiny(start=first.version), run=lambda job: {})  # is not refused
+
+
+def test_validation_chooses_and_calibrates_and_test_sets_the_floor(store: Store) -> None:
+    crops = publish_crops_of(store, split("abcdef", "vw", "rst"))
+    model = make_model(store, crops, tiny())
+    assert read_metrics(model.folder)["score_report"]["n_real"] == 8
+    config = ReferenceConfig(extractor="efficientnet-lite0", floor_counts=[4, 8, 12], floor_repeats=2)
+    reference = load_reference(make_reference(store, crops, config).folder)
+    assert reference.n == 24
+    expected = extract(load_extractor("efficientnet-lite0"), open_crops(crops).test)
+    assert reference.holdout == pytest.approx(expected, abs=1e-4)
+    assert [row.n for row in reference.floor] == [4, 8, 12]
+
+
+def test_the_checkpoint_is_chosen_by_validation_alone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[np.ndarray] = []
+
+    class Selector(CheckpointSelector):
+        def __init__(self, validation: np.ndarray, folder: Path) -> None:
+            given.append(np.array(validation))
+            super().__init__(validation, folder)
+
+    monkeypatch.setattr(training_run, "CheckpointSelector", Selector)
+    crops = publish_crops_of(store, split("abcdef", "vw", "rst"), each=3)
+    make_model(store, crops, tiny())
+    assert (given[0] == open_crops(crops).validation).all()
