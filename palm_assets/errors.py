@@ -91,6 +91,10 @@ class NothingReleasedError(ArtifactMissingError):
     """No model has been released."""
 
 
+class ReleaseChangedError(ArtifactError):
+    """Another model was released while a candidate was compared with the one before."""
+
+
 class LineageError(ArtifactError):
     """Artifacts that are used together were not made from the same data."""
 

@@ -7,7 +7,7 @@ from palm_assets.detector.config import DetectorConfig
 from palm_assets.evaluation.config import EvaluationConfig
 from palm_assets.gan.config import GanConfig
 from palm_assets.quality.config import ReferenceConfig
-from palm_assets.release.gate import decide, gather, record_and_release
+from palm_assets.release.gate import judge_and_release
 from palm_assets.release.retention import remove_unused
 from palm_assets.sources.config import BoxesConfig, PhotosConfig
 from palm_assets.stages.boxes import make_boxes
@@ -146,8 +146,12 @@ def dcgan_checkpoint(
     opened = store.open()
     with failures_without_retry():
         made = make_model(opened, cropped_palms, config, run=subprocess_runner(context))
-        if not made.reused and (removed := remove_unused(opened, retention)):
-            context.log.info(f"removed unused artifacts: {', '.join(removed)}")
+    if not made.reused:
+        try:
+            if removed := remove_unused(opened, retention):
+                context.log.info(f"removed unused artifacts: {', '.join(removed)}")
+        except PalmError as error:  # tidying is not worth a trained model
+            context.log.warning(f"Nothing more is removed: {error}")
     return artifact_result(context, made, images=["samples.png", "curves.png", "reliability.png"])
 
 
@@ -214,13 +218,14 @@ def palm_release(
     with failures_without_retry():
         require_inputs(palm_evaluation, model=dcgan_checkpoint, reference=fid_reference)
         lineage_of(opened, palm_evaluation)
-        release = record_and_release(opened, decide(gather(opened, palm_evaluation), gate))
+        release = judge_and_release(opened, palm_evaluation, gate)
     context.log.info(f"released model {release.model}")
     return dg.MaterializeResult(
         data_version=dg.DataVersion(f"{release.model}-{release.reference}"),
         metadata={
             "model": release.model,
             "reference": release.reference,
+            "origin": release.origin,
             "released at": str(release.released_at),
             "metrics": dg.MetadataValue.md(f"```\n{palm_evaluation.facts['text']}\n```"),
             "samples": image_metadata(dcgan_checkpoint.folder / "samples.png"),

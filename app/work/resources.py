@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
-from pathlib import Path
 
 import streamlit as st
 
@@ -13,13 +11,13 @@ from app.work.palm_sets import SetCache
 from app.work.reference import ReferenceCache
 from palm_assets.release.serving import ModelWatcher
 from palm_assets.store.artifacts import Store
-from palm_assets.store.starter import STARTER
+from palm_assets.store.starter import starter_folder
 
 
 @st.cache_resource(show_spinner=False)
 def model_watcher() -> ModelWatcher:
     """Follows the release; until there is one it serves the starter, or the model that PALM_STARTER names."""
-    watcher = ModelWatcher(Store(), Path(os.environ.get("PALM_STARTER", STARTER)))
+    watcher = ModelWatcher(Store(), starter_folder())
     watcher.served()
     # The model has brought torch: garbage collections that traverse it would stop the server each time.
     gc.freeze()

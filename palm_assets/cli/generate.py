@@ -66,7 +66,7 @@ def generate(
     from palm_assets.generation.generate import GenerationRequest, GenerationStats
     from palm_assets.generation.generate import generate as generated
     from palm_assets.progress import progress_bar
-    from palm_assets.release.serving import open_model, released_or_starter
+    from palm_assets.release.serving import model_at_hand, open_model
     from palm_assets.store.starter import STARTER
 
     request = GenerationRequest(
@@ -76,7 +76,7 @@ def generate(
     if version:
         model, _ = open_model(store, version)
     else:
-        model, is_starter = released_or_starter(store, starter or STARTER)
+        model, is_starter = model_at_hand(store, starter or STARTER)
     if is_starter:
         click.echo(
             "No model is released yet: using the bundled starter model. `make pipeline` trains your own.",

@@ -18,4 +18,4 @@ class EvaluationConfig(StageConfig):
     count: int | None = Field(
         None, ge=2, le=100_000, description="images in each set; null: as many as in the reference's largest"
     )
-    sets: int = Field(4, ge=2, le=100, description="sets of that many images")
+    sets: int = Field(8, ge=2, le=100, description="sets of that many images")

@@ -12,20 +12,20 @@ from PIL import Image
 
 from palm_assets.evaluation.config import EvaluationConfig
 from palm_assets.evaluation.evaluation_files import NEAREST_REAL_FILE, write_evaluation
-from palm_assets.evaluation.measurement import measure_model, pixel_contrasts
+from palm_assets.evaluation.measurement import Pixels, RealImages, measure_model
 from palm_assets.evaluation.model_metrics import ModelMetrics
 from palm_assets.gan.sampler import PalmModel, load_model
 from palm_assets.image_grid import grid
+from palm_assets.quality.copies import thumbnails
 from palm_assets.quality.features import Extractor, extract
 from palm_assets.quality.reference import Reference
 from palm_assets.quality.reference_files import load_reference
 from palm_assets.quality.set_metrics import SetMetrics, evaluate_features, load_reference_extractor
-from palm_assets.quality.statistics import Doubles, Floats
+from palm_assets.quality.statistics import Floats
 
 BATCH = 64
 SEED = 3 * 10**9  # far from the seeds that people choose and from those of the score's calibration
-DEFAULT_COUNT = 100  # images in a set if the reference has no floor
-REAL_FOR_CONTRAST = 1000  # real images whose median contrast is measured
+MIN_DEFAULT_COUNT = 100  # images in a set if the reference's floor has only smaller ones
 GRID_SAMPLES, GRID_COLUMNS = 24, 8
 
 Images = NDArray[np.uint8]
@@ -35,6 +35,7 @@ def evaluate_model(
     model_folder: Path,
     reference_folder: Path,
     train_images: Images,
+    test_images: Images,
     config: EvaluationConfig,
     folder: Path,
 ) -> dict[str, Any]:
@@ -46,6 +47,7 @@ def evaluate_model(
         model_folder: of the model's artifact.
         reference_folder: of the reference's artifact.
         train_images: uint8 (N, 3, S, S) that the reference was built from, in its order.
+        test_images: uint8 (M, 3, S, S) of the people whom nothing was chosen by.
         config: number and size of the sets.
         folder: existing folder to write into.
 
@@ -61,9 +63,10 @@ def evaluate_model(
     extractor = load_reference_extractor(reference)
     count = config.count or default_count(reference)
 
-    feature_sets, contrasts = _features_and_contrasts(model, extractor, count, config.sets)
-    real_contrasts = pixel_contrasts(train_images[_evenly_spaced(len(train_images), REAL_FOR_CONTRAST)])
-    model_metrics = measure_model(feature_sets, contrasts, real_contrasts, reference)
+    feature_sets, pixels = _features_and_pixels(model, extractor, count, config.sets)
+    train_batches = (train_images[start : start + BATCH] for start in range(0, len(train_images), BATCH))
+    real = RealImages(Pixels.of(train_batches), thumbnails(test_images))
+    model_metrics = measure_model(feature_sets, pixels, real, reference)
     set_metrics = evaluate_features(feature_sets[0], reference)
 
     write_evaluation(set_metrics.to_json(), folder)
@@ -72,8 +75,8 @@ def evaluate_model(
 
 
 def default_count(reference: Reference) -> int:
-    """Size of the largest set in the reference's floor."""
-    return max([row.n for row in reference.floor], default=DEFAULT_COUNT)
+    """Size of the largest set in the reference's floor, but not so small that the distances say little."""
+    return max([MIN_DEFAULT_COUNT, *(row.n for row in reference.floor)])
 
 
 def fresh_samples(model: PalmModel, count: int, *, first: int = 0) -> Iterator[Images]:
@@ -86,30 +89,38 @@ def fresh_samples(model: PalmModel, count: int, *, first: int = 0) -> Iterator[I
         yield model.sample(min(BATCH, first + count - start), seed=SEED, start=start)
 
 
-def _features_and_contrasts(
+def _features_and_pixels(
     model: PalmModel, extractor: Extractor, count: int, sets: int
-) -> tuple[list[Floats], Doubles]:
-    """Features (count, dim) of each set, and the contrasts of the samples of all sets, (sets * count,)."""
-    contrasts: list[Doubles] = []
+) -> tuple[list[Floats], Pixels]:
+    """Features (count, dim) of each set, and the `Pixels` of the samples of all sets."""
+    pixels: list[Pixels] = []
 
     def samples(first: int) -> Iterator[Images]:
         for batch in fresh_samples(model, count, first=first):
-            contrasts.append(pixel_contrasts(batch))
+            pixels.append(Pixels.of([batch]))
             yield batch
 
     feature_sets: list[Floats] = [extract(extractor, samples(number * count)) for number in range(sets)]
-    return feature_sets, np.concatenate(contrasts)
+    return feature_sets, Pixels.joined(pixels)
 
 
 def _nearest_real_grid(model: PalmModel, metrics: SetMetrics, train_images: Images) -> Image.Image:
     """Rows of samples spread over the first set, and below each row the nearest training images."""
     shown = _evenly_spaced(metrics.n, GRID_SAMPLES)
     samples = model.generate(model.latents(SEED, shown.tolist()))
-    nearest = train_images[metrics.nearest[shown]]
+    nearest = resized(train_images[metrics.nearest[shown]], model.image_size)
     rows = []
     for start in range(0, len(shown), GRID_COLUMNS):
         rows += [samples[start : start + GRID_COLUMNS], nearest[start : start + GRID_COLUMNS]]
     return grid(np.concatenate(rows), columns=min(GRID_COLUMNS, len(shown)))
+
+
+def resized(images: Images, size: int) -> Images:
+    """Square images resized to (N, 3, size, size): a released model may have another size than the crops."""
+    if images.shape[-1] == size:
+        return images
+    shown = [Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))) for image in images]
+    return np.stack([np.asarray(image.resize((size, size))).transpose(2, 0, 1) for image in shown])
 
 
 def _facts(set_metrics: SetMetrics, model_metrics: ModelMetrics) -> dict[str, Any]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from palm_assets.errors import ArtifactCorruptError
+
 
 @dataclass(frozen=True)
 class ModelMetrics:
     """Metrics of one model over several sets of samples.
 
     The distances of a set vary from set to set, so they are given for each: their variance is the error of
-    the measurement, and two models differ only beyond it. Ratios are relative to real images.
+    the measurement, and two models differ only beyond it. Ratios are relative to real images: to those of
+    people held out for the test where nothing else is said.
 
     Attributes:
         n: samples in each set.
@@ -19,21 +22,41 @@ class ModelMetrics:
         kid: kernel distance of each set to the reference.
         frechet_collapsed: Fréchet distance of a fully collapsed model, whose samples all have the mean
             features of the real images: the trace of the reference's covariance.
-        variance_ratio: total variance of the features; 0 if all samples are one image.
+        kid_collapsed: kernel distance of a model that repeats one real image, the mean over these.
+        variance_ratio: total variance of the features; 0 if all samples are one image. Relative to training
+            images.
         nearest_neighbor_ratio: median distance of a sample to the most similar other sample of its set, over
-            the same among as many real images; near 0 if a few images are repeated.
-        contrast_ratio: median standard deviation of an image's pixels.
-        blank_share: share in [0, 1] of samples with less than a quarter of the real images' median contrast.
+            the same among as many training images; near 0 if a few images are repeated.
+        density_ratio: density, the mean over the sets; NaN without real images.
+        coverage_ratio: coverage, the mean over the sets; NaN without real images.
+        contrast_ratio: median standard deviation of an image's pixels. Relative to training images.
+        blank_share: share in [0, 1] of samples with less than a quarter of the training images' median
+            contrast.
+        copy_share: share in [0, 1] of samples that are closer to a training image, mirrored, moved or
+            recolored, than 99 % of the test people's images are; NaN without these.
+        repeat_share: share in [0, 1] of samples that repeat another one of their set.
+        real_repeat_share: the same share among as many training images, of which some are taken in a series.
     """
 
     n: int
     frechet: tuple[float, ...]
     kid: tuple[float, ...]
     frechet_collapsed: float
+    kid_collapsed: float
     variance_ratio: float
     nearest_neighbor_ratio: float
+    density_ratio: float
+    coverage_ratio: float
     contrast_ratio: float
     blank_share: float
+    copy_share: float
+    repeat_share: float
+    real_repeat_share: float
+
+    @property
+    def sets(self) -> int:
+        """Number of sets."""
+        return len(self.frechet)
 
     def to_json(self) -> dict[str, Any]:
         """All fields as plain values."""
@@ -41,5 +64,14 @@ class ModelMetrics:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> ModelMetrics:
-        """The inverse of `to_json`."""
-        return cls(**{**content, "frechet": tuple(content["frechet"]), "kid": tuple(content["kid"])})
+        """The inverse of `to_json`.
+
+        Raises:
+            ArtifactCorruptError: these are metrics of another version of the program.
+        """
+        try:
+            return cls(**{**content, "frechet": tuple(content["frechet"]), "kid": tuple(content["kid"])})
+        except (KeyError, TypeError) as error:
+            raise ArtifactCorruptError(
+                "The metrics are of another version of the program", hint="Materialize palm_evaluation again."
+            ) from error

@@ -109,6 +109,20 @@ def kernel_distance(
     return KidResult(float(values.mean()), float(values.std()), n, m, subsets, size, extractor, digest)
 
 
+def kernel_variance(features: Floats) -> float:
+    """The scale of a kernel distance: that of a model which repeats one real image, the mean over these.
+
+    It is the trace of the covariance under the kernel, as the trace of the features' covariance is the
+    Fréchet distance of a fully collapsed model.
+
+    Args:
+        features: (m, dim) of real images, at least 2.
+    """
+    everyone, own = np.ones((1, len(features))), _self_kernel(features).sum()
+    pairs = float(_kernel_sums(everyone, features, everyone, features)[0]) - own
+    return float(own / len(features) - pairs / (len(features) * (len(features) - 1)))
+
+
 def reference_rows(subsample: Floats, limit: int = 2000) -> Floats:
     """The rows of a reference's subsample that are compared with; they are in random order already."""
     return subsample[:limit]

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, variance
-from typing import Any
+from typing import Any, Literal
 
 from palm_assets.crops.splits import PeopleSplit
 from palm_assets.evaluation.model_metrics import ModelMetrics
@@ -23,13 +23,18 @@ CROPS_CHECK = "crops_are_usable"
 LOAD_CHECK = "loads_and_generates"
 MODEL_CHECKS = {
     "not_blank": "The samples have contrast.",
-    "not_collapsed": "The samples vary as real palms do: no mode collapse.",
-    "not_memorized": "Few samples are nearly copies of a training image.",
-    "resembles_palms": "The samples are far closer to real palms than those of a fully collapsed model.",
-    "not_worse_than_released": "No distance is larger than the released model's, beyond measurement error.",
+    "not_collapsed": "The samples vary as real palms do: no mode collapse, no repeated images.",
+    "not_memorized": "Few samples are nearly copies of a training image, also of a mirrored or moved one.",
+    "resembles_palms": "Enough samples were measured, and they lie among real palms.",
+    "not_worse_than_released": "Neither distance is larger than that of a model which it would replace.",
     "not_withdrawn": "Nobody has released another model in its place by hand.",
 }
 """Name and description of each check of an evaluated model, beside `LOAD_CHECK`."""
+_WHOSE = {
+    "released": "the released model",
+    "best": "the best model so far",
+    "start": "the model that training started from",
+}
 
 
 @dataclass(frozen=True)
@@ -49,25 +54,59 @@ class CheckResult:
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
+Role = Literal["released", "best", "start"]
+
+
 @dataclass(frozen=True)
 class Incumbent:
-    """The released model, which a candidate would replace.
+    """A model that a candidate must not fall behind.
 
     Attributes:
-        model: its version.
+        role: "released" (the page serves it), "best" (the best release so far) or "start" (the candidate's
+            training started from it).
+        model: its version; "" if that is not known.
         metrics: measured like the candidate's: same reference, same number and size of sets; None if the
             model cannot be measured.
         problem: why it cannot be measured; "" if it was.
     """
 
+    role: Role
     model: str
     metrics: ModelMetrics | None
     problem: str = ""
 
 
+@dataclass(frozen=True)
+class DataFacts:
+    """Facts of what a model was made from.
+
+    Attributes:
+        photos: of the photographs.
+        detector: of the detector.
+        crops: of the crops.
+        people: of each split of the crops.
+    """
+
+    photos: Mapping[str, Any]
+    detector: Mapping[str, Any]
+    crops: Mapping[str, Any]
+    people: PeopleSplit
+
+
 def refusal(results: Iterable[CheckResult]) -> str:
     """The failed checks with their reasons, in one line; "" if all passed."""
     return "; ".join(f"{result.name}: {result.reason}" for result in results if not result.passed)
+
+
+def check_data(data: DataFacts | str, bounds: GateConfig) -> tuple[CheckResult, ...]:
+    """The three checks of the data; all fail if they are not known, for the reason that is given instead."""
+    if isinstance(data, str):
+        return tuple(CheckResult(name, False, data) for name in (PHOTOS_CHECK, DETECTOR_CHECK, CROPS_CHECK))
+    return (
+        check_photos(data.photos, bounds),
+        check_detector(data.detector, bounds),
+        check_crops(data.crops, data.people, bounds),
+    )
 
 
 def check_photos(facts: Mapping[str, Any], bounds: GateConfig) -> CheckResult:
@@ -119,6 +158,7 @@ def check_contrast(metrics: ModelMetrics, bounds: GateConfig) -> CheckResult:
 
 def check_variety(metrics: ModelMetrics, bounds: GateConfig) -> CheckResult:
     """The samples vary as real palms do: neither one image nor a few repeated."""
+    repeats = metrics.repeat_share - metrics.real_repeat_share
     return _all_of(
         "not_collapsed",
         _at_least("variance relative to real palms", metrics.variance_ratio, bounds.min_variety),
@@ -127,70 +167,84 @@ def check_variety(metrics: ModelMetrics, bounds: GateConfig) -> CheckResult:
             metrics.nearest_neighbor_ratio,
             bounds.min_nearest_other,
         ),
+        _at_least("coverage relative to real palms", metrics.coverage_ratio, bounds.min_coverage),
+        _at_most("share of repeated samples above that of real palms", repeats, bounds.max_repeats),
     )
 
 
-def check_memorization(facts: Mapping[str, Any], bounds: GateConfig) -> CheckResult:
-    """Few samples are closer to a training image than training images are to each other.
+def check_memorization(facts: Mapping[str, Any], metrics: ModelMetrics, bounds: GateConfig) -> CheckResult:
+    """Few samples are closer to a training image than held-out people's crops are.
 
-    Compared with the same share of held-out people's crops. No metric proves that nothing was memorized
-    (Stein et al. 2023), so look at the nearest training images too.
+    By their features, and by their gray values over mirrored and moved originals. No metric proves that
+    nothing was memorized (Stein et al. 2023), so look at the nearest training images too.
 
     Args:
         facts: of the evaluation.
+        metrics: of the model.
         bounds: to meet.
     """
     floor = facts["floor"]
     real = 100.0 if floor is None else max(floor["auth_pct"], 1e-9)
     ratio = facts["auth_pct"] / real
     return _all_of(
-        "not_memorized", _at_least("authentic samples relative to real palms", ratio, bounds.min_authentic)
+        "not_memorized",
+        _at_least("authentic samples relative to real palms", ratio, bounds.min_authentic),
+        _at_most("share of near copies", metrics.copy_share, bounds.max_copies),
     )
 
 
 def check_distance(metrics: ModelMetrics, bounds: GateConfig) -> CheckResult:
-    """The Fréchet distance is a limited multiple of a fully collapsed model's."""
-    ratio = fmean(metrics.frechet) / metrics.frechet_collapsed
+    """Enough samples were measured, they lie among real palms, and their distances are limited.
+
+    The scale of each distance is that of a fully collapsed model.
+    """
+    frechet = fmean(metrics.frechet) / metrics.frechet_collapsed
+    kid = fmean(metrics.kid) / metrics.kid_collapsed
     return _all_of(
         "resembles_palms",
-        _at_most("Fréchet distance relative to a collapsed model's", ratio, bounds.max_frechet),
+        _at_least("samples in each set", metrics.n, bounds.min_count),
+        _at_least("sets", metrics.sets, bounds.min_sets),
+        _at_least("density relative to real palms", metrics.density_ratio, bounds.min_density),
+        _at_most("Fréchet distance relative to a collapsed model's", frechet, bounds.max_frechet),
+        _at_most("kernel distance relative to a collapsed model's", kid, bounds.max_kid),
     )
 
 
-def check_against_incumbent(
-    candidate: ModelMetrics, incumbent: Incumbent | None, bounds: GateConfig
+def check_against_incumbents(
+    candidate: ModelMetrics, incumbents: Sequence[Incumbent], bounds: GateConfig
 ) -> CheckResult:
-    """Neither distance is larger than the released model's by more than the measurement error.
+    """The candidate falls behind none of the models that it would replace.
 
-    The means over the sets are compared; `bounds.standard_errors` standard errors of their difference are
-    tolerated.
+    Its Fréchet distance must be at most `bounds.max_worse` above theirs even if chance favored it by
+    `bounds.standard_errors` standard errors of the difference, so a worse one almost never passes, however
+    often it is tried. Its kernel distance, which varies more, must not be larger by more than chance
+    explains. A model that cannot be measured cannot be compared: then the candidate is refused, and a person
+    decides.
 
     Args:
         candidate: its metrics.
-        incumbent: the released model; None if none is released, or if the candidate itself is.
+        incumbents: the models; none if nothing of this origin is served, or if the candidate itself is.
         bounds: to meet.
     """
     name = "not_worse_than_released"
-    if incumbent is None:
+    if not incumbents:
         return CheckResult(name, True, "no other model is released")
-    if incumbent.metrics is None:
-        return CheckResult(name, True, f"the released model cannot be measured: {incumbent.problem}")
-    theirs, tolerance = incumbent.metrics, bounds.standard_errors
-    return _all_of(
-        name,
-        _not_worse("Fréchet distance", candidate.frechet, theirs.frechet, tolerance),
-        _not_worse("kernel distance", candidate.kid, theirs.kid, tolerance),
-    )
+    return _all_of(name, *(_against(candidate, incumbent, bounds) for incumbent in incumbents))
+
+
+def is_better(candidate: ModelMetrics, champion: ModelMetrics) -> bool:
+    """Whether a candidate becomes the best model so far: a smaller Fréchet and no larger kernel distance."""
+    return fmean(candidate.frechet) < fmean(champion.frechet) and fmean(candidate.kid) <= fmean(champion.kid)
 
 
 def check_withdrawal(withdrawn: bool | None) -> CheckResult:
-    """No person has released another model in the candidate's place; `None` if the history is unreadable."""
+    """No person has released another model in the candidate's place; None, an unreadable history, refuses."""
     reasons = {
         True: "another model was released by hand in its place",
         False: "it was never replaced by hand",
-        None: "the history of releases is not readable",
+        None: "the history of releases is not readable, so nobody knows; move it away",
     }
-    return CheckResult("not_withdrawn", not withdrawn, reasons[withdrawn])
+    return CheckResult("not_withdrawn", withdrawn is False, reasons[withdrawn])
 
 
 def _at_least(what: str, value: float, bound: float) -> CheckResult:
@@ -208,15 +262,46 @@ def _bounded(what: str, value: float, met: bool, bound: str) -> CheckResult:
     )
 
 
-def _not_worse(what: str, ours: Sequence[float], theirs: Sequence[float], tolerance: float) -> CheckResult:
-    candidate, released = fmean(ours), fmean(theirs)
-    standard_error = math.sqrt(variance(ours) / len(ours) + variance(theirs) / len(theirs))
-    bound = released + tolerance * standard_error
+def _against(candidate: ModelMetrics, incumbent: Incumbent, bounds: GateConfig) -> CheckResult:
+    theirs, whose = incumbent.metrics, _WHOSE[incumbent.role]
+    if theirs is None:
+        reason = f"{whose} cannot be measured: {incumbent.problem}; a person can release by hand"
+        return CheckResult(incumbent.role, False, reason)
+    margin = bounds.max_worse * abs(fmean(theirs.frechet))
+    return _all_of(
+        incumbent.role,
+        _not_worse(
+            "Fréchet distance",
+            whose,
+            candidate.frechet,
+            theirs.frechet,
+            margin - bounds.standard_errors * _standard_error(candidate.frechet, theirs.frechet),
+        ),
+        _not_worse(
+            "kernel distance",
+            whose,
+            candidate.kid,
+            theirs.kid,
+            bounds.standard_errors * _standard_error(candidate.kid, theirs.kid),
+        ),
+    )
+
+
+def _standard_error(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """Standard error of the difference of two means."""
+    return math.sqrt(variance(ours) / len(ours) + variance(theirs) / len(theirs))
+
+
+def _not_worse(
+    what: str, whose: str, ours: Sequence[float], theirs: Sequence[float], tolerance: float
+) -> CheckResult:
+    candidate, incumbent = fmean(ours), fmean(theirs)
+    bound = incumbent + tolerance
     return CheckResult(
         what,
         candidate <= bound,  # False for NaN
-        f"{what} {candidate:.4g}, the released model's is {released:.4g} (at most {bound:.4g})",
-        {what: candidate, f"{what} released": released, f"{what} allowed": bound},
+        f"{what} {candidate:.4g}, {whose} has {incumbent:.4g} (at most {bound:.4g})",
+        {what: candidate, f"{what} of {whose}": incumbent, f"{what} allowed by {whose}": bound},
     )
 
 

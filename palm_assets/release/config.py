@@ -26,19 +26,46 @@ class GateConfig(BaseModel):
     min_people_held_out: int = Field(
         2, ge=1, description="people of the validation split, and of the test split"
     )
+    min_count: int = Field(100, ge=2, description="samples in each set of an evaluation")
+    min_sets: int = Field(4, ge=2, description="sets of an evaluation")
     max_blank: float = Field(0.02, ge=0, le=1, description="share of samples with almost no contrast")
     min_variety: float = Field(0.3, ge=0, description="variance of the features, relative to real palms")
     min_nearest_other: float = Field(
         0.4, ge=0, description="distance from a sample to the most similar other one, relative to real palms"
+    )
+    min_coverage: float = Field(
+        0.25, ge=0, description="share of real palms with a similar sample, relative to real palms"
+    )
+    max_repeats: float = Field(
+        0.1, ge=0, le=1, description="share of samples that repeat another one, above that of real palms"
     )
     min_authentic: float = Field(
         0.5,
         ge=0,
         description="share of samples that are no near copy of a training image, relative to real palms",
     )
+    max_copies: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="share of samples closer to a training image, mirrored, moved or recolored, than 99 % of "
+        "real palms of other people",
+    )
+    min_density: float = Field(
+        0.15, ge=0, description="density of the samples among real palms, relative to real palms"
+    )
     max_frechet: float = Field(
         4.0, gt=0, description="Fréchet distance, relative to that of a fully collapsed model"
     )
+    max_kid: float = Field(
+        1.0, gt=0, description="kernel distance, relative to that of a fully collapsed model"
+    )
     standard_errors: float = Field(
-        2.0, ge=0, description="standard errors by which a distance may exceed the released model's"
+        3.0, ge=0, description="standard errors of a difference that may be due to chance"
+    )
+    max_worse: float = Field(
+        0.02,
+        ge=0,
+        description="share by which a candidate's Fréchet distance may exceed an earlier model's, with the "
+        "standard errors added to the candidate's",
     )

@@ -14,6 +14,7 @@ from palm_assets.errors import ArtifactCorruptError
 from palm_assets.release.checks import CheckResult, refusal
 from palm_assets.store.artifacts import Store
 from palm_assets.store.atomic import write_atomically
+from palm_assets.store.releases import read_released
 
 FOLDER = "decisions"
 
@@ -98,8 +99,7 @@ def find_decision(store: Store, model: str) -> DecisionRecord | None:
 
 def _is_released(store: Store, model: str) -> bool:
     with contextlib.suppress(ArtifactCorruptError):
-        release = store.released()
-        return release is not None and release.model == model
+        return any(release.model == model for release in read_released(store.home).all)
     return False
 
 

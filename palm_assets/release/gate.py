@@ -3,6 +3,8 @@
 evidence = gather(store, evaluation)
 decision = decide(evidence, bounds)
 release = record_and_release(store, decision)
+
+`judge_and_release` does all three, and again if another model was released meanwhile.
 """
 
 from __future__ import annotations
@@ -13,31 +15,37 @@ from typing import Any
 
 from palm_assets.errors import (
     ArtifactCorruptError,
-    ArtifactMissingError,
-    CheckpointError,
-    PalmError,
+    ArtifactError,
     RefusedError,
+    ReleaseChangedError,
 )
-from palm_assets.evaluation.config import EvaluationConfig
 from palm_assets.evaluation.model_metrics import ModelMetrics
 from palm_assets.release.checks import (
     LOAD_CHECK,
     CheckResult,
+    DataFacts,
     Incumbent,
-    check_against_incumbent,
+    check_against_incumbents,
     check_contrast,
+    check_data,
     check_distance,
     check_memorization,
     check_variety,
     check_withdrawal,
+    is_better,
     refusal,
 )
 from palm_assets.release.config import GateConfig
 from palm_assets.release.decisions import find_decision, record_checks
+from palm_assets.release.incumbents import find_incumbents
 from palm_assets.release.load_check import check_loading
-from palm_assets.stages.evaluation import make_evaluation
+from palm_assets.stages.crops import split_people
+from palm_assets.stages.lineage import lineage_of
 from palm_assets.store.artifacts import Artifact, Store
+from palm_assets.store.origins import Origin, origin_of
 from palm_assets.store.releases import Release, is_withdrawn, read_history
+
+MAX_ATTEMPTS = 5  # to release while others release, too
 
 
 @dataclass(frozen=True)
@@ -47,20 +55,27 @@ class Evidence:
     Attributes:
         model: version of the candidate.
         reference: version of the reference that it was evaluated against.
+        origin: of what it was trained on.
+        data: facts of what it was made from; a sentence if they are not known: then it is refused.
         loading: result of the load check.
         evaluation: facts of its evaluation.
         metrics: its metrics over several sets of samples.
-        incumbent: the released model; None if none is released, or if the candidate itself is.
+        incumbents: the models that it must not fall behind; none if nothing of its origin is served, or if
+            the candidate itself is.
         withdrawn: whether a person released another model in its place by hand; None if that is not known.
+        released: the release of its origin that all this was compared with.
     """
 
     model: str
     reference: str
+    origin: Origin
+    data: DataFacts | str
     loading: CheckResult
     evaluation: Mapping[str, Any]
     metrics: ModelMetrics
-    incumbent: Incumbent | None
+    incumbents: tuple[Incumbent, ...]
     withdrawn: bool | None
+    released: Release | None
 
 
 @dataclass(frozen=True)
@@ -71,11 +86,17 @@ class Decision:
         model: version of the candidate.
         reference: version of the reference that it was evaluated against.
         checks: results of all checks.
+        origin: of what it was trained on.
+        champion: version of the best model so far, if this one is released.
+        replaces: the release that it was compared with.
     """
 
     model: str
     reference: str
     checks: tuple[CheckResult, ...]
+    origin: Origin
+    champion: str
+    replaces: Release | None
 
     @property
     def passed(self) -> bool:
@@ -91,43 +112,55 @@ class Decision:
 def gather(store: Store, evaluation: Artifact) -> Evidence:
     """Gather what the decision on an evaluated model depends on.
 
-    Loads the model in a fresh process, and evaluates the released model against the same reference, unless
-    either was done before.
+    Walks its lineage to the photographs, loads the model in a fresh process, and evaluates the models that it
+    must not fall behind against the same reference, unless that was done before.
 
     Args:
-        store: with the model, the released model and the reference.
+        store: with the model, the released models and the reference.
         evaluation: of the candidate.
 
     Raises:
-        PalmError: see `make_evaluation`, for reasons that lie neither in the released model nor in its data.
+        PalmError: see `make_evaluation`, for reasons that lie neither in another model nor in its data.
     """
-    model = evaluation.manifest.inputs["model"]
+    model, reference = (evaluation.manifest.inputs[role] for role in ("model", "reference"))
+    origin, data = origin_of(store.home, model), _data_facts(store, evaluation)
+    if origin is None and not isinstance(data, str):
+        data = "It is not known whether the model is of photographs or of synthetic hands"
+    origin = origin or "photographs"
+    released, incumbents = find_incumbents(store, evaluation, origin)
     return Evidence(
         model=model,
-        reference=evaluation.manifest.inputs["reference"],
+        reference=reference,
+        origin=origin,
+        data=data,
         loading=_load_check(store, model),
         evaluation=evaluation.facts,
-        metrics=_metrics(evaluation),
-        incumbent=_incumbent(store, evaluation),
+        metrics=ModelMetrics.from_json(evaluation.facts["model_metrics"]),
+        incumbents=incumbents,
         withdrawn=_is_withdrawn(store, model),
+        released=released,
     )
 
 
 def decide(evidence: Evidence, bounds: GateConfig) -> Decision:
-    """Apply all checks of a model to the evidence; reads and writes nothing."""
+    """Apply all checks of the data and the model to the evidence; reads and writes nothing."""
     metrics = evidence.metrics
     return Decision(
         evidence.model,
         evidence.reference,
         (
+            *check_data(evidence.data, bounds),
             evidence.loading,
             check_contrast(metrics, bounds),
             check_variety(metrics, bounds),
-            check_memorization(evidence.evaluation, bounds),
+            check_memorization(evidence.evaluation, metrics, bounds),
             check_distance(metrics, bounds),
-            check_against_incumbent(metrics, evidence.incumbent, bounds),
+            check_against_incumbents(metrics, evidence.incumbents, bounds),
             check_withdrawal(evidence.withdrawn),
         ),
+        evidence.origin,
+        _champion(evidence),
+        evidence.released,
     )
 
 
@@ -136,6 +169,7 @@ def record_and_release(store: Store, decision: Decision) -> Release:
 
     Raises:
         RefusedError: a check failed; the released model stays.
+        ReleaseChangedError: another model was released since the evidence was gathered.
         ArtifactMissingError, ArtifactCorruptError: the model or its reference is gone or damaged.
     """
     record_checks(store, decision.model, decision.checks)
@@ -145,7 +179,38 @@ def record_and_release(store: Store, decision: Decision) -> Release:
             where=store.home / "models" / decision.model,
             hint=f"The released model stays. To release this one anyway: `palms release {decision.model}`.",
         )
-    return store.release(store.open("models", decision.model), store.open("reference", decision.reference))
+    return store.release(
+        store.open("models", decision.model),
+        store.open("reference", decision.reference),
+        origin=decision.origin,
+        champion=decision.champion,
+        replaces=decision.replaces,
+    )
+
+
+def judge_and_release(store: Store, evaluation: Artifact, bounds: GateConfig) -> Release:
+    """Gather the evidence, decide and release; again if another model was released meanwhile.
+
+    Raises:
+        RefusedError: a check failed; the released model stays.
+        ReleaseChangedError: others release all the time.
+        PalmError: see `gather` and `record_and_release`.
+    """
+    for _ in range(MAX_ATTEMPTS - 1):
+        try:
+            return record_and_release(store, decide(gather(store, evaluation), bounds))
+        except ReleaseChangedError:
+            continue
+    return record_and_release(store, decide(gather(store, evaluation), bounds))
+
+
+def _data_facts(store: Store, evaluation: Artifact) -> DataFacts | str:
+    try:
+        found = lineage_of(store, evaluation)
+        people = split_people(found.crops)
+    except ArtifactError as error:
+        return error.what
+    return DataFacts(found.photos.facts, found.detector.facts, found.crops.facts, people)
 
 
 def _load_check(store: Store, model: str) -> CheckResult:
@@ -155,31 +220,19 @@ def _load_check(store: Store, model: str) -> CheckResult:
     return known if known is not None and known.passed else check_loading(store, model)
 
 
-def _metrics(evaluation: Artifact) -> ModelMetrics:
-    return ModelMetrics.from_json(evaluation.facts["model_metrics"])
-
-
-def _incumbent(store: Store, evaluation: Artifact) -> Incumbent | None:
-    """The released model, evaluated like the candidate."""
-    try:
-        release = store.released()
-    except ArtifactCorruptError as error:
-        return Incumbent("", None, error.what)
-    if release is None or release.model == evaluation.manifest.inputs["model"]:
-        return None
-    try:
-        reference = store.open("reference", evaluation.manifest.inputs["reference"])
-        crops = store.open("crops", reference.manifest.inputs["crops"])
-        model = store.open("models", release.model)
-        config = EvaluationConfig(**evaluation.manifest.config)
-        measured = make_evaluation(store, model, reference, crops, config, of_other_crops=True)
-        return Incumbent(release.model, _metrics(measured))
-    except (ArtifactMissingError, ArtifactCorruptError, CheckpointError) as error:
-        return Incumbent(release.model, None, error.what)
+def _champion(evidence: Evidence) -> str:
+    """The best model so far, if the candidate is released: the candidate, or the earlier best one."""
+    released = evidence.released
+    if released is not None and released.model == evidence.model:
+        return released.champion
+    best = next((i for role in ("best", "released") for i in evidence.incumbents if i.role == role), None)
+    if best is None or best.metrics is None or is_better(evidence.metrics, best.metrics):
+        return evidence.model
+    return best.model
 
 
 def _is_withdrawn(store: Store, model: str) -> bool | None:
     try:
         return is_withdrawn(model, read_history(store.home))
-    except PalmError:
+    except (ArtifactCorruptError, OSError):
         return None

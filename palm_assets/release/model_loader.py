@@ -6,7 +6,7 @@ from pathlib import Path
 
 from palm_assets.gan import sampler
 from palm_assets.gan.sampler import PalmModel
-from palm_assets.release.serving import open_model, released_or_starter
+from palm_assets.release.serving import model_at_hand, open_model
 from palm_assets.store.artifacts import MANIFEST, Store, open_folder
 
 
@@ -15,8 +15,8 @@ def load_model(model: Path | str | None = None, store: Store | Path | str | None
 
     Args:
         model: the version of a model in the store (a `str`), or the folder of one: an artifact, or what
-            `save_networks` wrote. A string that names a folder is a folder. By default the released model, or
-            the bundled starter model until one is released.
+            `save_networks` wrote. A string that names a folder is a folder. By default the released model
+            of photographs, or the bundled starter model until one is released.
         store: where versions are looked up, a store or its folder; by default `Store()`.
 
     Raises:
@@ -27,7 +27,7 @@ def load_model(model: Path | str | None = None, store: Store | Path | str | None
     if isinstance(model, Path) or (model is not None and Path(model).is_dir()):
         return _of_folder(Path(model))
     opened = store if isinstance(store, Store) else Store(store)
-    return released_or_starter(opened)[0] if model is None else open_model(opened, model)[0]
+    return model_at_hand(opened)[0] if model is None else open_model(opened, model)[0]
 
 
 def _of_folder(folder: Path) -> PalmModel:

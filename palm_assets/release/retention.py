@@ -7,9 +7,11 @@ references. The rest is removed by one rename each, so a reader sees a whole art
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
+import re
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +19,9 @@ from typing import get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from palm_assets.errors import ArtifactError
-from palm_assets.store.artifacts import Kind, Manifest, Store
+from palm_assets.errors import ArtifactCorruptError, ArtifactError
+from palm_assets.store.artifacts import MANIFEST, REMOVED, Kind, Manifest, Store, remove_folder
+from palm_assets.store.origins import Origin
 from palm_assets.store.pins import lock_if_unpinned
 from palm_assets.store.releases import read_history
 
@@ -30,6 +33,8 @@ KIND_OF_ROLE: dict[str, str] = {
 } | {"start": "models"}
 """Kind of the artifact that an input of this role names."""
 SECONDS_PER_DAY = 86_400.0
+SECONDS_TO_RETRY = 3600.0  # a training that failed may be about to be retried
+_WORK = re.compile(rf"(?:draft-)?((?:{'|'.join(get_args(Kind))})-[0-9a-z]+)(?:-.*)?")
 
 
 class RetentionConfig(BaseModel):
@@ -40,27 +45,46 @@ class RetentionConfig(BaseModel):
     keep_models: int = Field(10, ge=1, le=10_000, description="newest models to keep, refused ones included")
     keep_releases: int = Field(3, ge=1, le=1000, description="newest releases to keep, for a rollback")
     keep_work_days: float = Field(
-        14, ge=0, description="days after which an abandoned training state is removed"
+        14, ge=0, description="days after which an abandoned training state is removed, an hour at least"
     )
 
 
 def remove_unused(store: Store, config: RetentionConfig) -> list[str]:
     """Remove what nothing needs; returns `kind/version` of each removed artifact.
 
+    Safe while others make, publish and remove: what they do meanwhile is not an error. Nothing is removed unless
+    everything that may name it can be read.
+
     Raises:
-        DiskFullError, ArtifactError: the store cannot be written.
+        DiskFullError, ArtifactError: the store cannot be read or written.
     """
     if not store.home.is_dir():
         return []
-    with store.writing(), store.lock("retention"):
-        known = {(kind, m.version): m for kind in get_args(Kind) for m in store.manifests(kind)}
+    with store.writing(only_writes=True), store.lock("retention"):
+        known = {(kind, m.version): m for kind in get_args(Kind) for m in _manifests(store, kind)}
         keep = _needed(known, set(_roots(store, config, known)))
         removed = []
         for kind, version in known:
-            if (kind, version) not in keep and _remove(store, store.home / kind / version):
+            if (kind, version) not in keep and _remove(store, kind, version):
                 removed.append(f"{kind}/{version}")
         _remove_old_work(store, config.keep_work_days)
     return removed
+
+
+def _manifests(store: Store, kind: Kind) -> list[Manifest]:
+    """Manifests of a kind, oldest first, without damaged ones.
+
+    Raises:
+        OSError: one cannot be read, so what it names is unknown.
+    """
+    found = []
+    for path in (store.home / kind).glob(f"*/{MANIFEST}"):
+        try:
+            found.append(store.manifest(kind, path.parent.name))
+        except ArtifactCorruptError as error:
+            if isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, FileNotFoundError):
+                raise error.__cause__ from error
+    return sorted(found, key=lambda manifest: (manifest.created, manifest.version))
 
 
 def _roots(store: Store, config: RetentionConfig, known: dict[Key, Manifest]) -> Iterator[Key]:
@@ -70,15 +94,18 @@ def _roots(store: Store, config: RetentionConfig, known: dict[Key, Manifest]) ->
         log.warning("%s Nothing is removed.", error)
         yield from known
         return
-    models = [key for key in known if key[0] == "models"]
-    yield from models[-config.keep_models :]  # oldest first in `known`
+    trained = [key for key in known if key[0] == "models"]
+    yield from trained[-config.keep_models :]  # oldest first in `known`
     yield from store.current_versions()
-    released = list(dict.fromkeys(release.model for release in reversed(history)))
-    yield from (("models", model) for model in released[: config.keep_releases])
-    for release in history[-1:]:
-        yield "reference", release.reference
+    for origin in get_args(Origin):
+        releases = [release for release in reversed(history) if release.origin == origin]
+        models = list(dict.fromkeys(release.model for release in releases))
+        yield from (("models", model) for model in models[: config.keep_releases])
+        for release in releases[:1]:
+            yield "reference", release.reference
+            yield "models", release.champion  # candidates are compared with it
     for kind, version in known:
-        with lock_if_unpinned(store.home / kind / version) as unpinned:
+        with lock_if_unpinned(store.home / kind / version / MANIFEST) as unpinned:
             if not unpinned:
                 yield kind, version
 
@@ -103,23 +130,45 @@ def _needed(known: dict[Key, Manifest], roots: set[Key]) -> set[Key]:
     return needed
 
 
-def _remove(store: Store, folder: Path) -> bool:
-    with lock_if_unpinned(folder) as unpinned:
-        if not unpinned:
-            return False
-        aside = Path(tempfile.mkdtemp(prefix="removed-", dir=store.home / "work"))
-        folder.rename(aside / folder.name)
-        for file in folder.parent.glob(f"{folder.name}.*"):  # such as where its images were found last
-            file.unlink(missing_ok=True)
-    shutil.rmtree(aside, ignore_errors=True)
+def _remove(store: Store, kind: str, version: str) -> bool:
+    folder = store.home / kind / version
+    # Whoever makes or opens it in order to make something holds the first lock; whoever uses it, a pin.
+    with store.lock_if_free(f"{kind}-{version}") as free:
+        with lock_if_unpinned(folder / MANIFEST) as unpinned:
+            if not (free and unpinned):
+                return False
+            try:
+                remove_folder(folder, store.home / "work")
+            except FileNotFoundError:
+                return False
+            for file in folder.parent.glob(f"{folder.name}.*"):  # such as where its images were found last
+                file.unlink(missing_ok=True)
     return True
 
 
 def _remove_old_work(store: Store, days: float) -> None:
-    """Remove training states, drafts and damaged artifacts that nobody has written to for so many days."""
-    for path in (store.home / "work").iterdir():
-        if not path.is_dir():
-            continue
-        newest = max((entry.stat().st_mtime for entry in [path, *path.rglob("*")]), default=0.0)
-        if path.name.startswith("removed-") or time.time() - newest > days * SECONDS_PER_DAY:
+    """Remove training states, drafts and damaged artifacts that nobody has written to for so many days.
+
+    What a running process works on is kept, however old.
+    """
+    work = store.home / "work"
+    for path in work.iterdir():
+        if path.name.startswith(REMOVED):
             shutil.rmtree(path, ignore_errors=True)
+        elif path.is_dir() and _seconds_unused(path) > max(days * SECONDS_PER_DAY, SECONDS_TO_RETRY):
+            made = _WORK.fullmatch(path.name)
+            with store.lock_if_free(made[1]) if made else contextlib.nullcontext(True) as unused:
+                # Asked again, under the lock: a training may have begun since.
+                if unused and _seconds_unused(path) > max(days * SECONDS_PER_DAY, SECONDS_TO_RETRY):
+                    with contextlib.suppress(FileNotFoundError):
+                        remove_folder(path, work)
+
+
+def _seconds_unused(folder: Path) -> float:
+    """Seconds since anything in a folder was written. Files may come and go meanwhile."""
+    newest = 0.0
+    for parent, _, names in os.walk(folder):
+        for path in (Path(parent), *(Path(parent, name) for name in names)):
+            with contextlib.suppress(FileNotFoundError):
+                newest = max(newest, path.stat().st_mtime)
+    return time.time() - newest

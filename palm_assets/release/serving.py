@@ -1,4 +1,4 @@
-"""The served model: the released one, loaded and replaced on each new release, or the starter until then."""
+"""The served model: the released one of photographs, replaced on each release, or the starter until then."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from palm_assets.errors import CheckpointError, NothingReleasedError, PalmError
 from palm_assets.store.artifacts import Artifact, Store
+from palm_assets.store.origins import Origin
 from palm_assets.store.pins import pin
 from palm_assets.store.releases import RELEASED_FILE
 from palm_assets.store.starter import STARTER, find_starter
@@ -23,6 +24,11 @@ log = logging.getLogger(__name__)
 
 STARTER_PREFIX = "starter-"  # of the starter's version, in every PNG and manifest
 RETRY_SECONDS = 10.0
+_OF_ORIGIN: dict[Origin, str] = {"photographs": "photographs", "synthetic": "synthetic hands"}
+_HINTS: dict[Origin, str] = {
+    "photographs": "Run `make pipeline` with PRESET=local and your own photographs.",
+    "synthetic": "Run `make pipeline` to train one.",
+}
 
 
 @dataclass(frozen=True)
@@ -64,28 +70,35 @@ def open_starter(folder: Path = STARTER) -> tuple[PalmModel, Artifact] | None:
     return None if artifact is None else (_load(artifact, STARTER_PREFIX + artifact.version), artifact)
 
 
-def released_model(store: Store) -> PalmModel:
-    """Load the released model.
+def released_model(store: Store, origin: Origin = "photographs") -> PalmModel:
+    """Load the released model of an origin.
 
     Raises:
         NothingReleasedError: there was no release yet.
         ArtifactMissingError: the released model is gone.
         ArtifactCorruptError, CheckpointError: it cannot be used; see `open_model`.
     """
-    return _open_released(store)[0]
+    return _open_released(store, origin)[0]
 
 
-def released_or_starter(store: Store, starter: Path = STARTER) -> tuple[PalmModel, bool]:
-    """Load the released model, or the starter until there is one; and whether it is the starter.
+def model_at_hand(
+    store: Store, starter: Path = STARTER, *, origin: Origin | None = None
+) -> tuple[PalmModel, bool]:
+    """Load the model that the page serves; and whether it is the starter.
+
+    Args:
+        store: with the released models.
+        starter: what is served until a model of photographs is released.
+        origin: "synthetic" for the released model of synthetic hands, which is served on request only.
 
     Raises:
         NothingReleasedError: there is neither.
         ArtifactMissingError, ArtifactCorruptError, CheckpointError: the model cannot be used.
     """
     try:
-        return released_model(store), False
+        return released_model(store, origin or "photographs"), False
     except NothingReleasedError:
-        found = open_starter(starter)
+        found = None if origin == "synthetic" else open_starter(starter)
         if found is None:
             raise
         return found[0], True
@@ -122,10 +135,10 @@ class ModelWatcher:
     def _reload(self) -> Served:
         served = self._served
         try:
-            release = self._store.released()
+            release = self._store.released("photographs")
             if release is not None and served.model is not None and release.model == served.model.version:
                 return replace(served, problem=None)
-            return Served(*_open_released(self._store), None)
+            return Served(*_open_released(self._store, "photographs"), None)
         except PalmError as error:
             if served.model is not None and not served.is_starter:
                 return replace(served, problem=error)
@@ -156,11 +169,11 @@ def _load(artifact: Artifact, version: str) -> PalmModel:
     return model
 
 
-def _open_released(store: Store) -> tuple[PalmModel, Artifact]:
-    release = store.released()
+def _open_released(store: Store, origin: Origin) -> tuple[PalmModel, Artifact]:
+    release = store.released(origin)
     if release is None:
         raise NothingReleasedError(
-            "No model is released yet", where=store.home, hint="Run `make pipeline` to train one."
+            f"No model of {_OF_ORIGIN[origin]} is released yet", where=store.home, hint=_HINTS[origin]
         )
     model, artifact = open_model(store, release.model)
     return model, pin(artifact)  # retention must not remove it while a page serves it

@@ -10,6 +10,7 @@ from typing import Any, get_args
 from palm_assets.errors import ArtifactCorruptError, PalmError
 from palm_assets.release.decisions import find_decision
 from palm_assets.store.artifacts import Kind, Manifest, Store
+from palm_assets.store.releases import read_released
 
 MAX_FACTS = 6  # on a line
 MAX_FACT_LENGTH = 60
@@ -113,10 +114,10 @@ def _marks(store: Store) -> Iterator[tuple[str, Kind, str]]:
     for kind, version in store.current_versions():
         yield "current", kind, version
     try:
-        release = store.released()
+        released = read_released(store.home)
     except PalmError:
         return
-    if release is not None:
+    for release in released.all:
         yield "released", "models", release.model
         yield "released", "reference", release.reference
 

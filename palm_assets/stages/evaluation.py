@@ -47,7 +47,8 @@ def make_evaluation(
     def build(folder: Path) -> Mapping[str, Any]:
         from palm_assets.evaluation.model_evaluation import evaluate_model
 
-        return evaluate_model(model.folder, reference.folder, open_crops(crops).train, config, folder)
+        opened = open_crops(crops)
+        return evaluate_model(model.folder, reference.folder, opened.train, opened.test, config, folder)
 
     inputs = {"model": model.version, "reference": reference.version}
     return store.make(

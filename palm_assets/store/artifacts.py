@@ -18,21 +18,31 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TextIO, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from palm_assets.errors import ArtifactCorruptError, ArtifactError, ArtifactMissingError
-from palm_assets.store.atomic import sha256_of, sync, write_atomically
+from palm_assets.errors import ArtifactCorruptError, ArtifactError, ArtifactMissingError, PalmError
+from palm_assets.store.atomic import make_folder, sha256_of, sync, write_atomically
 from palm_assets.store.identity import version_of
+from palm_assets.store.origins import Origin
 from palm_assets.store.os_errors import typed_write_errors
-from palm_assets.store.releases import Release, ReleasedBy, read_history, read_released, write_release
+from palm_assets.store.pins import pin
+from palm_assets.store.releases import (
+    Release,
+    ReleasedBy,
+    find_same,
+    new_release,
+    read_released,
+    replace_release,
+)
 
 log = logging.getLogger(__name__)
 
 Kind = Literal["photos", "boxes", "detector", "crops", "models", "reference", "evaluations"]
 SCHEMA = 1
 MANIFEST = "manifest.json"
+REMOVED = "removed-"  # prefix of folders in work/ that hold nothing of use
 
 
 class FileRecord(BaseModel):
@@ -86,6 +96,11 @@ class Artifact:
     def facts(self) -> dict[str, Any]:
         """Counts and metrics that the stage recorded."""
         return self.manifest.facts
+
+    @property
+    def manifest_file(self) -> Path:
+        """The manifest, which a pin locks."""
+        return self.folder / MANIFEST
 
 
 class Store:
@@ -150,7 +165,7 @@ class Store:
         config: BaseModel,
         code_version: str,
     ) -> Artifact:
-        """The artifact of these inputs, config and code version: found, or built and published.
+        """The artifact of these inputs, config and code version, pinned: found, or built and published.
 
         `build(folder)` writes files into an empty folder and returns the facts for the manifest. If it raises
         or the process dies, nothing is published. A damaged artifact is moved aside and made again. A second
@@ -161,15 +176,16 @@ class Store:
             ArtifactError: the store cannot be written.
         """
         version = version_of(kind, inputs, config, code_version)
-        with contextlib.suppress(ArtifactCorruptError):  # moved aside below, under the lock
+        # A damaged one is moved aside below, under the lock; one that is being removed is made again.
+        with contextlib.suppress(ArtifactCorruptError, ArtifactMissingError):
             found = self.find(kind, version)
             if found is not None:
-                return found
+                return pin(found)
         folder = self.home / kind / version
         with self.writing(), self.lock(f"{kind}-{version}"):
             found = self._find_or_discard(kind, version)  # another process may have made it meanwhile
             if found is not None:
-                return found
+                return pin(found)
             draft = self._draft(kind, version)
             try:
                 with self.writing():  # looks at the space left while the draft still takes its share
@@ -185,17 +201,28 @@ class Store:
                         files=_records(draft),
                         facts=facts,
                     )
-                    _publish(draft, folder, manifest)
+                    with self.writing(only_writes=True):
+                        _publish(draft, folder, manifest)
             finally:
                 shutil.rmtree(draft, ignore_errors=True)
-        return Artifact(kind, version, folder, _read_manifest(folder, kind, version))
+            # Under the lock, so that it cannot be removed before it is pinned.
+            return pin(Artifact(kind, version, folder, _read_manifest(folder, kind, version)))
 
     def work_folder(self, kind: Kind, version: str) -> Path:
-        """A folder for the resumable state of a training; whoever trains removes it in the end."""
+        """A folder for the resumable state of a training, until `remove_work_folder`."""
         folder = self.home / "work" / f"{kind}-{version}"
         with self.writing():
             folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def remove_work_folder(self, kind: Kind, version: str) -> None:
+        """Remove the state of a training whose artifact is published; if that fails, retention does it later."""
+        folder = self.home / "work" / f"{kind}-{version}"
+        if not folder.exists():
+            return
+        with contextlib.suppress(OSError, PalmError), self.lock(f"{kind}-{version}"):
+            if (self.home / kind / version).exists():
+                remove_folder(folder, self.home / "work")
 
     def current(self, asset: str) -> Artifact:
         """The artifact that an asset points to: its last materialization.
@@ -220,10 +247,14 @@ class Store:
         return self.open(kind, version)
 
     def current_versions(self) -> set[tuple[Kind, str]]:
-        """Kind and version of all artifacts that assets point to; unreadable pointers are left out."""
+        """Kind and version of all artifacts that assets point to; damaged pointers are left out.
+
+        Raises:
+            OSError: a pointer cannot be read.
+        """
         found = set()
         for path in (self.home / "current").glob("*.json"):
-            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
                 found.add(_read_pointer(path))
         return found
 
@@ -232,34 +263,49 @@ class Store:
         content = json.dumps({"kind": artifact.kind, "version": artifact.version}).encode() + b"\n"
         path = self._pointer(asset)
         if not (path.is_file() and path.read_bytes() == content):
-            with self.writing():
+            with self.writing(only_writes=True):
                 write_atomically(path, content)
 
-    def released(self) -> Release | None:
-        """The current release, which the page serves; None before the first.
+    def released(self, origin: Origin = "photographs") -> Release | None:
+        """The current release of an origin; None before the first. The page serves that of photographs.
 
         Raises:
             ArtifactCorruptError: `released.json` is not readable.
         """
-        return read_released(self.home)
+        return read_released(self.home).of(origin)
 
-    def release(self, model: Artifact, reference: Artifact, *, by: ReleasedBy = "gate") -> Release:
-        """Release a model, so that the page serves it; writes nothing if it is released already.
+    def release(
+        self,
+        model: Artifact,
+        reference: Artifact,
+        *,
+        by: ReleasedBy = "gate",
+        origin: Origin = "photographs",
+        champion: str | None = None,
+        replaces: Release | Literal["any"] | None = "any",
+    ) -> Release:
+        """Release a model; writes nothing if it is released already.
 
-        An unreadable pointer or history is replaced.
+        An unreadable pointer or history is replaced, unless the release to replace is named.
+
+        Args:
+            model: to release.
+            reference: that it was compared with.
+            by: who decided.
+            origin: of what it was trained on.
+            champion: version of the best model so far; by default this model.
+            replaces: the release that the decision was made against; "any" if it was not.
+
+        Raises:
+            ReleaseChangedError: another model is released now than the one to replace.
+            DiskFullError, ArtifactError: the store cannot be written.
         """
-        with contextlib.suppress(ArtifactCorruptError):
-            current = self.released()
-            if current is not None and (current.model, current.reference) == (
-                model.version,
-                reference.version,
-            ):
-                return current
-        with self.writing(), self.lock("release"):
-            history: list[Release] = []
-            with contextlib.suppress(ArtifactCorruptError):
-                history = read_history(self.home)
-            return write_release(self.home, model.version, reference.version, by, history)
+        release = new_release(model.version, reference.version, origin, by, champion)
+        current = find_same(self.home, release)
+        if current is not None:  # also in a store that cannot be written
+            return current
+        with self.writing(only_writes=True), self.lock("release"):
+            return replace_release(self.home, release, replaces)
 
     def _find_or_discard(self, kind: Kind, version: str) -> Artifact | None:
         try:
@@ -283,8 +329,11 @@ class Store:
         return self.home / "current" / f"{asset}.json"
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self, *, only_writes: bool = False) -> Iterator[None]:
         """Write below the store's folder, which is made if it is missing, with typed errors.
+
+        Args:
+            only_writes: the block reads nothing from elsewhere, so every error of the system is the store's.
 
         Raises:
             DiskFullError: no space left.
@@ -296,22 +345,46 @@ class Store:
             "The artifact store cannot be written",
             hint="Make it writable or set PALM_HOME.",
             full_hint="Free some space or move PALM_HOME; nothing was published.",
+            only_writes=only_writes,
         ):
-            self.home.mkdir(parents=True, exist_ok=True)
+            make_folder(self.home)
             yield
 
     @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """Hold a lock against other processes. The kernel releases it if the process dies: none is stale."""
-        path = self.home / "work" / f"{name}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a") as handle:  # does not change the file
+        with self._lock_file(name) as handle:
+            with self.writing(only_writes=True):
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    log.info("Waiting for another process that holds %s.lock", name)
+                    fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+    @contextlib.contextmanager
+    def lock_if_free(self, name: str) -> Iterator[bool]:
+        """Hold a lock if nobody holds it; yields whether it is held now."""
+        with self._lock_file(name) as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                log.info("Waiting for another process that holds %s", path.name)
-                fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
+            except OSError:
+                yield False
+            else:
+                yield True
+
+    def _lock_file(self, name: str) -> TextIO:
+        path = self.home / "work" / f"{name}.lock"
+        with self.writing(only_writes=True):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return path.open("a", encoding="utf-8")  # does not change the file
+
+
+def remove_folder(folder: Path, work: Path) -> None:
+    """Remove a folder in one moment: moved aside into `work`, then deleted there, now or by retention."""
+    aside = Path(tempfile.mkdtemp(prefix=REMOVED, dir=work))
+    folder.rename(aside / folder.name)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def open_folder(folder: Path, kind: Kind, version: str | None = None) -> Artifact:
@@ -369,6 +442,6 @@ def _publish(draft: Path, target: Path, manifest: Manifest) -> None:
     for path in draft.rglob("*"):
         sync(path)
     sync(draft)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     draft.rename(target)
     sync(target.parent)

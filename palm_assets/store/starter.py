@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from palm_assets.store.artifacts import Artifact, open_folder
 
 STARTER = Path(__file__).parent.parent / "starter"
+
+
+def starter_folder() -> Path:
+    """The folder of the starter that the page serves: `PALM_STARTER` if it is set, else the bundled one."""
+    return Path(os.environ.get("PALM_STARTER", STARTER))
 
 
 def find_starter(folder: Path = STARTER) -> Artifact | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,14 @@ from palm_assets.evaluation.evaluation_files import (
     PER_IMAGE_KEYS,
     read_evaluation,
 )
-from palm_assets.evaluation.model_evaluation import default_count, evaluate_model, fresh_samples
+from palm_assets.evaluation.model_evaluation import (
+    MIN_DEFAULT_COUNT,
+    default_count,
+    evaluate_model,
+    fresh_samples,
+)
 from palm_assets.evaluation.model_metrics import ModelMetrics
+from palm_assets.gan.config import NetworkConfig
 from palm_assets.gan.sampler import PalmModel
 from palm_assets.quality.config import ReferenceConfig
 from palm_assets.quality.reference_builder import build_reference
@@ -45,7 +52,7 @@ def evaluated(
     model: Artifact, reference_folder: Path, folder: Path, config: EvaluationConfig
 ) -> dict[str, Any]:
     folder.mkdir()
-    return evaluate_model(model.folder, reference_folder, TRAIN, config, folder)
+    return evaluate_model(model.folder, reference_folder, TRAIN, HOLDOUT, config, folder)
 
 
 def test_the_facts_are_the_metrics_of_the_first_set_and_those_over_all_sets(
@@ -80,8 +87,23 @@ def test_the_files_are_the_metrics_and_a_grid_of_samples_above_their_nearest_rea
         np.testing.assert_array_equal(sheet[:, 20:36, left : left + 16], TRAIN[content["nearest"][i]])
 
 
-def test_by_default_a_set_is_as_large_as_the_largest_of_the_floor(reference_folder: Path) -> None:
-    assert default_count(load_reference(reference_folder)) == 16
+def test_by_default_a_set_is_as_large_as_the_largest_of_the_floor_and_at_least_100(
+    reference_folder: Path,
+) -> None:
+    reference = load_reference(reference_folder)
+    assert default_count(reference) == MIN_DEFAULT_COUNT == 100
+    large = replace(reference, floor=(replace(reference.floor[-1], n=174),))
+    assert default_count(large) == 174
+
+
+def test_a_model_of_another_size_than_the_crops_can_be_evaluated(
+    publish_model: Callable[..., Artifact], reference_folder: Path, tmp_path: Path
+) -> None:
+    """Such as the starter, which candidates are compared with."""
+    larger = publish_model(networks=NetworkConfig(image_size=32, latent=8, generator_width=8, max_width=16))
+    facts = evaluated(larger, reference_folder, tmp_path / "out", EvaluationConfig(count=5, sets=2))
+    assert facts["model_metrics"]["n"] == 5
+    assert Image.open(tmp_path / "out" / NEAREST_REAL_FILE).size == (5 * 34 + 2, 2 * 34 + 2)
 
 
 def test_a_sample_depends_on_its_number_alone(model: PalmModel, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,164 +2,274 @@
 
 from __future__ import annotations
 
-import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from palm_assets.errors import RefusedError
-from palm_assets.evaluation.config import EvaluationConfig
-from palm_assets.evaluation.model_metrics import ModelMetrics
+from palm_assets.crops.splits import PeopleSplit
+from palm_assets.errors import RefusedError, ReleaseChangedError
 from palm_assets.release import gate
-from palm_assets.release.checks import LOAD_CHECK, MODEL_CHECKS, CheckResult, Incumbent
+from palm_assets.release.checks import (
+    CROPS_CHECK,
+    DETECTOR_CHECK,
+    LOAD_CHECK,
+    MODEL_CHECKS,
+    PHOTOS_CHECK,
+    CheckResult,
+    DataFacts,
+    Incumbent,
+)
 from palm_assets.release.config import GateConfig
 from palm_assets.release.decisions import read_decision
-from palm_assets.release.gate import Decision, Evidence, decide, gather, record_and_release
+from palm_assets.release.gate import (
+    Decision,
+    Evidence,
+    decide,
+    gather,
+    judge_and_release,
+    record_and_release,
+)
 from palm_assets.store.artifacts import Artifact, Store
 from tests.helpers import below
-from tests.models import SMALL
+from tests.release.lineage import (
+    CROPS,
+    DETECTOR,
+    FACTS,
+    METRICS,
+    PHOTOS,
+    Data,
+    publish_candidate,
+    publish_data,
+    publish_evaluation,
+)
 
 Publish = Callable[..., Artifact]
 
-METRICS = ModelMetrics(
-    n=100,
-    frechet=(300.0, 304.0, 296.0, 300.0),
-    kid=(0.30, 0.31, 0.29, 0.30),
-    frechet_collapsed=330.0,
-    variance_ratio=0.8,
-    nearest_neighbor_ratio=0.9,
-    contrast_ratio=1.0,
-    blank_share=0.0,
-)
-FACTS: dict[str, Any] = {"auth_pct": 70.0, "floor": {"auth_pct": 72.0}}
+BOUNDS = GateConfig()
+LOADS = CheckResult(LOAD_CHECK, True, "it loads")
+PEOPLE = PeopleSplit(frozenset("ab"), frozenset("cd"), frozenset("ef"))
 EVIDENCE = Evidence(
     model="abc",
     reference="def",
-    loading=CheckResult(LOAD_CHECK, True, "it loads"),
+    origin="photographs",
+    data=DataFacts(PHOTOS, DETECTOR, CROPS, PEOPLE),
+    loading=LOADS,
     evaluation=FACTS,
     metrics=METRICS,
-    incumbent=Incumbent("old", replace(METRICS, frechet=(310.0, 312.0, 308.0, 310.0))),
+    incumbents=(Incumbent("released", "old", replace(METRICS, frechet=(310.0, 312.0, 308.0, 310.0))),),
     withdrawn=False,
+    released=None,
 )
+DATA_CHECKS = {PHOTOS_CHECK, DETECTOR_CHECK, CROPS_CHECK}
 
 
 def failed(decision: Decision) -> set[str]:
     return {result.name for result in decision.checks if not result.passed}
 
 
-def test_a_decision_has_a_result_of_every_check() -> None:
-    decision = decide(EVIDENCE, GateConfig())
-    assert [result.name for result in decision.checks] == [LOAD_CHECK, *MODEL_CHECKS]
+@pytest.fixture
+def data(store: Store, monkeypatch: pytest.MonkeyPatch) -> Data:
+    """A lineage of photographs; every model loads."""
+    monkeypatch.setattr(gate, "check_loading", lambda store, model: LOADS)
+    return publish_data(store)
+
+
+def test_a_decision_has_a_result_of_all_ten_checks() -> None:
+    decision = decide(EVIDENCE, BOUNDS)
+    names = [result.name for result in decision.checks]
+    assert names == [PHOTOS_CHECK, DETECTOR_CHECK, CROPS_CHECK, LOAD_CHECK, *MODEL_CHECKS]
+    assert len(names) == 10
     assert decision.passed
     assert decision.refusal == ""
-    assert (decision.model, decision.reference) == ("abc", "def")
 
 
 @pytest.mark.parametrize(
     ("changes", "check"),
     [
-        ({"loading": CheckResult(LOAD_CHECK, False, "weights are not finite")}, LOAD_CHECK),
+        ({"data": replace(EVIDENCE.data, photos=PHOTOS | {"photos": 99})}, PHOTOS_CHECK),
+        ({"data": replace(EVIDENCE.data, detector={"ap50": 0.79})}, DETECTOR_CHECK),
+        ({"data": replace(EVIDENCE.data, crops=CROPS | {"share_with_palm": 0.5})}, CROPS_CHECK),
+        ({"loading": CheckResult(LOAD_CHECK, False, "NaN")}, LOAD_CHECK),
         ({"metrics": replace(METRICS, blank_share=0.5)}, "not_blank"),
         ({"metrics": replace(METRICS, variance_ratio=0.1)}, "not_collapsed"),
-        ({"evaluation": {**FACTS, "auth_pct": 10.0}}, "not_memorized"),
+        ({"metrics": replace(METRICS, coverage_ratio=0.01)}, "not_collapsed"),
+        ({"metrics": replace(METRICS, repeat_share=0.6)}, "not_collapsed"),
+        ({"evaluation": {"auth_pct": 10.0, "floor": {"auth_pct": 72.0}}}, "not_memorized"),
+        ({"metrics": replace(METRICS, copy_share=0.9)}, "not_memorized"),
+        ({"metrics": replace(METRICS, frechet_collapsed=50.0)}, "resembles_palms"),
+        ({"metrics": replace(METRICS, kid_collapsed=0.1)}, "resembles_palms"),
+        ({"metrics": replace(METRICS, density_ratio=0.01)}, "resembles_palms"),
+        ({"metrics": replace(METRICS, n=99)}, "resembles_palms"),
         (
-            {"metrics": replace(METRICS, frechet=(2000.0, 2000.0)), "incumbent": None},
-            "resembles_palms",
-        ),
-        (
-            {"incumbent": Incumbent("old", replace(METRICS, kid=(0.1, 0.1, 0.1, 0.11)))},
+            {"incumbents": (Incumbent("best", "old", replace(METRICS, kid=(0.1, 0.1, 0.1, 0.11))),)},
             "not_worse_than_released",
         ),
+        ({"incumbents": (Incumbent("best", "old", None, "it is gone"),)}, "not_worse_than_released"),
         ({"withdrawn": True}, "not_withdrawn"),
+        ({"withdrawn": None}, "not_withdrawn"),
     ],
 )
 def test_each_check_alone_refuses(changes: dict[str, Any], check: str) -> None:
-    decision = decide(replace(EVIDENCE, **changes), GateConfig())
+    decision = decide(replace(EVIDENCE, **changes), BOUNDS)
     assert failed(decision) == {check}
     assert not decision.passed
     assert decision.refusal.startswith(f"{check}: ")
 
 
-@pytest.fixture
-def reference(store: Store) -> Artifact:
-    return store.make("reference", lambda folder: {}, inputs={"crops": "-"}, config=SMALL, code_version="1")
+def test_unknown_data_fails_all_checks_of_the_data() -> None:
+    decision = decide(replace(EVIDENCE, data="The crops are gone"), BOUNDS)
+    assert failed(decision) == DATA_CHECKS
+    assert "The crops are gone" in decision.refusal
 
 
-def evaluate(store: Store, model: Artifact, reference: Artifact) -> Artifact:
-    """Publish an evaluation with good metrics."""
-    facts = {**FACTS, "model_metrics": json.loads(json.dumps(METRICS.to_json()))}
-    inputs = {"model": model.version, "reference": reference.version}
-    return store.make(
-        "evaluations", lambda folder: facts, inputs=inputs, config=EvaluationConfig(), code_version="1"
-    )
+def test_two_sets_of_two_samples_are_no_measurement() -> None:
+    few = replace(METRICS, n=2, frechet=(300.0, 300.0), kid=(0.3, 0.3))
+    decision = decide(replace(EVIDENCE, metrics=few, incumbents=()), BOUNDS)
+    assert failed(decision) == {"resembles_palms"}
+    assert "samples in each set 2 (at least 100); sets 2 (at least 4)" in decision.refusal
 
 
-def test_the_evidence_on_a_first_model(
-    store: Store, publish_model: Publish, reference: Artifact, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    loading = CheckResult(LOAD_CHECK, True, "it loads")
-    monkeypatch.setattr(gate, "check_loading", lambda store, model: loading)
-    model = publish_model(0)
-    evidence = gather(store, evaluate(store, model, reference))
-    assert (evidence.model, evidence.reference) == (model.version, reference.version)
-    assert evidence.loading == loading
-    assert evidence.metrics == METRICS
-    assert evidence.incumbent is None
+def test_the_evidence_on_a_first_model(store: Store, data: Data) -> None:
+    model = publish_candidate(store, data)
+    evidence = gather(store, publish_evaluation(store, model, data.reference))
+    assert (evidence.model, evidence.reference) == (model.version, data.reference.version)
+    assert evidence.loading == LOADS
+    assert evidence.metrics.frechet == (300.0, 301.0, 299.0, 300.0)
+    assert evidence.origin == "photographs"
+    assert evidence.incumbents == ()
     assert evidence.withdrawn is False
+    assert evidence.released is None
+    assert isinstance(evidence.data, DataFacts)
+    assert evidence.data.photos["photos"] == 900
+    assert decide(evidence, BOUNDS).passed
 
 
-def test_an_incumbent_that_cannot_be_evaluated_is_part_of_the_evidence(
-    store: Store, publish_model: Publish, reference: Artifact, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kind", ["photos", "boxes", "detector", "crops", "reference"])
+def test_a_model_whose_lineage_is_incomplete_is_refused(store: Store, data: Data, kind: str) -> None:
+    """It used to pass: what is missing was not asked for, or "could not be compared"."""
+    model = publish_candidate(store, data)
+    evaluation = publish_evaluation(store, model, data.reference)
+    shutil.rmtree(store.home / kind)
+    with pytest.raises(RefusedError, match="is gone"):
+        judge_and_release(store, evaluation, BOUNDS)
+    assert store.released() is None
+
+
+@pytest.mark.parametrize(
+    ("facts", "check"),
+    [({"photos": 3}, PHOTOS_CHECK), ({"ap50": 0.1}, DETECTOR_CHECK), ({"share_with_palm": 0.1}, CROPS_CHECK)],
+)
+def test_a_model_of_data_that_failed_its_check_is_refused(
+    store: Store, data: Data, facts: dict[str, Any], check: str
 ) -> None:
-    monkeypatch.setattr(gate, "check_loading", lambda store, model: EVIDENCE.loading)
-    old, new = publish_model(0), publish_model(1)
-    store.release(old, reference)
-    incumbent = gather(store, evaluate(store, new, reference)).incumbent
-    assert incumbent is not None
-    assert (incumbent.model, incumbent.metrics) == (old.version, None)
-    assert incumbent.problem == "There is no crops -"
+    bad = publish_data(store, **facts)
+    evaluation = publish_evaluation(store, publish_candidate(store, bad), bad.reference)
+    with pytest.raises(RefusedError, match=check):
+        judge_and_release(store, evaluation, BOUNDS)
+    assert store.released() is None
+
+
+def test_a_released_model_that_cannot_be_evaluated_refuses_its_successor_until_a_person_decides(
+    store: Store, data: Data
+) -> None:
+    old, new = (publish_candidate(store, data, seed) for seed in range(2))
+    before = store.release(old, data.reference)
+    shutil.rmtree(old.folder)
+    evaluation = publish_evaluation(store, new, data.reference)
+    incumbents = gather(store, evaluation).incumbents
+    assert [(i.role, i.model, i.metrics) for i in incumbents] == [("released", old.version, None)]
+    assert incumbents[0].problem == f"There is no models {old.version}"
+    with pytest.raises(RefusedError, match="cannot be measured"):
+        judge_and_release(store, evaluation, BOUNDS)
+    assert store.released() == before
+    release = store.release(new, data.reference, by="hand")
+    assert release.champion == new.version
+
+
+def test_an_unreadable_pointer_refuses(store: Store, data: Data) -> None:
+    (store.home / "released.json").write_text("{half")
+    evaluation = publish_evaluation(store, publish_candidate(store, data), data.reference)
+    with pytest.raises(RefusedError, match="The release pointer is not readable"):
+        judge_and_release(store, evaluation, BOUNDS)
 
 
 def test_a_passed_load_check_is_not_repeated_and_a_failed_one_is(
-    store: Store, publish_model: Publish, reference: Artifact, monkeypatch: pytest.MonkeyPatch
+    store: Store, data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    results = [CheckResult(LOAD_CHECK, False, "out of memory"), CheckResult(LOAD_CHECK, True, "it loads")]
+    results = [CheckResult(LOAD_CHECK, False, "out of memory"), LOADS]
     calls = iter(results)
     monkeypatch.setattr(gate, "check_loading", lambda store, model: next(calls))
-    evaluation = evaluate(store, publish_model(0), reference)
+    evaluation = publish_evaluation(store, publish_candidate(store, data), data.reference)
     with pytest.raises(RefusedError, match="out of memory"):
-        record_and_release(store, decide(gather(store, evaluation), GateConfig()))
+        judge_and_release(store, evaluation, BOUNDS)
     for _ in range(2):  # the third call would raise StopIteration
-        record_and_release(store, decide(gather(store, evaluation), GateConfig()))
+        judge_and_release(store, evaluation, BOUNDS)
 
 
-def test_a_refused_model_is_recorded_and_the_released_one_stays(
-    store: Store, publish_model: Publish, reference: Artifact
-) -> None:
-    old, new = publish_model(0), publish_model(1)
-    before = store.release(old, reference)
+def decision_on(model: Artifact, data: Data, *results: CheckResult) -> Decision:
+    return Decision(model.version, data.reference.version, results, "photographs", model.version, None)
+
+
+def test_a_refused_model_is_recorded_and_the_released_one_stays(store: Store, data: Data) -> None:
+    old, new = (publish_candidate(store, data, seed) for seed in range(2))
+    before = store.release(old, data.reference)
     results = (CheckResult("not_blank", True, "fine"), CheckResult("not_collapsed", False, "variance 0.1"))
     with pytest.raises(RefusedError, match=r"not_collapsed: variance 0\.1"):
-        record_and_release(store, Decision(new.version, reference.version, results))
+        record_and_release(store, decision_on(new, data, *results))
     assert store.released() == before
     record = read_decision(store, new.version)
     assert record is not None
     assert record.checks == results
 
 
-def test_a_passed_model_is_recorded_and_released(
-    store: Store, publish_model: Publish, reference: Artifact
-) -> None:
-    model = publish_model(0)
-    decision = Decision(model.version, reference.version, (CheckResult("not_blank", True, "fine"),))
-    release = record_and_release(store, decision)
-    assert (release.model, release.reference, release.by) == (model.version, reference.version, "gate")
+def test_a_passed_model_is_recorded_and_released(store: Store, data: Data) -> None:
+    model = publish_candidate(store, data)
+    evaluation = publish_evaluation(store, model, data.reference)
+    release = judge_and_release(store, evaluation, BOUNDS)
+    assert (release.model, release.reference, release.by) == (model.version, data.reference.version, "gate")
     assert store.released() == release
     record = read_decision(store, model.version)
     assert record is not None
     assert record.passed
+    assert len(record.checks) == 10
     before = below(store.home)
-    assert record_and_release(store, decision) == release
+    assert judge_and_release(store, evaluation, BOUNDS) == release
     assert below(store.home) == before
+
+
+def test_a_decision_made_against_an_earlier_release_does_not_release(store: Store, data: Data) -> None:
+    first, second = (publish_candidate(store, data, seed) for seed in range(2))
+    decision = decision_on(second, data, CheckResult("not_blank", True, "fine"))  # nothing was released then
+    now = store.release(first, data.reference)
+    with pytest.raises(ReleaseChangedError):
+        record_and_release(store, decision)
+    assert store.released() == now
+
+
+def test_a_model_judged_while_a_better_one_is_released_does_not_replace_it(
+    store: Store, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R is released, G is clearly better, M is a bit better than R. G is released while M is judged."""
+    models = dict(zip("RGM", (publish_candidate(store, data, seed) for seed in range(3)), strict=True))
+    distances = {"R": 300.0, "G": 100.0, "M": 280.0}
+    evaluations = {
+        name: publish_evaluation(store, model, data.reference, distances[name])
+        for name, model in models.items()
+    }
+    store.release(models["R"], data.reference)
+    record = gate.record_checks
+
+    def meanwhile(store: Store, model: str, results: Any) -> None:
+        monkeypatch.setattr(gate, "record_checks", record)
+        assert judge_and_release(store, evaluations["G"], BOUNDS).model == models["G"].version
+        record(store, model, results)
+
+    monkeypatch.setattr(gate, "record_checks", meanwhile)
+    with pytest.raises(RefusedError, match="not_worse_than_released"):
+        judge_and_release(store, evaluations["M"], BOUNDS)
+    released = store.released()
+    assert released is not None
+    assert released.model == models["G"].version

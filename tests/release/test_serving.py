@@ -8,7 +8,7 @@ import pytest
 
 from palm_assets.errors import ArtifactCorruptError, ArtifactMissingError, NothingReleasedError
 from palm_assets.release import serving
-from palm_assets.release.serving import ModelWatcher, open_starter, released_model, released_or_starter
+from palm_assets.release.serving import ModelWatcher, model_at_hand, open_starter, released_model
 from palm_assets.store.artifacts import Artifact, Store
 from palm_assets.store.starter import STARTER
 
@@ -173,7 +173,7 @@ def test_a_broken_release_is_reported_while_the_starter_is_served(
     assert served.model is not None
     assert isinstance(served.problem, ArtifactCorruptError)
     with pytest.raises(ArtifactCorruptError):
-        released_or_starter(store, starter)
+        model_at_hand(store, starter)
 
 
 def test_a_damaged_starter_is_refused(store: Store, starter: Path) -> None:
@@ -188,12 +188,12 @@ def test_the_released_model_is_preferred_to_the_starter(
     store: Store, publish_model: Publish, release: Release, starter: Path
 ) -> None:
     with pytest.raises(NothingReleasedError):
-        released_or_starter(store, NOWHERE)
-    model, is_starter = released_or_starter(store, starter)
+        model_at_hand(store, NOWHERE)
+    model, is_starter = model_at_hand(store, starter)
     assert is_starter
     artifact = publish_model(1)
     release(artifact)
-    assert released_or_starter(store, starter)[0].version == artifact.version != model.version
+    assert model_at_hand(store, starter)[0].version == artifact.version != model.version
 
 
 def test_the_bundled_starter_if_any_is_undamaged_and_small() -> None:
