@@ -75,7 +75,7 @@ PROOFS: Mapping[tuple[Kind, str], str] = {
     (
         "models",
         "allow_leak",
-    ): "tests/stages/test_held_out.py::test_permission_to_leak_does_not_change_a_model",
+    ): "tests/stages/test_held_out.py::test_permission_to_leak_does_not_change_a",
     ("models", "device"): f"{HERE}::test_random_numbers_come_from_the_cpu",
     (
         "reference",
