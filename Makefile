@@ -7,8 +7,6 @@ PRESET ?= sample
 
 export PALM_HOME    ?= $(CURDIR)/palm_home
 export DAGSTER_HOME ?= $(CURDIR)/dagster_home
-# Otherwise Ultralytics limits its process to one core.
-export OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup pipeline ui app test test-load test-faults test-dagster screenshots lint bench blind-sheet clean

@@ -49,7 +49,9 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     _sheet(tiles[order]).save(args.out / "sheet.png")
     key = {str(number): "real" if is_real[tile] else "generated" for number, tile in enumerate(order, 1)}
-    (args.out / "key.json").write_text(json.dumps({"model": version, "tiles": key}, indent=1) + "\n")
+    (args.out / "key.json").write_text(
+        json.dumps({"model": version, "tiles": key}, indent=1) + "\n", encoding="utf-8"
+    )
     print(f"{args.out / 'sheet.png'}: {len(real)} real crops and {len(generated)} samples of model {version}")
 
 

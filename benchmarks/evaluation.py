@@ -182,7 +182,7 @@ def pytorch_fid_environment(folder: Path) -> Path:
     """Python of a new virtual environment with pytorch-fid and its SciPy, and this environment's PyTorch."""
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     site = next(folder.glob("lib/python*/site-packages"))
-    (site / "torch.pth").write_text(f"{Path(torch.__file__).parent.parent}\n")
+    (site / "torch.pth").write_text(f"{Path(torch.__file__).parent.parent}\n", encoding="utf-8")
     python = folder / "bin" / "python"
     subprocess.run([python, "-m", "pip", "install", "-q", "--no-deps", *PYTORCH_FID], check=True)
     return python

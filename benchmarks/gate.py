@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, help="folder for a picture of each set")
     args = parser.parse_args()
     if args.source.suffix == ".jsonl":  # measured before: judge again, by the bounds of today
-        print_table([json.loads(line) for line in args.source.read_text().splitlines()])
+        print_table([json.loads(line) for line in args.source.read_text(encoding="utf-8").splitlines()])
         return
 
     bench = open_bench(args.source, args.mix, args.others)

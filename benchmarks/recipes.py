@@ -102,7 +102,7 @@ def _run(name: str, seed: int, minutes: float, crops: Crops, reference: Referenc
     )
     work = out / f"{name}-seed{seed}"
     spent_file = work / "spent"
-    spent = float(spent_file.read_text()) if spent_file.is_file() else 0.0
+    spent = float(spent_file.read_text(encoding="utf-8")) if spent_file.is_file() else 0.0
     budget, start = minutes * 60 * usable_cores(), time.process_time()
     last_report = time.monotonic()
 
@@ -167,7 +167,7 @@ def _reference(crops: Crops) -> Reference:
 
 def _results(out: Path) -> dict[str, dict[str, Any]]:
     path = out / "results.json"
-    return json.loads(path.read_text()) if path.is_file() else {}
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def _print_table(out: Path) -> None:

@@ -5,9 +5,13 @@ Entry points call `configure`; importing a module changes no setting.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
+import math
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 TRIM_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -4, -8  # from glibc's malloc.h
 UNLIMITED = 2**31 - 1
@@ -24,13 +28,65 @@ def configure() -> None:
     # By default OpenMP threads spin while they wait for each other. If other programs run too, that takes
     # most of the time: training is three times slower on two shared cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # OpenMP knows no CPU quota, and Ultralytics sets one thread if there is no number.
+    os.environ.setdefault("OMP_NUM_THREADS", str(usable_cores()))
     os.environ.setdefault("MPLBACKEND", "Agg")  # Ultralytics plots in processes without a display
     gc.set_threshold(*GC_THRESHOLDS)
 
 
-def usable_cores() -> int:
-    """Number of cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def usable_cores(root: Path = Path("/")) -> int:
+    """Number of cores that this process may run on, but no more than its CPU quota, rounded up.
+
+    Args:
+        root: folder that holds `proc` and `sys`, for the quota.
+    """
+    # macOS has no affinity.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = cpu_quota(root)
+    return cores if quota is None else max(1, min(cores, math.ceil(quota)))
+
+
+def cpu_quota(root: Path = Path("/")) -> float | None:
+    """CPU seconds per second that the control groups of this process allow it; None if there is no limit.
+
+    A limit of a parent group counts, too. Both versions of control groups are read: `cpu.max` of the second,
+    `cpu.cfs_quota_us` of the first. A container without a namespace of its own sees names of groups that are
+    not mounted in it: then only the groups above that are mounted count.
+
+    Args:
+        root: folder that holds `proc` and `sys`.
+    """
+    mounts = root / "sys/fs/cgroup"
+    quotas: list[float] = []
+    for controllers, group in _control_groups(root / "proc/self/cgroup"):
+        names = ["", "unified"] if controllers == "" else ["cpu", controllers]
+        parts = [part for part in group.split("/") if part not in ("", "..")]
+        for name in names:
+            folders = [mounts.joinpath(name, *parts[:depth]) for depth in range(len(parts) + 1)]
+            quotas += [quota for folder in folders if (quota := _quota(folder)) is not None]
+    return min(quotas, default=None)
+
+
+def _control_groups(listing: Path) -> Iterator[tuple[str, str]]:
+    """Controllers ("" in version 2) and name of each group of this process that may limit CPU time."""
+    with contextlib.suppress(OSError):  # not Linux
+        for line in listing.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+            _, _, rest = line.partition(":")
+            controllers, _, group = rest.partition(":")
+            if controllers == "" or "cpu" in controllers.split(","):
+                yield controllers, group
+
+
+def _quota(folder: Path) -> float | None:
+    """The limit of one group in cores, by either version; None if there is none."""
+    with contextlib.suppress(OSError, ValueError):
+        limit, period = (folder / "cpu.max").read_text(encoding="ascii").split()
+        return float(limit) / float(period) if limit != "max" else None
+    with contextlib.suppress(OSError, ValueError, ZeroDivisionError):
+        limit = (folder / "cpu.cfs_quota_us").read_text(encoding="ascii")
+        period = (folder / "cpu.cfs_period_us").read_text(encoding="ascii")
+        return float(limit) / float(period) if float(limit) > 0 else None
+    return None
 
 
 def use_all_cores() -> None:

@@ -18,7 +18,7 @@ PRESETS = Path(__file__).parent / "presets"
 
 def preset_job(path: Path) -> dg.UnresolvedAssetJobDefinition:
     """A job that materializes all assets with the config of one preset; its comments are the description."""
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     comments = [line[1:].strip() for line in text.splitlines() if line.startswith("#")]
     return dg.define_asset_job(
         path.stem.replace("-", "_"),
@@ -42,7 +42,7 @@ def definitions(
     if settings.preset not in jobs:
         raise ValueError(f"PALM_RETRAIN_PRESET must be one of {', '.join(jobs)}, not {settings.preset}")
     job = jobs[settings.preset]
-    config: dict[str, Any] = yaml.safe_load((presets / f"{settings.preset}.yaml").read_text())
+    config: dict[str, Any] = yaml.safe_load((presets / f"{settings.preset}.yaml").read_text(encoding="utf-8"))
     return dg.Definitions(
         assets=dg.load_assets_from_modules([assets]),
         asset_checks=dg.load_asset_checks_from_modules([checks]),

@@ -188,7 +188,7 @@ def _show_records(words: Words, artifact: Artifact, metrics: dict[str, Any]) -> 
     with st.expander(words("about_details")):
         card = artifact.folder / CARD_FILE
         if card.is_file():
-            st.code(card.read_text(errors="replace"), language=None, wrap_lines=True)
+            st.code(card.read_text(errors="replace", encoding="utf-8"), language=None, wrap_lines=True)
         records = {
             "facts": artifact.facts,
             "metrics": {name: value for name, value in metrics.items() if name != "curves"},

@@ -106,7 +106,7 @@ def _packed_crops(model: Artifact) -> Manifest | None:
     from palm_assets.release.export import CROPS_FILE  # brings torch
 
     try:
-        return Manifest.model_validate_json((model.folder / CROPS_FILE).read_text())
+        return Manifest.model_validate_json((model.folder / CROPS_FILE).read_text(encoding="utf-8"))
     except (OSError, ValidationError, UnicodeDecodeError):
         return None
 

@@ -157,7 +157,9 @@ def write_box_set(boxes: BoxSet, folder: Path) -> None:
         "images": [asdict(image) for image in boxes.images],
         "set_aside": [asdict(entry) for entry in boxes.set_aside],
     }
-    (folder / BOXES_FILE).write_text(json.dumps(content))  # ASCII: any file name can be written
+    (folder / BOXES_FILE).write_text(
+        json.dumps(content), encoding="utf-8"
+    )  # ASCII: any file name can be written
     write_rows(folder / SET_ASIDE_FILE, SetAside, boxes.set_aside)
 
 
@@ -173,7 +175,7 @@ def read_box_set(folder: Path, root: Path) -> BoxSet:
             where=root,
             hint="Put it back, or materialize raw_palm_boxes.",
         )
-    stored = json.loads((folder / BOXES_FILE).read_text())
+    stored = json.loads((folder / BOXES_FILE).read_text(encoding="utf-8"))
     images = tuple(
         LabeledImage(row["path"], row["split"], tuple(_box(values) for values in row["boxes"]), row["plain"])
         for row in stored["images"]

@@ -197,10 +197,10 @@ def _copy_epochs(source: Path, target: Path) -> int:
 
     An epoch that was interrupted after its row was written has two: the later one counts.
     """
-    with source.open(newline="") as stream:
+    with source.open(newline="", encoding="utf-8") as stream:
         head, *rows = [[cell.strip() for cell in row] for row in csv.reader(stream)]
     epochs = {row[0]: row for row in rows}
-    with target.open("w", newline="") as stream:
+    with target.open("w", newline="", encoding="utf-8") as stream:
         csv.writer(stream).writerows([head, *epochs.values()])
     return len(epochs)
 

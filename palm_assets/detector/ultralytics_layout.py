@@ -41,7 +41,7 @@ def lay_out_for_ultralytics(boxes: BoxSet, folder: Path) -> Path:
         "names": {0: "palm"},
     }
     path = folder / "data.yaml"
-    path.write_text(yaml.safe_dump(description))
+    path.write_text(yaml.safe_dump(description), encoding="utf-8")
     return path
 
 
@@ -63,4 +63,4 @@ def _write(boxes: BoxSet, folder: Path, image: LabeledImage, number: int) -> Non
         converted.thumbnail((_MAX_CONVERTED_SIDE, _MAX_CONVERTED_SIDE))
         converted.save(images / f"{name}.png", compress_level=1)
     lines = ["0 " + " ".join(f"{value:.6f}" for value in box) for box in image.boxes]
-    (folder / image.split / "labels" / f"{name}.txt").write_text("\n".join(lines))
+    (folder / image.split / "labels" / f"{name}.txt").write_text("\n".join(lines), encoding="utf-8")

@@ -34,7 +34,7 @@ def save_networks(
         weights = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
         save_file(weights, folder / name)
     config = networks.model_dump_json(indent=2, include=set(NetworkConfig.model_fields))
-    (folder / CONFIG_FILE).write_text(config + "\n")
+    (folder / CONFIG_FILE).write_text(config + "\n", encoding="utf-8")
 
 
 def load_networks(folder: Path) -> tuple[Generator, Discriminator, NetworkConfig]:
@@ -45,7 +45,7 @@ def load_networks(folder: Path) -> tuple[Generator, Discriminator, NetworkConfig
             not finite.
     """
     try:
-        networks = NetworkConfig.model_validate_json((folder / CONFIG_FILE).read_text())
+        networks = NetworkConfig.model_validate_json((folder / CONFIG_FILE).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ValidationError) as error:
         raise _unusable(folder / CONFIG_FILE, error) from error
     generator, discriminator = Generator(networks), Discriminator(networks)
@@ -57,7 +57,7 @@ def load_networks(folder: Path) -> tuple[Generator, Discriminator, NetworkConfig
 def write_metrics(folder: Path, metrics: dict[str, Any], curves: Sequence[TrainingMetrics]) -> None:
     """Write `metrics.json`: metrics of the trained model, and its training curves."""
     content = {**metrics, "curves": [asdict(row) for row in curves]}
-    (folder / METRICS_FILE).write_text(json.dumps(content, indent=1) + "\n")
+    (folder / METRICS_FILE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def read_metrics(folder: Path) -> dict[str, Any]:
     """
     path = folder / METRICS_FILE
     try:
-        metrics: dict[str, Any] = json.loads(path.read_text())
+        metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:

@@ -163,7 +163,7 @@ def _load_calibration(folder: Path) -> Calibration | None:
     from palm_assets.quality.calibration import Calibration  # imports SciPy, which takes half a second
 
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise CheckpointError(
             "The calibration of the scores cannot be read", where=path, hint="Make the model again."

@@ -57,7 +57,7 @@ def pack(store: Store, version: str, target: Path) -> Artifact:
         metrics = read_metrics(model.folder)
         curves = metrics.get("curves", [])
         metrics["curves"] = curves[:: max(1, len(curves) // CURVE_POINTS)]
-        (folder / METRICS_FILE).write_text(json.dumps(metrics) + "\n")
+        (folder / METRICS_FILE).write_text(json.dumps(metrics) + "\n", encoding="utf-8")
         crops = store.home / "crops" / model.manifest.inputs.get("crops", "") / MANIFEST
         if crops.is_file():
             shutil.copy(crops, folder / CROPS_FILE)

@@ -100,14 +100,14 @@ class Download:
         """Bytes that are here of the very archive that the server offers; notes which one that is."""
         identity = json.dumps({"md5": md5, "bytes": total, "etag": response.headers.get("ETag")})
         noted = self._folder / _IDENTITY
-        same = noted.is_file() and noted.read_text() == identity
+        same = noted.is_file() and noted.read_text(encoding="utf-8") == identity
         size = self._size()
         if same and response.headers.get("Accept-Ranges") == "bytes" and 0 < size <= total:
             self._resumed = True
             return size
         self._resumed = False
         self.archive.unlink(missing_ok=True)
-        noted.write_text(identity)
+        noted.write_text(identity, encoding="utf-8")
         return 0
 
     def _receive(self, response: Response, start: int, total: int) -> None:

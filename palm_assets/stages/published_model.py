@@ -61,7 +61,7 @@ def import_into(store: Store, generator: Path, discriminator: Path) -> Artifact:
         save_networks(*networks, PUBLISHED_NETWORKS, folder)
         model = load_model(folder, "")  # refuses weights that are not finite
         sample_grid(model, SAMPLES).save(folder / SAMPLES_FILE)
-        (folder / CARD_FILE).write_text(CARD)
+        (folder / CARD_FILE).write_text(CARD, encoding="utf-8")
         return {"imported": True, "image_size": PUBLISHED_NETWORKS.image_size, "from": generator.name}
 
     return store.make("models", build, inputs=inputs, config=PUBLISHED_NETWORKS, code_version=CODE_VERSION)

@@ -28,6 +28,7 @@ from palm_assets.detector.detection import (
 )
 from palm_assets.detector.training import train_detector
 from palm_assets.errors import DetectorError, TrainingStoppedError
+from palm_assets.runtime import usable_cores
 
 SIZES = [(80, 64), (64, 80), (96, 96)]
 
@@ -111,7 +112,7 @@ def test_training_leaves_the_photographs_alone(trained: dict[str, Any], boxes: B
 
 
 def test_training_leaves_every_core_to_torch(trained: dict[str, Any]) -> None:
-    assert torch.get_num_threads() == len(os.sched_getaffinity(0))
+    assert torch.get_num_threads() == usable_cores()
 
 
 def test_the_weights_are_plain_tensors_that_say_what_network_they_are_of(trained: dict[str, Any]) -> None:
