@@ -4,6 +4,7 @@ import dagster as dg
 
 from palm_assets.crops.config import CropConfig
 from palm_assets.detector.config import DetectorConfig
+from palm_assets.errors import PalmError
 from palm_assets.evaluation.config import EvaluationConfig
 from palm_assets.gan.config import GanConfig
 from palm_assets.quality.config import ReferenceConfig

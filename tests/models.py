@@ -32,7 +32,8 @@ def publish_model(
         return {"image_size": networks.image_size, **facts}
 
     all_inputs = {"seed": str(seed), **(inputs or {})}
-    return store.make("models", build, inputs=all_inputs, config=networks, code_version=str(calibration))
+    made = store.make("models", build, inputs=all_inputs, config=networks, code_version=str(calibration))
+    return store.open("models", made.version)  # not pinned, as what `make` returns is
 
 
 def fill_with_model(

@@ -55,7 +55,10 @@ class CheckpointSelector:
         self.checkpoints: list[CheckpointRecord] = []
         records = folder / CHECKPOINTS_FILE
         if records.is_file():
-            self.checkpoints = [CheckpointRecord(**row) for row in json.loads(records.read_text())]
+            rows = json.loads(records.read_text(encoding="utf-8"))
+            self.checkpoints = [CheckpointRecord(**row) for row in rows]
+        if self.checkpoints and not self._weights(self.best).is_dir():
+            self.checkpoints = []  # of a training whose files were deleted
 
     @property
     def best(self) -> CheckpointRecord:
@@ -66,14 +69,17 @@ class CheckpointSelector:
     def consider(self, model: PalmModel, images_seen: int) -> CheckpointRecord:
         """Measure a checkpoint, and keep its weights if it is the best so far."""
         record = self._measure(model, images_seen)
-        # A run that was rolled back or resumed reaches the same checkpoint again.
+        # A run that was rolled back or resumed reaches the same checkpoint again. The better one is kept.
+        before = self.best if self.checkpoints else None
+        if before is not None and before.images_seen == images_seen and not _is_better(record, before):
+            return record
         self.checkpoints = [row for row in self.checkpoints if row.images_seen != images_seen] + [record]
         if self.best is record:
             self._keep(model, images_seen)
         rows = [asdict(row) for row in self.checkpoints]
         write_atomically(self._folder / CHECKPOINTS_FILE, json.dumps(rows).encode())
         for weights in self._folder.glob("at-*"):
-            if weights.name != f"at-{self.best.images_seen}":
+            if weights != self._weights(self.best):
                 shutil.rmtree(weights, ignore_errors=True)
         return record
 
@@ -83,8 +89,11 @@ class CheckpointSelector:
         Raises:
             CheckpointError: its files are damaged.
         """
-        generator, discriminator, _ = load_networks(self._folder / f"at-{self.best.images_seen}")
+        generator, discriminator, _ = load_networks(self._weights(self.best))
         return generator, discriminator
+
+    def _weights(self, record: CheckpointRecord) -> Path:
+        return self._folder / f"at-{record.images_seen}"
 
     def _measure(self, model: PalmModel, images_seen: int) -> CheckpointRecord:
         if self._extractor is None or self._real is None:
@@ -103,3 +112,7 @@ class CheckpointSelector:
         draft.mkdir(parents=True)
         save_networks(model.generator, model.discriminator, model.networks, draft)
         draft.rename(target)
+
+
+def _is_better(record: CheckpointRecord, before: CheckpointRecord) -> bool:
+    return not np.isfinite(before.kernel_distance) or record.kernel_distance < before.kernel_distance

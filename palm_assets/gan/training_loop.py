@@ -15,22 +15,26 @@ from torch import Tensor, nn
 
 from palm_assets.errors import DatasetError, TrainingDivergedError
 from palm_assets.gan.config import GanConfig
+from palm_assets.gan.curves import Curves, read_curves
 from palm_assets.gan.metrics import TrainingMetrics
 from palm_assets.gan.networks import Discriminator, Generator
+from palm_assets.gan.saved_states import STATE_FILE as STATE_FILE
+from palm_assets.gan.saved_states import SavedStates
 from palm_assets.gan.trainer import Trainer
-from palm_assets.gan.training_state import load_state, save_state
 from palm_assets.gan.warm_start import start_from
 from palm_assets.progress import ShouldStop, never
 from palm_assets.runtime import use_all_cores
 
-STATE_FILE = "state.safetensors"
+CURVES_FILE = "curves.jsonl"
 REPORT_SECONDS = 1.0
 MAX_ROLLBACKS = 3
 ROLLBACK_LR_FACTOR = 0.5  # for both learning rates, at each rollback
 MAX_MAGNITUDE = 1e4  # of mean losses and logits; training diverges above it
 WON_LOSS = 1e-3  # a discriminator loss below it leaves the generator without a gradient
 WON_REPORTS = 30  # this many consecutive reports below WON_LOSS: the discriminator has won
+SAFE_REPORTS = 2 * WON_REPORTS  # a state followed by so many reports was saved well before a lost game
 NOT_FINITE = "A weight is not finite"
+WON = "The discriminator has won outright"
 
 Report = Callable[[TrainingMetrics], None]
 Snapshot = Callable[[Generator, Discriminator, int], None]
@@ -43,7 +47,7 @@ class TrainingResult:
     Attributes:
         generator: the EMA generator, in evaluation mode.
         discriminator: the EMA discriminator, in evaluation mode.
-        metrics: every report of the run, in order.
+        metrics: reports of the run, in order; thinned if there are thousands.
         rollbacks: number of rollbacks.
     """
 
@@ -65,14 +69,15 @@ def training_loop(
 ) -> TrainingResult | None:
     """Train until `config.kimg` thousand real images were shown; resume if a state is saved in `work`.
 
-    Training that diverges is rolled back to the last saved state and continues at half the learning rates, at
-    most three times.
+    Training that diverges is rolled back to a saved state and continues at half the learning rates, at most
+    three times. If the discriminator has won, which shows after half a minute only, that is a state from
+    before; else it is the newest one, and the one before if that diverges again.
 
     Args:
         images: uint8 RGB (N, 3, S, S) with S = `config.image_size`.
         config: networks and recipe.
-        work: folder for the resumable state, saved every `config.save_minutes`, before each snapshot, and at
-            the end.
+        work: folder for the resumable state and the curves, saved every `config.save_minutes`, before each
+            snapshot, and at the end.
         start: folder of the model whose weights a new run starts from; see `palm_assets.gan.warm_start`.
         report: called about once a second.
         snapshot: called every `config.snapshot_kimg` and at the end with copies of the EMA generator and the
@@ -92,7 +97,7 @@ def training_loop(
     use_all_cores()
     torch.set_flush_denormal(True)  # denormal numbers are a hundred times slower on a CPU
     torch.backends.cudnn.benchmark = True  # shapes never change, so a search for the fastest kernels pays off
-    run = _Run(images, config, work / STATE_FILE, start)
+    run = _Run(images, config, work, start)
 
     def take_snapshot() -> None:
         discriminator = copy.deepcopy(run.trainer.discriminator_ema).eval()
@@ -105,7 +110,7 @@ def training_loop(
     while run.trainer.images_seen < run.total:
         metrics = run.step()
         if metrics is not None:
-            if reason := divergence(run.metrics):
+            if reason := divergence(run.recent):
                 run.roll_back(reason)
                 continue
             report(metrics)
@@ -124,22 +129,29 @@ def training_loop(
             return None
     run.save()
     generator = with_recomputed_batch_norm(run.trainer.generator_ema, config)
-    return TrainingResult(generator, run.trainer.discriminator_ema.eval(), tuple(run.metrics), run.rollbacks)
+    return TrainingResult(
+        generator, run.trainer.discriminator_ema.eval(), tuple(run.curves.rows), run.rollbacks
+    )
 
 
 class _Run:
-    """A trainer, its metrics so far, and its saved state."""
+    """A trainer, its metrics so far, and its saved states."""
 
-    def __init__(self, images: np.ndarray, config: GanConfig, path: Path, start: Path | None) -> None:
-        self._images, self._config, self._path, self._start = images, config, path, start
+    def __init__(self, images: np.ndarray, config: GanConfig, work: Path, start: Path | None) -> None:
+        self._images, self._config, self._start = images, config, start
+        self._curves_file = work / CURVES_FILE
+        self._states = SavedStates(work, SAFE_REPORTS)
         self.total = math.ceil(config.kimg * 1000 / config.batch) * config.batch
         self.rollbacks = 0
+        self._returned_to: int | None = None  # images seen in the state that was rolled back to last
         self._load()
 
     def _load(self) -> None:
         self.trainer = trainer = Trainer(self._images, self._config)
-        self.metrics: list[TrainingMetrics] = []
-        notes = load_state(self._path, trainer.parts())
+        self.curves = Curves()
+        self.recent: list[TrainingMetrics] = []  # the last reports, in which divergence shows
+        self._reports = 0
+        notes = self._states.load(trainer.parts())
         if notes is None and self._start is not None:
             start_from(self._start, trainer.generator, trainer.discriminator, self._config.networks())
             trainer.generator_ema.load_state_dict(trainer.generator.state_dict())
@@ -147,8 +159,11 @@ class _Run:
         if notes is not None:
             trainer.images_seen = notes["images_seen"]
             trainer.augment_probability = notes["augment_probability"]
-            self.metrics = [TrainingMetrics(**row) for row in notes["metrics"]]
+            self.curves = read_curves(self._curves_file, trainer.images_seen, notes["stride"])
+            self.recent = [TrainingMetrics(**row) for row in notes["recent"]]
+            self._reports = notes["age"]
             self.rollbacks = max(self.rollbacks, notes["rollbacks"])
+        self._saved_at = trainer.images_seen
         self.interrupted_in_snapshot = notes is not None and notes["before_snapshot"]
         trainer.scale_learning_rates(ROLLBACK_LR_FACTOR**self.rollbacks)
         self._means = _Means(trainer.images_seen)
@@ -160,7 +175,9 @@ class _Run:
             return None
         metrics = self._means.mean(self.trainer, self.total)
         self._means = _Means(self.trainer.images_seen)
-        self.metrics.append(metrics)
+        self._reports += 1
+        self.recent = [*self.recent, metrics][-WON_REPORTS:]
+        self.curves.add(metrics)
         return metrics
 
     def snapshot_due(self) -> bool:
@@ -175,15 +192,23 @@ class _Run:
             "augment_probability": self.trainer.augment_probability,
             "rollbacks": self.rollbacks,
             "before_snapshot": before_snapshot,
-            "metrics": [vars(row) for row in self.metrics],
+            "recent": [vars(row) for row in self.recent],
+            "stride": self.curves.stride,
         }
-        save_state(self._path, self.trainer.parts(), notes)
+        self.curves.write(self._curves_file)
+        self._states.save(self.trainer.parts(), notes, self._reports)
+        self._saved_at = self.trainer.images_seen
 
     def roll_back(self, reason: str) -> None:
         if self.rollbacks >= MAX_ROLLBACKS:
             raise _diverged(reason, self.trainer.images_seen)
         self.rollbacks += 1
+        if reason == WON:
+            self._states.roll_back(self._reports, to_safety=True)
+        elif self._returned_to == self._saved_at:  # it diverged again from the same state
+            self._states.roll_back(self._reports, to_safety=False)
         self._load()
+        self._returned_to = self._saved_at
 
 
 def divergence(metrics: list[TrainingMetrics]) -> str:
@@ -196,7 +221,7 @@ def divergence(metrics: list[TrainingMetrics]) -> str:
         return "The losses exploded"
     window = metrics[-WON_REPORTS:]
     if len(window) == WON_REPORTS and all(row.loss_d < WON_LOSS for row in window):
-        return "The discriminator has won outright"
+        return WON
     return ""
 
 

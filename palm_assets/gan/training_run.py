@@ -29,11 +29,12 @@ from palm_assets.gan.plots import (
 from palm_assets.gan.sampler import PalmModel, load_model
 from palm_assets.gan.score_calibration import calibrate, write_calibration
 from palm_assets.gan.tensorboard_log import EVENTS_FOLDER, TensorBoardLog
-from palm_assets.gan.training_loop import training_loop
+from palm_assets.gan.training_loop import STATE_FILE, training_loop
 from palm_assets.progress import ShouldStop
 from palm_assets.quality.reliability import CalibrationReport
 from palm_assets.store.artifacts import Artifact
 
+CHECKPOINTS_FOLDER = "checkpoints"
 PROGRESS_FOLDER = "progress"  # of sample grids
 SNAPSHOT_SAMPLES = 36
 SAMPLES = 64
@@ -60,7 +61,7 @@ def run_training(
         artifact: the artifact that holds them.
         config: networks and recipe.
         folder: folder to fill with the model.
-        work: folder for the resumable state, removed at the end.
+        work: folder for the resumable state; the caller removes it once the model is published.
         start: the model that training starts from, if any.
         report: called about once a second.
         on_checkpoint: called with the sample grid and the record of each checkpoint.
@@ -75,9 +76,12 @@ def run_training(
         TrainingStoppedError: `should_stop()` became true; the state stays in `work`.
         TrainingDivergedError, DatasetError, CheckpointError: see `training_loop`.
     """
+    if not (work / STATE_FILE).is_file():  # what an earlier run left that has to start over
+        for name in (PROGRESS_FOLDER, CHECKPOINTS_FOLDER, EVENTS_FOLDER):
+            shutil.rmtree(work / name, ignore_errors=True)
     grids = work / PROGRESS_FOLDER
     grids.mkdir(parents=True, exist_ok=True)
-    selector = CheckpointSelector(crops.validation, work / "checkpoints")
+    selector = CheckpointSelector(crops.validation, work / CHECKPOINTS_FOLDER)
     log = TensorBoardLog(work / EVENTS_FOLDER)
 
     def on_report(metrics: TrainingMetrics) -> None:
@@ -132,7 +136,6 @@ def run_training(
         metrics["score_report"] = score.to_json()
     write_metrics(folder, metrics, result.metrics)
     write_model_card(folder, artifact, config, selector.best, score, start, overlap)
-    shutil.rmtree(work, ignore_errors=True)
     return facts
 
 

@@ -49,6 +49,12 @@ def load_state(path: Path, parts: dict[str, Any]) -> dict[str, Any] | None:
             prefix = f"{name}/"
             own = {k.removeprefix(prefix): value for k, value in tensors.items() if k.startswith(prefix)}
             _restore(part, own)
+    except OSError as error:
+        raise CheckpointError(
+            f"The saved training state cannot be read: {error.strerror or error}",
+            where=path,
+            hint="Check the disk and start again.",
+        ) from error
     except (SafetensorError, KeyError, RuntimeError, ValueError, TypeError) as error:
         raise CheckpointError(
             f"The saved training state cannot be used: {error}",

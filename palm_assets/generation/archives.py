@@ -96,7 +96,8 @@ def write_zip(path: Path, images: Iterable[GeneratedImage], model: PalmModel) ->
 def write_folder(path: Path, images: Iterable[GeneratedImage], model: PalmModel) -> int:
     """Write PNGs and a manifest into a folder, which appears once complete; return the number of images.
 
-    An earlier folder of generated images is replaced; a folder with any other file is refused.
+    An earlier folder of generated images is replaced, and is back if that fails; a folder with any other file
+    is refused.
 
     Raises:
         DiskFullError: no space left.
@@ -114,12 +115,23 @@ def write_folder(path: Path, images: Iterable[GeneratedImage], model: PalmModel)
                 (fresh / image.file_name).write_bytes(png_bytes(image, model.version))
                 rows.append(_row(image, model))
             (fresh / MANIFEST_NAME).write_bytes(_manifest(rows))
-            if path.exists():
-                path.rename(old)
-            fresh.rename(path)
+            _replace_folder(path, fresh, old)
         finally:
-            shutil.rmtree(beside, ignore_errors=True)
+            if not old.exists() or path.exists():  # else the earlier images stay there
+                shutil.rmtree(beside, ignore_errors=True)
     return len(rows)
+
+
+def _replace_folder(path: Path, fresh: Path, old: Path) -> None:
+    """Rename `fresh` to `path`; what was there becomes `old`, and comes back if that fails."""
+    if path.exists():
+        path.rename(old)
+    try:
+        fresh.rename(path)
+    except BaseException:
+        if old.exists():
+            old.rename(path)
+        raise
 
 
 def _row(image: GeneratedImage, model: PalmModel) -> tuple[object, ...]:

@@ -52,8 +52,8 @@ class RetentionConfig(BaseModel):
 def remove_unused(store: Store, config: RetentionConfig) -> list[str]:
     """Remove what nothing needs; returns `kind/version` of each removed artifact.
 
-    Safe while others make, publish and remove: what they do meanwhile is not an error. Nothing is removed unless
-    everything that may name it can be read.
+    Safe while others make, publish and remove: what they do meanwhile is not an error. Nothing is removed
+    unless everything that may name it can be read.
 
     Raises:
         DiskFullError, ArtifactError: the store cannot be read or written.
@@ -75,15 +75,12 @@ def _manifests(store: Store, kind: Kind) -> list[Manifest]:
     """Manifests of a kind, oldest first, without damaged ones.
 
     Raises:
-        OSError: one cannot be read, so what it names is unknown.
+        ArtifactError: the system cannot read one, so what it names is unknown.
     """
     found = []
     for path in (store.home / kind).glob(f"*/{MANIFEST}"):
-        try:
+        with contextlib.suppress(ArtifactCorruptError):
             found.append(store.manifest(kind, path.parent.name))
-        except ArtifactCorruptError as error:
-            if isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, FileNotFoundError):
-                raise error.__cause__ from error
     return sorted(found, key=lambda manifest: (manifest.created, manifest.version))
 
 
@@ -96,7 +93,7 @@ def _roots(store: Store, config: RetentionConfig, known: dict[Key, Manifest]) ->
         return
     trained = [key for key in known if key[0] == "models"]
     yield from trained[-config.keep_models :]  # oldest first in `known`
-    yield from store.current_versions()
+    yield from store.current_versions(strict=True)
     for origin in get_args(Origin):
         releases = [release for release in reversed(history) if release.origin == origin]
         models = list(dict.fromkeys(release.model for release in releases))
@@ -133,16 +130,15 @@ def _needed(known: dict[Key, Manifest], roots: set[Key]) -> set[Key]:
 def _remove(store: Store, kind: str, version: str) -> bool:
     folder = store.home / kind / version
     # Whoever makes or opens it in order to make something holds the first lock; whoever uses it, a pin.
-    with store.lock_if_free(f"{kind}-{version}") as free:
-        with lock_if_unpinned(folder / MANIFEST) as unpinned:
-            if not (free and unpinned):
-                return False
-            try:
-                remove_folder(folder, store.home / "work")
-            except FileNotFoundError:
-                return False
-            for file in folder.parent.glob(f"{folder.name}.*"):  # such as where its images were found last
-                file.unlink(missing_ok=True)
+    with store.lock_if_free(f"{kind}-{version}") as free, lock_if_unpinned(folder / MANIFEST) as unpinned:
+        if not (free and unpinned):
+            return False
+        try:
+            remove_folder(folder, store.home / "work")
+        except FileNotFoundError:
+            return False
+        for file in folder.parent.glob(f"{folder.name}.*"):  # such as where its images were found last
+            file.unlink(missing_ok=True)
     return True
 
 

@@ -34,7 +34,8 @@ def make_by_training(
 ) -> Artifact:
     """Make an artifact by a training job, whose resumable state is kept in a work folder of the store.
 
-    One training at a time uses the machine: others wait.
+    One training at a time uses the machine: others wait. The state is removed once the artifact is published:
+    whatever is killed before, nothing is trained twice.
 
     Args:
         store: to publish into.
@@ -52,4 +53,6 @@ def make_by_training(
         with store.lock("training"):
             return run(job(folder, store.work_folder(kind, version)))
 
-    return store.make(kind, build, inputs=inputs, config=config, code_version=code_version)
+    made = store.make(kind, build, inputs=inputs, config=config, code_version=code_version)
+    store.remove_work_folder(kind, version)
+    return made

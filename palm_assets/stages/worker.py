@@ -14,12 +14,13 @@ from pathlib import Path
 
 from PIL import Image
 
-from palm_assets.errors import PalmError
+from palm_assets.errors import DiskFullError, PalmError
 from palm_assets.image_grid import jpeg
 from palm_assets.progress import ShouldStop
 from palm_assets.runtime import configure, keep_freed_memory
 from palm_assets.stages.training_job import TRAINING_JOB, JobOutcome, run_job
 from palm_assets.store.atomic import write_atomically
+from palm_assets.store.os_errors import FREE_SPACE, is_disk_full
 
 EXIT_PALM_ERROR = 3
 EXIT_TOO_SLOW = 4
@@ -66,6 +67,12 @@ def main() -> int:
             facts = run_job(job, log=pipes.log.info, report=report, should_stop=should_stop)
         except PalmError as error:
             _write(outcome_file, JobOutcome.of_error(error))
+            return EXIT_PALM_ERROR
+        except Exception as error:
+            if not is_disk_full(error, job.home):  # anything else may pass, and the training is resumed
+                raise
+            full = DiskFullError("The disk is full", where=job.home, hint=FREE_SPACE)
+            _write(outcome_file, JobOutcome.of_error(full))
             return EXIT_PALM_ERROR
         _write(outcome_file, JobOutcome(facts=facts))
     return 0

@@ -20,11 +20,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TextIO, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel
 
 from palm_assets.errors import ArtifactCorruptError, ArtifactError, ArtifactMissingError, PalmError
-from palm_assets.store.atomic import make_folder, sha256_of, sync, write_atomically
+from palm_assets.store.atomic import make_folder, sync, write_atomically
 from palm_assets.store.identity import version_of
+from palm_assets.store.manifests import MANIFEST as MANIFEST
+from palm_assets.store.manifests import Kind as Kind
+from palm_assets.store.manifests import Manifest as Manifest
+from palm_assets.store.manifests import is_whole, read_manifest, records_of
 from palm_assets.store.origins import Origin
 from palm_assets.store.os_errors import typed_write_errors
 from palm_assets.store.pins import pin
@@ -39,47 +43,7 @@ from palm_assets.store.releases import (
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["photos", "boxes", "detector", "crops", "models", "reference", "evaluations"]
-SCHEMA = 1
-MANIFEST = "manifest.json"
 REMOVED = "removed-"  # prefix of folders in work/ that hold nothing of use
-
-
-class FileRecord(BaseModel):
-    """Size in bytes and SHA-256 of one file of an artifact."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    bytes: int
-    sha256: str
-
-
-class Manifest(BaseModel):
-    """`manifest.json`: what an artifact is, what it was made from, and what is known about it.
-
-    Attributes:
-        schema_version: of this format.
-        kind: one of the store's kinds.
-        version: 12 hex digits, see `palm_assets.store.identity.version_of`.
-        inputs: role to version of each artifact, or digest of each file, that it was made from.
-        config: of the stage that made it.
-        code_version: of that stage.
-        created: UTC.
-        files: size and hash of each file, by its path below the artifact's folder.
-        facts: counts and metrics that the stage recorded.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    schema_version: Literal[1]
-    kind: Kind
-    version: str
-    inputs: dict[str, str]
-    config: dict[str, Any]
-    code_version: str
-    created: datetime
-    files: dict[str, FileRecord]
-    facts: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -142,13 +106,13 @@ class Store:
         Raises:
             ArtifactCorruptError: it is missing or not readable.
         """
-        return _read_manifest(self.home / kind / version, kind, version)
+        return read_manifest(self.home / kind / version, kind, version)
 
     def manifests(self, kind: Kind) -> list[Manifest]:
         """Readable manifests of a kind, oldest first."""
         found = []
         for path in (self.home / kind).glob(f"*/{MANIFEST}"):
-            with contextlib.suppress(ArtifactCorruptError):
+            with contextlib.suppress(ArtifactError):
                 found.append(self.manifest(kind, path.parent.name))
         return sorted(found, key=lambda manifest: (manifest.created, manifest.version))
 
@@ -191,14 +155,14 @@ class Store:
                 with self.writing():  # looks at the space left while the draft still takes its share
                     facts = dict(build(draft))
                     manifest = Manifest(
-                        schema_version=SCHEMA,
+                        schema_version=1,
                         kind=kind,
                         version=version,
                         inputs=dict(inputs),
                         config=config.model_dump(mode="json"),
                         code_version=code_version,
                         created=datetime.now(UTC),
-                        files=_records(draft),
+                        files=records_of(draft),
                         facts=facts,
                     )
                     with self.writing(only_writes=True):
@@ -206,7 +170,7 @@ class Store:
             finally:
                 shutil.rmtree(draft, ignore_errors=True)
             # Under the lock, so that it cannot be removed before it is pinned.
-            return pin(Artifact(kind, version, folder, _read_manifest(folder, kind, version)))
+            return pin(Artifact(kind, version, folder, read_manifest(folder, kind, version)))
 
     def work_folder(self, kind: Kind, version: str) -> Path:
         """A folder for the resumable state of a training, until `remove_work_folder`."""
@@ -216,7 +180,7 @@ class Store:
         return folder
 
     def remove_work_folder(self, kind: Kind, version: str) -> None:
-        """Remove the state of a training whose artifact is published; if that fails, retention does it later."""
+        """Remove the state of a training whose artifact is published; if that fails, it is done later."""
         folder = self.home / "work" / f"{kind}-{version}"
         if not folder.exists():
             return
@@ -246,15 +210,16 @@ class Store:
             ) from error
         return self.open(kind, version)
 
-    def current_versions(self) -> set[tuple[Kind, str]]:
-        """Kind and version of all artifacts that assets point to; damaged pointers are left out.
+    def current_versions(self, *, strict: bool = False) -> set[tuple[Kind, str]]:
+        """Kind and version of all artifacts that assets point to; unreadable pointers are left out.
 
         Raises:
-            OSError: a pointer cannot be read.
+            OSError: if `strict`, and the system cannot read a pointer.
         """
+        skipped = FileNotFoundError if strict else OSError
         found = set()
         for path in (self.home / "current").glob("*.json"):
-            with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
+            with contextlib.suppress(skipped, ValueError, KeyError, TypeError):
                 found.add(_read_pointer(path))
         return found
 
@@ -392,32 +357,16 @@ def open_folder(folder: Path, kind: Kind, version: str | None = None) -> Artifac
 
     Raises:
         ArtifactCorruptError: it is not what its manifest says.
+        ArtifactError: the system cannot read it now, so it is not known to be damaged.
     """
-    manifest = _read_manifest(folder, kind, version)
+    manifest = read_manifest(folder, kind, version)
     for name, record in manifest.files.items():
         path = folder / name
-        if not path.is_file() or path.stat().st_size != record.bytes or sha256_of(path) != record.sha256:
+        if not is_whole(path, record):
             raise ArtifactCorruptError(
                 f"{name} is missing or damaged", where=folder, hint="Materialize it again."
             )
     return Artifact(kind, manifest.version, folder, manifest, reused=True)
-
-
-def _read_manifest(folder: Path, kind: Kind, version: str | None) -> Manifest:
-    path = folder / MANIFEST
-    try:
-        manifest = Manifest.model_validate_json(path.read_text())
-    except (OSError, UnicodeDecodeError, ValidationError) as error:
-        raise ArtifactCorruptError(
-            "The manifest is missing or not readable", where=folder, hint="Materialize it again."
-        ) from error
-    if (manifest.kind, manifest.version) != (kind, version or manifest.version):
-        raise ArtifactCorruptError(
-            f"The manifest is of {manifest.kind} {manifest.version}",
-            where=folder,
-            hint="Materialize it again.",
-        )
-    return manifest
 
 
 def _read_pointer(path: Path) -> tuple[Kind, str]:
@@ -429,16 +378,8 @@ def _read_pointer(path: Path) -> tuple[Kind, str]:
     return kind, version
 
 
-def _records(folder: Path) -> dict[str, FileRecord]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
-        path.relative_to(folder).as_posix(): FileRecord(bytes=path.stat().st_size, sha256=sha256_of(path))
-        for path in files
-    }
-
-
 def _publish(draft: Path, target: Path, manifest: Manifest) -> None:
-    (draft / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n")
+    (draft / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
     for path in draft.rglob("*"):
         sync(path)
     sync(draft)

@@ -14,7 +14,7 @@ from palm_assets.errors import DiskFullError, PalmError
 FULL_DISK_BYTES = 4096  # fewer bytes than this left: the disk is full
 FREE_SPACE = "Free some space and try again."
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-_NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
+_NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 _NOT_A_FOLDER = (errno.EEXIST, errno.ENOTDIR)
 
 
@@ -37,7 +37,8 @@ def typed_write_errors(
         hint: what to do about it.
         full_hint: what to do about a full disk.
         only_writes: the block does nothing else, so every error of the system is about `place`. Otherwise
-            only a missing permission for `place` is translated: a file that the block reads may be to blame.
+            only a missing permission or a broken disk is translated, and only if the error names no file
+            elsewhere, which the block may have read.
 
     Raises:
         DiskFullError: no space left, however the writing library reports it.

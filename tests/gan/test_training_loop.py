@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 import math
 import random
 import subprocess
@@ -14,13 +15,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from torch import Tensor
 
 from palm_assets.errors import CheckpointError, DatasetError, TrainingDivergedError
+from palm_assets.gan import curves
+from palm_assets.gan import training_loop as training_module
 from palm_assets.gan.metrics import TrainingMetrics
 from palm_assets.gan.networks import Discriminator, Generator
 from palm_assets.gan.trainer import Trainer
-from palm_assets.gan.training_loop import STATE_FILE, divergence, training_loop
+from palm_assets.gan.training_loop import (
+    CURVES_FILE,
+    SAFE_REPORTS,
+    STATE_FILE,
+    WON_LOSS,
+    WON_REPORTS,
+    divergence,
+    training_loop,
+)
 from palm_assets.gan.training_state import load_state
 from tests.gan.recipes import IMAGES, RECIPES, differing, tiny, weights
 
@@ -103,9 +115,44 @@ def test_a_completed_run_is_not_trained_again(tmp_path: Path) -> None:
     assert differing(first, weights(again)) == []
 
 
-def test_only_the_state_file_is_left_in_the_work_folder(tmp_path: Path) -> None:
+def test_only_the_state_and_the_curves_are_left_in_the_work_folder(tmp_path: Path) -> None:
     training_loop(IMAGES, tiny(), tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [STATE_FILE]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [CURVES_FILE, STATE_FILE]
+
+
+def test_a_long_run_keeps_few_reports_and_none_of_them_in_the_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A report a second for 4.7 days did not fit into the header of the state."""
+    monkeypatch.setattr(training_module, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(curves, "MAX_ROWS", 16)
+    config = tiny(kimg=0.8)
+    steps = itertools.count(1)
+    assert training_loop(IMAGES, config, tmp_path, should_stop=lambda: next(steps) == 60) is None
+    trained = training_loop(IMAGES, config, tmp_path)
+    assert trained is not None
+    seen = [row.images_seen for row in trained.metrics]
+    assert 8 <= len(seen) <= 16
+    assert seen == sorted(set(seen))
+    assert (seen[0], seen[-1]) == (8, 800)
+    assert len((tmp_path / CURVES_FILE).read_text().splitlines()) == len(seen)
+    with safe_open(tmp_path / STATE_FILE, framework="pt") as stored:
+        notes = json.loads(stored.metadata()["notes"])
+    assert len(notes["recent"]) == WON_REPORTS
+    assert notes["age"] == 100
+
+
+@pytest.mark.parametrize("damage", ["missing", "text", "binary"])
+def test_unreadable_curves_do_not_end_a_training(tmp_path: Path, damage: str) -> None:
+    steps = itertools.count(1)
+    assert training_loop(IMAGES, tiny(), tmp_path, should_stop=lambda: next(steps) == 6) is None
+    if damage == "missing":
+        (tmp_path / CURVES_FILE).unlink()
+    else:
+        (tmp_path / CURVES_FILE).write_bytes(b'{"images_seen": 1}' if damage == "text" else b"\xff\x00")
+    resumed = training_loop(IMAGES, tiny(), tmp_path)
+    assert resumed is not None
+    assert resumed.metrics[-1].images_seen == 96
 
 
 @pytest.mark.parametrize("damage", ["cut", "text", "other networks"])
@@ -231,6 +278,55 @@ def _learning_rate_of_the_run() -> float:
         frame = frame.f_back
     rate: float = frame.f_locals["run"].trainer.optimizer_g.param_groups[0]["lr"]
     return rate
+
+
+def test_a_rollback_after_the_discriminator_has_won_goes_back_before_the_lost_game(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """States are saved all the time, also while the game is lost and nobody has noticed."""
+    original, lost = Trainer.step, []
+    seen: list[int] = []
+
+    def step(trainer: Trainer) -> dict[str, Tensor]:
+        losses = original(trainer)
+        seen.append(trainer.images_seen)
+        if trainer.images_seen >= 800 and len(lost) < WON_REPORTS:
+            lost.append(trainer.images_seen)
+            losses["loss_d"] = torch.tensor(WON_LOSS / 10)
+        return losses
+
+    monkeypatch.setattr(training_module, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(Trainer, "step", step)
+    trained = training_loop(IMAGES, tiny(kimg=1.2, save_minutes=1e-9), tmp_path)
+    assert trained is not None
+    assert trained.rollbacks == 1
+    ((start, target),) = [pair for pair in itertools.pairwise(seen) if pair[1] <= pair[0]]
+    assert start == lost[-1] == 800 + 8 * (WON_REPORTS - 1)
+    assert start - 8 * (2 * SAFE_REPORTS + 2) <= target - 8 <= start - 8 * SAFE_REPORTS
+    assert len(list(tmp_path.glob("state*.safetensors"))) <= 3
+    assert [row.images_seen for row in trained.metrics] == list(range(8, 1201, 8))
+
+
+def test_a_lost_game_without_an_earlier_state_starts_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, lost = Trainer.step, []
+    seen: list[int] = []
+
+    def step(trainer: Trainer) -> dict[str, Tensor]:
+        losses = original(trainer)
+        seen.append(trainer.images_seen)
+        if len(lost) < WON_REPORTS:
+            lost.append(trainer.images_seen)
+            losses["loss_d"] = torch.tensor(0.0)
+        return losses
+
+    monkeypatch.setattr(training_module, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(Trainer, "step", step)
+    trained = training_loop(IMAGES, tiny(kimg=0.32, save_minutes=1e-9), tmp_path)
+    assert trained is not None
+    assert trained.rollbacks == 1
+    assert seen[WON_REPORTS - 1 : WON_REPORTS + 1] == [8 * WON_REPORTS, 8]
 
 
 def metrics(**changes: float) -> TrainingMetrics:

@@ -1,12 +1,17 @@
-"""Messages of a trainer reach Dagster complete."""
+"""Messages and the outcome of a trainer reach Dagster complete."""
 
 import queue
 import threading
 from pathlib import Path
+from typing import Any
 
+import dagster as dg
 import pytest
 
-from pipelines.training import complete_lines
+from palm_assets.errors import DatasetError
+from palm_assets.gan.config import GanConfig
+from palm_assets.stages.training_job import JobOutcome, ModelJob
+from pipelines.training import complete_lines, subprocess_runner
 
 
 def test_a_line_is_passed_on_once_it_is_complete(tmp_path: Path) -> None:
@@ -36,3 +41,43 @@ def test_a_line_is_passed_on_once_it_is_complete(tmp_path: Path) -> None:
     assert not reader.is_alive()
     assert read.get(timeout=1) == "last\n"
     assert read.empty()
+
+
+class DyingClient:
+    """A process that writes its outcome and then ends badly: out of memory, or in CUDA's teardown."""
+
+    def __init__(self, outcome: JobOutcome | None, error: BaseException) -> None:
+        self._outcome, self._error = outcome, error
+
+    def run(self, *, extras: dict[str, str], **_: object) -> None:
+        if self._outcome is not None:
+            Path(extras["outcome_file"]).write_text(self._outcome.model_dump_json(), encoding="utf-8")
+        raise self._error
+
+
+def run_with(client: DyingClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
+    monkeypatch.setattr(dg, "PipesSubprocessClient", lambda **_: client)
+    job = ModelJob(home=tmp_path, inputs={}, config=GanConfig(), folder=tmp_path, work=tmp_path)
+    return subprocess_runner(dg.build_asset_context())(job)  # type: ignore[arg-type]
+
+
+def test_facts_that_were_written_mean_success_however_the_process_ends(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    client = DyingClient(JobOutcome(facts={"kimg": 360}), RuntimeError("failed with code -9"))
+    assert run_with(client, monkeypatch, tmp_path) == {"kimg": 360}
+
+
+def test_an_error_that_was_written_is_raised_however_the_process_ends(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    error = DatasetError("Too few crops", hint="Add some.")
+    with pytest.raises(DatasetError, match="Too few crops"):
+        run_with(DyingClient(JobOutcome.of_error(error), RuntimeError("code 3")), monkeypatch, tmp_path)
+
+
+def test_a_process_that_dies_without_a_word_is_started_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with pytest.raises(dg.RetryRequested):
+        run_with(DyingClient(None, RuntimeError("code -9")), monkeypatch, tmp_path)

@@ -27,8 +27,8 @@ from palm_assets.errors import (
     DiskFullError,
 )
 from palm_assets.store.artifacts import MANIFEST, Artifact, Store
-from palm_assets.store.identity import version_of
 from palm_assets.store.atomic import write_atomically
+from palm_assets.store.identity import version_of
 from tests.helpers import below, mounted_tmpfs, remount
 
 

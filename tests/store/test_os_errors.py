@@ -36,7 +36,7 @@ def test_a_full_disk_is_recognized_without_an_error_number(tmp_path: Path, error
         fail(error, tmp_path)
 
 
-@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.EPERM])
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO])
 def test_a_missing_permission_for_the_place_is_typed_and_gives_the_reason(
     tmp_path: Path, number: int
 ) -> None:
