@@ -157,9 +157,8 @@ def write_box_set(boxes: BoxSet, folder: Path) -> None:
         "images": [asdict(image) for image in boxes.images],
         "set_aside": [asdict(entry) for entry in boxes.set_aside],
     }
-    (folder / BOXES_FILE).write_text(
-        json.dumps(content), encoding="utf-8"
-    )  # ASCII: any file name can be written
+    # ASCII, because a file name need not be Unicode.
+    (folder / BOXES_FILE).write_text(json.dumps(content), encoding="utf-8")
     write_rows(folder / SET_ASIDE_FILE, SetAside, boxes.set_aside)
 
 
