@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ def main() -> None:
     parser.add_argument("--mix", help="honest model whose samples are mixed with copies (version or file)")
     parser.add_argument("--others", type=Path, help="an .npy file of other images")
     parser.add_argument("--trials", type=int, default=3, help="sets of each fault that are judged")
-    parser.add_argument("--only", default="", help="only faults whose name contains this")
+    parser.add_argument("--only", default="", help="only sets whose name and strength match this regular expression")
     parser.add_argument("--measured", type=Path, help="file to add what was measured to, as JSON lines")
     parser.add_argument("--pictures", type=Path, help="folder for a picture of each set")
     args = parser.parse_args()
@@ -87,7 +88,7 @@ def main() -> None:
     }
     trials: list[tuple[str, str, list[Images]]] = []
     for (name, strength), degrade in every.items():
-        for trial in range(args.trials if args.only in name else 0):
+        for trial in range(args.trials if re.search(args.only, f"{name} {strength}") else 0):
             random = np.random.default_rng(trial)
             trials.append((name, strength, [degrade(bench.material, random) for _ in range(SETS)]))
     for model in args.models:

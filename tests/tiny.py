@@ -38,6 +38,14 @@ LENIENT: dict[str, Any] = {
     "min_nearest_other": 0,
     "min_authentic": 0,
     "max_frechet": 1e9,
-    "standard_errors": 1e9,
+    "standard_errors": 0,
+    "max_worse": 1e9,
+    "min_count": 2,
+    "min_sets": 2,
+    "min_coverage": 0,
+    "max_repeats": 1,
+    "max_copies": 1,
+    "min_density": 0,
+    "max_kid": 1e9,
 }
 """Bounds of the checks that a model passes after a second of training."""

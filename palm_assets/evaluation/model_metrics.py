@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from math import nan
 from typing import Any
 
 from palm_assets.errors import ArtifactCorruptError
@@ -64,12 +65,13 @@ class ModelMetrics:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> ModelMetrics:
-        """The inverse of `to_json`.
+        """The inverse of `to_json`, also from JSON that has null for NaN.
 
         Raises:
             ArtifactCorruptError: these are metrics of another version of the program.
         """
         try:
+            content = {name: nan if value is None else value for name, value in content.items()}
             return cls(**{**content, "frechet": tuple(content["frechet"]), "kid": tuple(content["kid"])})
         except (KeyError, TypeError) as error:
             raise ArtifactCorruptError(

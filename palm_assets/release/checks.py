@@ -267,7 +267,7 @@ def _against(candidate: ModelMetrics, incumbent: Incumbent, bounds: GateConfig) 
     if theirs is None:
         reason = f"{whose} cannot be measured: {incumbent.problem}; a person can release by hand"
         return CheckResult(incumbent.role, False, reason)
-    margin = bounds.max_worse * abs(fmean(theirs.frechet))
+    margins = [bounds.max_worse * abs(fmean(values)) for values in (theirs.frechet, theirs.kid)]
     return _all_of(
         incumbent.role,
         _not_worse(
@@ -275,14 +275,14 @@ def _against(candidate: ModelMetrics, incumbent: Incumbent, bounds: GateConfig) 
             whose,
             candidate.frechet,
             theirs.frechet,
-            margin - bounds.standard_errors * _standard_error(candidate.frechet, theirs.frechet),
+            margins[0] - bounds.standard_errors * _standard_error(candidate.frechet, theirs.frechet),
         ),
         _not_worse(
             "kernel distance",
             whose,
             candidate.kid,
             theirs.kid,
-            bounds.standard_errors * _standard_error(candidate.kid, theirs.kid),
+            margins[1] + bounds.standard_errors * _standard_error(candidate.kid, theirs.kid),
         ),
     )
 

@@ -66,6 +66,6 @@ class GateConfig(BaseModel):
     max_worse: float = Field(
         0.02,
         ge=0,
-        description="share by which a candidate's Fréchet distance may exceed an earlier model's, with the "
-        "standard errors added to the candidate's",
+        description="share by which a candidate's distances may exceed those of a model that it would "
+        "replace; the Fréchet distance even with the standard errors added to it",
     )

@@ -107,8 +107,10 @@ def model_at_hand(
 class ModelWatcher:
     """Follows the release. Safe to share between threads."""
 
-    def __init__(self, store: Store, starter: Path = STARTER) -> None:
+    def __init__(self, store: Store, starter: Path = STARTER, *, origin: Origin = "photographs") -> None:
+        """Follow the release of an origin; the starter stands in for one of photographs only."""
         self._store = store
+        self._origin = origin
         self._starter = starter
         self._pointer = store.home / RELEASED_FILE
         self._lock = threading.Lock()
@@ -135,10 +137,10 @@ class ModelWatcher:
     def _reload(self) -> Served:
         served = self._served
         try:
-            release = self._store.released("photographs")
+            release = self._store.released(self._origin)
             if release is not None and served.model is not None and release.model == served.model.version:
                 return replace(served, problem=None)
-            return Served(*_open_released(self._store, "photographs"), None)
+            return Served(*_open_released(self._store, self._origin), None)
         except PalmError as error:
             if served.model is not None and not served.is_starter:
                 return replace(served, problem=error)
@@ -149,7 +151,7 @@ class ModelWatcher:
         starter = self._served
         if not starter.is_starter:
             try:
-                found = open_starter(self._starter)
+                found = open_starter(self._starter) if self._origin == "photographs" else None
             except PalmError as damaged:
                 return Served(None, None, damaged if isinstance(error, NothingReleasedError) else error)
             if found is None:

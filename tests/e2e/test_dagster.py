@@ -67,7 +67,7 @@ def sample_grids(service: DagsterService) -> set[Path]:
 def test_the_whole_graph_is_materialized(service: DagsterService) -> None:
     run = service.launch()
     assert service.ended(run) == "SUCCESS", service.log(run)[-5:]
-    assert Store(service.home).released() is not None
+    assert Store(service.home).released("synthetic") is not None
 
 
 def test_one_asset_is_run_again_and_reuses_what_there_is(service: DagsterService) -> None:

@@ -133,3 +133,8 @@ def test_metrics_of_another_version_of_the_program_are_a_typed_error(reference: 
 def test_survives_json(reference: Reference) -> None:
     metrics = measured(reference, features(2), features(3))
     assert ModelMetrics.from_json(json.loads(json.dumps(metrics.to_json()))) == metrics
+
+
+def test_nan_survives_a_manifest_where_it_is_null(reference: Reference) -> None:
+    content = measured(reference, features(2)).to_json() | {"coverage_ratio": None}
+    assert np.isnan(ModelMetrics.from_json(content).coverage_ratio)

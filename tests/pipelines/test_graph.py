@@ -21,7 +21,7 @@ from tests.pipelines.conftest import Graph, failures, reused_by_asset
 
 
 def test_the_whole_graph_ends_with_a_released_model(made: Graph) -> None:
-    release = made.store.released()
+    release = made.store.released("synthetic")
     assert release is not None
     model = load_model(made.store.open("models", release.model).folder, release.model)
     assert model.generate(model.latents(0, range(3))).shape == (3, 3, 16, 16)
@@ -78,19 +78,19 @@ def test_a_second_run_reuses_everything_and_writes_nothing(made: Graph) -> None:
 
 
 def test_a_changed_hyperparameter_remakes_only_the_checkpoint_and_its_evaluation(made: Graph) -> None:
-    before, released = made.versions(), made.store.released()
+    before, released = made.versions(), made.store.released("synthetic")
     result = made.materialize(dcgan_checkpoint={"generator_lr": 1e-4})
     assert result.success, failures(result)
     assert [name for name, reused in reused_by_asset(result).items() if not reused] == [
         "dcgan_checkpoint",
         "palm_evaluation",
     ]
-    after = made.store.released()
+    after = made.store.released("synthetic")
     assert released is not None
     assert after is not None
     assert after.model == made.versions()["dcgan_checkpoint"] != before["dcgan_checkpoint"]
     made.materialize()  # back to what the other tests expect
-    assert made.store.released() != after
+    assert made.store.released("synthetic") != after
 
 
 @pytest.mark.parametrize(

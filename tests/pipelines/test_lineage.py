@@ -144,7 +144,7 @@ def test_a_run_in_whose_training_another_run_takes_place_releases_its_own_refere
     result = graph.materialize(dcgan_checkpoint={"seed": 6})
     assert others
     assert result.success, failures(result)
-    release = graph.store.released()
+    release = graph.store.released("synthetic")
     assert release is not None or history(graph)
     made_here = {
         event.asset_key.to_user_string(): event.materialization.metadata["version"].value

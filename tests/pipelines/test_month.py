@@ -58,14 +58,14 @@ def test_a_month_of_ticks_keeps_to_the_retention_config_and_every_release_can_be
         home, RetrainingSettings(preset="tiny", cron="0 3 * * *"), write_preset(tmp_path / "presets")
     )
     job, store, sizes = here.resolve_job_def("tiny"), Store(home), []
-    watcher = ModelWatcher(store, tmp_path / "no starter")
+    watcher = ModelWatcher(store, origin="synthetic")
     for day in range(TICKS):
         context = dg.build_schedule_context(instance, FIRST + timedelta(days=day))
         (request,) = here.get_schedule_def("retrain").evaluate_tick(context).run_requests or ()
         result = job.execute_in_process(request.run_config, instance=instance, raise_on_error=False)
         assert result.success, failures(result)
 
-        release = store.released()
+        release = store.released("synthetic")
         assert release is not None
         assert release.model == store.current("dcgan_checkpoint").version  # another seed each day
         store.open("reference", release.reference)
