@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
-import logging
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from palm_assets.detector.boxes import BoxSet
 from palm_assets.detector.config import DetectorConfig
 from palm_assets.detector.detection import DETECTOR_FILE, load_detector
 from palm_assets.detector.detection_grid import detection_grid
+from palm_assets.detector.saved_epochs import SavedEpochs
 from palm_assets.detector.ultralytics_layout import lay_out_for_ultralytics
 from palm_assets.errors import DetectorError, PalmError, PhotoError, TrainingStoppedError
 from palm_assets.photos.reader import read_photo
@@ -26,10 +26,6 @@ from palm_assets.runtime import use_all_cores
 EPOCHS_FILE = "curves.csv"
 DETECTIONS_FILE = "detections.png"
 IMAGES_SHOWN = 24
-LAST = Path("weights", "last.pt")
-FINISHED = -1  # the epoch that Ultralytics writes into the checkpoints of a finished training
-
-log = logging.getLogger(__name__)
 
 
 def train_detector(
@@ -44,7 +40,8 @@ def train_detector(
     """Train on the training split, keep the epoch that is best on the validation split, measure on the test.
 
     Writes `detector.safetensors`, `curves.csv` and `detections.png` into `folder`. Ultralytics' own files go
-    to `work` and are removed at the end; an interrupted training resumes after its last whole epoch.
+    to `work`; an interrupted training resumes after its last whole epoch. The caller removes `work` once the
+    detector is published.
 
     Args:
         boxes: the labeled images.
@@ -65,10 +62,11 @@ def train_detector(
 
     shutil.rmtree(work / "set", ignore_errors=True)
     data = lay_out_for_ultralytics(boxes, work / "set")
-    done = _epochs_done(work)
+    saved = SavedEpochs(work)
+    done = saved.restore()
     if done == 0:
         shutil.rmtree(work / "run", ignore_errors=True)
-    yolo = YOLO(str(work / "run" / LAST)) if done else _starting_point(config)
+    yolo = YOLO(str(saved.last)) if done else _starting_point(config)
 
     def set_up_epoch(trainer: Any) -> None:
         # Ultralytics sets one thread and the slower memory layout; on a CPU each halves the speed.
@@ -80,6 +78,9 @@ def train_detector(
         if trainer.epoch < config.epochs:  # Ultralytics calls once more for the final model
             on_epoch(trainer.epoch + 1, metrics)
 
+    def save(trainer: Any) -> None:
+        saved.save(config.epochs if trainer.stop else trainer.epoch + 1)  # it may stop early
+
     def stop(trainer: Any) -> None:
         if should_stop():
             raise TrainingStoppedError(
@@ -88,6 +89,7 @@ def train_detector(
 
     yolo.add_callback("on_train_epoch_start", set_up_epoch)
     yolo.add_callback("on_train_batch_end", stop)
+    yolo.add_callback("on_model_save", save)
     yolo.add_callback("on_fit_epoch_end", report)
     with _typed_errors(boxes):
         if done < config.epochs:
@@ -110,7 +112,7 @@ def train_detector(
                 deterministic=True,
             )
 
-        best: Any = YOLO(str(work / "run" / "weights" / "best.pt"))
+        best: Any = YOLO(str(saved.best))
         use_all_cores()
         metrics = best.val(
             data=str(data),
@@ -133,30 +135,7 @@ def train_detector(
     )
     epochs = _copy_epochs(work / "run" / "results.csv", folder / EPOCHS_FILE)
     _save_detections(boxes, folder)
-    shutil.rmtree(work, ignore_errors=True)
     return {"ap50": float(metrics.box.map50), "ap50_95": float(metrics.box.map), "epochs": epochs}
-
-
-def _epochs_done(work: Path) -> int:
-    """Number of epochs after which an interrupted training can resume; 0 to start over.
-
-    Ultralytics saves after every epoch, in place: a kill in that moment leaves a file that is no checkpoint.
-    """
-    import torch
-
-    last = work / "run" / LAST
-    try:
-        # Our own run wrote it, in a folder of our own: the only pickle that is loaded without restrictions.
-        saved = torch.load(last, map_location="cpu", weights_only=False)
-        if saved["epoch"] == FINISHED:
-            best = torch.load(last.with_name("best.pt"), map_location="cpu", weights_only=False)
-            return int(saved["train_args"]["epochs"]) if best["epoch"] == FINISHED else 0
-        return int(saved["epoch"]) + 1
-    except FileNotFoundError:
-        return 0
-    except Exception as error:  # whatever an unpickler may raise
-        log.warning("The detector's checkpoint cannot be read (%s): training starts over.", error)
-        return 0
 
 
 def _starting_point(config: DetectorConfig) -> Any:

@@ -26,6 +26,7 @@ from palm_assets.detector.detection import (
     _letterbox,
     load_detector,
 )
+from palm_assets.detector.saved_epochs import RECORD_FILE, SavedEpochs
 from palm_assets.detector.training import train_detector
 from palm_assets.errors import DetectorError, TrainingStoppedError
 from palm_assets.runtime import usable_cores
@@ -83,13 +84,12 @@ def detector(trained: dict[str, Any]) -> PalmDetector:
 # Training
 
 
-def test_training_leaves_weights_curves_and_an_image_and_nothing_else(trained: dict[str, Any]) -> None:
+def test_training_leaves_weights_curves_and_an_image_in_its_folder(trained: dict[str, Any]) -> None:
     assert sorted(path.name for path in trained["folder"].iterdir()) == [
         "curves.csv",
         "detections.png",
         DETECTOR_FILE,
     ]
-    assert not trained["work"].exists()
     with (trained["folder"] / "curves.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert [row["epoch"] for row in rows] == ["1", "2"]
@@ -369,10 +369,33 @@ def test_a_training_that_was_stopped_resumes_after_its_last_whole_epoch(
     assert epochs_trained(boxes, tmp_path / "a") == [2, 3]
 
 
-def test_a_checkpoint_that_was_cut_in_half_starts_the_training_over(boxes: BoxSet, tmp_path: Path) -> None:
-    last = interrupted_after(1, boxes, tmp_path / "a") / "run" / "weights" / "last.pt"
-    last.write_bytes(last.read_bytes()[:1000])
-    assert epochs_trained(boxes, tmp_path / "a") == [1, 2, 3]
+def test_a_checkpoint_that_was_cut_in_half_or_replaced_costs_no_epoch(boxes: BoxSet, tmp_path: Path) -> None:
+    """Ultralytics overwrites its checkpoint in place. What it left is not opened: pickles run code."""
+    weights = interrupted_after(1, boxes, tmp_path / "a") / "run" / "weights"
+    proof = tmp_path / "proof"
+    torch.save({"epoch": 1, "model": _Bomb(proof)}, weights / "last.pt")
+    (weights / "best.pt").write_bytes((weights / "best.pt").read_bytes()[:1000])
+    assert epochs_trained(boxes, tmp_path / "a") == [2, 3]
+    assert not proof.exists(), "the pickle was run"
+    before = (tmp_path / "a" / DETECTOR_FILE).read_bytes()
+    assert epochs_trained(boxes, tmp_path / "a") == []  # finished, though not published
+    assert (tmp_path / "a" / DETECTOR_FILE).read_bytes() == before
+
+
+def test_without_a_whole_copy_the_training_starts_over(tmp_path: Path) -> None:
+    weights = tmp_path / "run" / "weights"
+    weights.mkdir(parents=True)
+    saved = SavedEpochs(tmp_path)
+    for epochs in (1, 2):
+        for name in ("last.pt", "best.pt"):
+            (weights / name).write_bytes(name.encode() * epochs)
+        saved.save(epochs)
+    assert len(list(tmp_path.glob("epoch-*.pt"))) == 2
+    assert saved.restore() == 2
+    next(tmp_path.glob("epoch-*.pt")).write_bytes(b"cut")
+    assert saved.restore() == 0
+    (tmp_path / RECORD_FILE).write_text("{", encoding="utf-8")
+    assert saved.restore() == 0
 
 
 def test_a_damaged_image_is_still_pillows_own_error_once_ultralytics_is_loaded(tmp_path: Path) -> None:

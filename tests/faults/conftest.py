@@ -25,6 +25,7 @@ LONG = bool(os.environ.get("PALM_FAULTS_LONG"))
 KILLS = 50 if LONG else 3
 _OUTCOMES: Counter[tuple[str, str]] = Counter()
 _FAILED_CALLS: dict[str, Counter[str]] = {}
+_POWER_CUTS: dict[str, int] = {}
 
 
 @dataclass
@@ -99,7 +100,18 @@ def report_row(operation: str, tried: Counter[str]) -> None:
     _FAILED_CALLS[operation] = tried
 
 
+def report_power_cuts(operation: str, tried: int) -> None:
+    """Add to the list of simulated power cuts."""
+    _POWER_CUTS[operation] = tried
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _POWER_CUTS:
+        terminalreporter.section(
+            "power cuts, each with another part of what was not flushed: half artifacts 0"
+        )
+        for operation, times in _POWER_CUTS.items():
+            terminalreporter.write_line(f"{operation:<11}{times:>8}")
     if _FAILED_CALLS:
         terminalreporter.section("system calls that failed once: half artifacts 0, work lost 0")
         calls = sorted(set().union(*_FAILED_CALLS.values()))
