@@ -22,7 +22,14 @@ def check_loading(store: Store, version: str) -> CheckResult:
     """Open a model of the store in a fresh process, generate an image and score it."""
     command = [sys.executable, "-m", "palm_assets.release.load_check", str(store.home), version]
     try:
-        run = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
+        run = subprocess.run(
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
         return CheckResult(LOAD_CHECK, False, f"it did not load within {TIMEOUT_SECONDS} s")
     if run.returncode == 0:

@@ -211,7 +211,7 @@ def _cached(pinned: Any, cache: Path) -> Path | None:
 def _cache_lock(cache: Path, report: Callable[[str], None]) -> Iterator[None]:
     """One fetch at a time in a cache, over all processes; the lock ends with its process."""
     cache.mkdir(parents=True, exist_ok=True)
-    with (cache / ".palms.lock").open("w") as lock:
+    with (cache / ".palms.lock").open("w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

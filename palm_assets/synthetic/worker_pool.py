@@ -101,7 +101,11 @@ def _start_workers(job: HandsJob | BoxesJob, count: int) -> Iterator[list[subpro
             command = [sys.executable, "-m", "palm_assets.synthetic.worker", json.dumps(task)]
             workers.append(
                 subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env=environment
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    encoding="utf-8",
+                    env=environment,
                 )
             )
         yield workers
