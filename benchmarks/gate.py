@@ -5,8 +5,8 @@ applies the checks of a first release. Prints a row of a Markdown table for each
 of docs/gate.md was made so.
 
 SOURCE is an artifact store, or an .npz file with uint8 arrays (N, 3, S, S) "train" and "test", the test
-people as "test_people", and other images as "others" (optional); or what `--measured` wrote, to judge it again
-by the bounds of today.
+people as "test_people", and other images as "others" (optional); or the file that `--measured` wrote, to
+judge it again by the bounds of today.
 
 Honest models are versions of the store, or .npy files of samples (more than four sets).
 """
@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--mix", help="honest model whose samples are mixed with copies (version or file)")
     parser.add_argument("--others", type=Path, help="an .npy file of other images")
     parser.add_argument("--trials", type=int, default=3, help="sets of each fault that are judged")
-    parser.add_argument("--only", default="", help="only sets whose name and strength match this regular expression")
+    parser.add_argument("--only", default="", help="only sets whose name and strength match this pattern")
     parser.add_argument("--measured", type=Path, help="file to add what was measured to, as JSON lines")
     parser.add_argument("--pictures", type=Path, help="folder for a picture of each set")
     args = parser.parse_args()
@@ -187,8 +187,8 @@ def row(name: str, strength: str, judged: Sequence[tuple[ModelMetrics, tuple[Che
     repeats = mean("repeat_share") - mean("real_repeat_share")
     return (
         f"| {name} | {strength} | {refused} of {len(judged)} | {', '.join(by) or '-'} "
-        f"| {frechet:.0f} | {kid:.3f} | {mean('density_ratio'):.2f} | {mean('coverage_ratio'):.2f} | {mean('copy_share'):.2f} "
-        f"| {repeats:+.2f} |"
+        f"| {frechet:.0f} | {kid:.3f} | {mean('density_ratio'):.2f} | {mean('coverage_ratio'):.2f} "
+        f"| {mean('copy_share'):.2f} | {repeats:+.2f} |"
     )
 
 

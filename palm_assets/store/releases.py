@@ -187,7 +187,7 @@ def _read_both(home: Path, *, lenient: bool) -> tuple[Released, list[Release], b
     try:
         return read_released(home), history, True
     except ArtifactCorruptError:
-        newest = {release.origin: release for release in history}
+        newest: dict[str, Release] = {release.origin: release for release in history}
         return NOTHING_RELEASED.model_copy(update=newest), history, False
 
 
