@@ -6,6 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+CONTACT_SHEET_FILE = "contact_sheet.png"
+"""Some of the crops, in their folder."""
+
 
 class CropConfig(BaseModel):
     """How palms are cropped from photographs, and which people are held out of training."""

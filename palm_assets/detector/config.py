@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+DETECTIONS_FILE = "detections.png"
+"""Some test images with the detected palms, in the detector's folder."""
+
 
 class DetectorConfig(BaseModel):
     """How the palm detector is trained.
