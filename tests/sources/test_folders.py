@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from palm_assets.errors import SourceNotFoundError
-from palm_assets.sources.folders import LINK_REPEATED, is_litter, list_folder, reason_counts
+from palm_assets.sources.folders import LINK_REPEATED, is_disposable, is_litter, list_folder, reason_counts
 from tests.sources.users import nobody
 
 __all__ = ["nobody"]
@@ -66,6 +66,17 @@ def test_litter_is_not_listed_and_folders_of_it_are_not_entered(tmp_path: Path) 
 def test_a_hidden_root_is_a_root_like_any_other(tmp_path: Path) -> None:
     touch(tmp_path, ".hands/1.jpg")
     assert list_folder(tmp_path / ".hands").files == ("1.jpg",)
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "._palm_000000.png", "Thumbs.db", "desktop.ini"])
+def test_view_settings_of_file_managers_may_be_deleted(name: str) -> None:
+    assert is_disposable(name)
+    assert is_litter(name)
+
+
+@pytest.mark.parametrize("name", [".git", ".env", ".trashed-1-a.png", "a.png", "@eaDir"])
+def test_other_hidden_files_may_not_be_deleted(name: str) -> None:
+    assert not is_disposable(name)
 
 
 # Links
