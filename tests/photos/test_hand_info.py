@@ -6,7 +6,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from palm_assets.errors import DatasetError
@@ -76,6 +76,7 @@ _SCRAMBLES = st.tuples(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(_SCRAMBLES, min_size=4, max_size=4))
 def test_any_mixture_of_case_ending_folder_blanks_and_composition_is_matched(
     tmp_path_factory: pytest.TempPathFactory, ways: list[tuple[object, str, str, str, str]]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from palm_assets.errors import SourceNotFoundError
@@ -51,6 +51,7 @@ def test_what_a_person_named_is_not_litter(name: str) -> None:
     assert not is_litter(name)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([*LITTER, "a", "b", "1.jpg"]), min_size=1, max_size=5))
 def test_a_path_is_litter_if_one_of_its_parts_is(parts: list[str]) -> None:
     assert is_litter("/".join(parts)) == any(part in LITTER for part in parts)
@@ -126,6 +127,7 @@ def test_a_folder_keeps_its_own_path_even_if_a_link_to_it_sorts_first(tmp_path: 
     assert reasons(tmp_path) == {"anna": LINK_REPEATED}
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=12))
 def test_however_links_lie_every_file_is_listed_once(links: list[tuple[int, int]]) -> None:
     with tempfile.TemporaryDirectory() as home:
