@@ -168,7 +168,7 @@ def test_an_interpolation_and_the_origin_of_a_png(
         expect(page.get_by_role("dialog")).to_contain_text(words("origin_unknown"))
         page.keyboard.press("Escape")
         selector.set_input_files({"name": "it.png", "mimeType": "image/png", "buffer": png})
-        expect(page.get_by_role("dialog")).to_contain_text(f"{words('origin_palm')}: 3")
+        expect(page.get_by_role("dialog")).to_contain_text(f"{words('origin_number')}: 3")
         page.get_by_role("button", name=words("origin_regenerate")).click()
         expect(page.get_by_role("heading", name=words.counted("palms", 1))).to_be_visible()
         assert page.url.endswith(f"?n=1&seed=52&lang={words.language}")
