@@ -213,8 +213,10 @@ class _ExportReader:
         ]
 
     def _files_of(self, split: Split) -> Iterator[str]:
-        said: Any = next((self.content[name] for name in SPLIT_NAMES[split] if self.content.get(name)), [])
-        entries = [entry for entry in (said if isinstance(said, list) else [said]) if isinstance(entry, str)]
+        value: Any = next((self.content[name] for name in SPLIT_NAMES[split] if self.content.get(name)), [])
+        entries = [
+            entry for entry in (value if isinstance(value, list) else [value]) if isinstance(entry, str)
+        ]
         resolved = {entry: self._resolve(entry) for entry in entries}
         places = [path for path in resolved.values() if path is not None]
         if not places and (usual := self._usual_folder(split)) is not None:
@@ -286,8 +288,8 @@ class _ExportReader:
     @cached_property
     def _roots(self) -> list[str]:
         """Folders below the export to which its paths may be relative: `path:`, as far as it is here."""
-        said = str(self.content.get("path") or "")[:_MAX_PATH].replace("\\", "/")
-        parts = [part for part in said.split("/") if part not in ("", ".", "..")]
+        path = str(self.content.get("path") or "")[:_MAX_PATH].replace("\\", "/")
+        parts = [part for part in path.split("/") if part not in ("", ".", "..")]
         found = (self._descend(".", parts[start:]) for start in range(len(parts)))
         return [*(root for root in found if root is not None and (self.base / root).is_dir()), "."]
 
