@@ -78,6 +78,7 @@ def test_a_visit(browser: Browser, address: str, home: Store, words: Words, loca
         screenshot(page, f"about-{words.language}")
         _, source = downloaded(page, words("source"))
         assert "palms/app/main.py" in zipfile.ZipFile(io.BytesIO(source)).namelist()
+        page.wait_for_timeout(3000)  # meanwhile this page has looked for a release, in a rerun of its own
         page.get_by_role("link", name=words("page_main")).click()
         expect(cards).to_have_count(24)  # the palms are still there
         expect(page.get_by_label(words("count"), exact=True)).to_have_value("30")
