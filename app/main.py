@@ -35,9 +35,13 @@ set_page_language(
 if "lang" in st.query_params:
     st.query_params["lang"] = words.language  # the address stays a link to what is shown
 
+# Streamlit forgets the values of widgets that are not shown as soon as a fragment of the other page reruns.
+kept = state.setdefault("kept", {})
 for name in KEPT_WIDGETS:
     if name in state:
-        state[name] = state[name]  # Streamlit forgets a widget's value while the other page is shown
+        kept[name] = state[name]
+    if name in kept:
+        state[name] = kept[name]
 
 
 def show_palms() -> None:

@@ -16,7 +16,7 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        write_kaggle_hands(Path(folder) / "set", photos=args.photos, people=100, seed=0)
+        write_kaggle_hands(Path(folder) / "set", photos=args.photos, people=min(100, args.photos), seed=0)
         seconds = time.perf_counter() - start
     rate = args.photos / seconds
     print(f"{args.photos} synthetic photographs of 256 px in {seconds:.1f} s: {rate:.0f} photos/s")

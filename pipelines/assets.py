@@ -2,11 +2,13 @@
 
 import dagster as dg
 
-from palm_assets.crops.config import CropConfig
-from palm_assets.detector.config import DetectorConfig
+from palm_assets.crops.config import CONTACT_SHEET_FILE, CropConfig
+from palm_assets.detector.config import DETECTIONS_FILE, DetectorConfig
 from palm_assets.errors import PalmError
 from palm_assets.evaluation.config import EvaluationConfig
+from palm_assets.evaluation.evaluation_files import NEAREST_REAL_FILE
 from palm_assets.gan.config import GanConfig
+from palm_assets.gan.plot_files import CURVES_FILE, RELIABILITY_FILE, SAMPLES_FILE
 from palm_assets.quality.config import ReferenceConfig
 from palm_assets.release.gate import judge_and_release
 from palm_assets.release.retention import remove_unused
@@ -18,7 +20,7 @@ from palm_assets.stages.detector import make_detector
 from palm_assets.stages.evaluation import make_evaluation
 from palm_assets.stages.lineage import lineage_of, require_inputs
 from palm_assets.stages.model import make_model
-from palm_assets.stages.photos import make_photos
+from palm_assets.stages.photos import EXAMPLES_FILE, make_photos
 from palm_assets.stages.reference import make_reference
 from palm_assets.store.artifacts import Artifact
 from pipelines.automation import FRESHNESS_POLICY, ON_CHANGED_DATA
@@ -71,7 +73,7 @@ def raw_hands(
     """Photographs of hands, indexed: the person and aspect of each, and the files set aside."""
     with failures_without_retry():
         made = make_photos(store.open(), config, progress=logged_progress(context, "photographs"))
-    return artifact_result(context, made, images=["examples.png"])
+    return artifact_result(context, made, images=[EXAMPLES_FILE])
 
 
 @dg.asset(
@@ -105,7 +107,7 @@ def palm_detector(
     """A YOLO11 that detects palms in photographs."""
     with failures_without_retry():
         made = make_detector(store.open(), raw_palm_boxes, config, run=subprocess_runner(context))
-    return artifact_result(context, made, images=["detections.png"])
+    return artifact_result(context, made, images=[DETECTIONS_FILE])
 
 
 @dg.asset(
@@ -126,7 +128,7 @@ def cropped_palms(
     progress = logged_progress(context, "photographs cropped")
     with failures_without_retry():
         made = make_crops(store.open(), raw_hands, palm_detector, config, progress=progress)
-    return artifact_result(context, made, images=["contact_sheet.png"])
+    return artifact_result(context, made, images=[CONTACT_SHEET_FILE])
 
 
 @dg.asset(
@@ -153,7 +155,7 @@ def dcgan_checkpoint(
                 context.log.info(f"removed unused artifacts: {', '.join(removed)}")
         except PalmError as error:  # tidying is not worth a trained model
             context.log.warning(f"Nothing more is removed: {error}")
-    return artifact_result(context, made, images=["samples.png", "curves.png", "reliability.png"])
+    return artifact_result(context, made, images=[SAMPLES_FILE, CURVES_FILE, RELIABILITY_FILE])
 
 
 @dg.asset(
@@ -195,7 +197,7 @@ def palm_evaluation(
     with failures_without_retry():
         made = make_evaluation(store.open(), dcgan_checkpoint, fid_reference, cropped_palms, config)
     context.log.info(made.facts["text"])
-    return artifact_result(context, made, images=["nearest_real.png"])
+    return artifact_result(context, made, images=[NEAREST_REAL_FILE])
 
 
 @dg.asset(
@@ -229,7 +231,7 @@ def palm_release(
             "origin": release.origin,
             "released at": str(release.released_at),
             "metrics": dg.MetadataValue.md(f"```\n{palm_evaluation.facts['text']}\n```"),
-            "samples": image_metadata(dcgan_checkpoint.folder / "samples.png"),
+            "samples": image_metadata(dcgan_checkpoint.folder / SAMPLES_FILE),
             **numeric_facts(palm_evaluation.facts),
         },
     )

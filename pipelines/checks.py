@@ -8,6 +8,10 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from palm_assets.crops.config import CONTACT_SHEET_FILE
+from palm_assets.detector.config import DETECTIONS_FILE
+from palm_assets.evaluation.evaluation_files import NEAREST_REAL_FILE
+from palm_assets.gan.plot_files import SAMPLES_FILE
 from palm_assets.release.checks import (
     CROPS_CHECK,
     DETECTOR_CHECK,
@@ -27,8 +31,8 @@ from palm_assets.store.artifacts import Artifact
 from pipelines.reporting import image_metadata
 from pipelines.resources import GateResource, StoreResource, failures_without_retry
 
-SHOWN_OF_MODEL = {"not_blank": "samples.png", "not_collapsed": "samples.png"}
-SHOWN_OF_EVALUATION = {"not_memorized": "nearest_real.png"}
+SHOWN_OF_MODEL = {"not_blank": SAMPLES_FILE, "not_collapsed": SAMPLES_FILE}
+SHOWN_OF_EVALUATION = {"not_memorized": NEAREST_REAL_FILE}
 
 
 @dg.asset_check(
@@ -54,7 +58,7 @@ def detector_finds_palms(
     context: dg.AssetCheckExecutionContext, gate: GateResource, palm_detector: Artifact
 ) -> dg.AssetCheckResult:
     """AP50 on the test split."""
-    return _logged(context, check_detector(palm_detector.facts, gate), palm_detector, "detections.png")
+    return _logged(context, check_detector(palm_detector.facts, gate), palm_detector, DETECTIONS_FILE)
 
 
 @dg.asset_check(
@@ -70,7 +74,7 @@ def crops_are_usable(
     with failures_without_retry():
         people = split_people(cropped_palms)
     result = check_crops(cropped_palms.facts, people, gate)
-    return _logged(context, result, cropped_palms, "contact_sheet.png")
+    return _logged(context, result, cropped_palms, CONTACT_SHEET_FILE)
 
 
 @dg.asset_check(

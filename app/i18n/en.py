@@ -20,13 +20,13 @@ EN = {
     "seed": "Seed",
     "seed_placeholder": "random",
     "seed_help": "The same seed gives the same palms. Leave the field empty for a random seed.",
-    "truncation": "Variety: typical … diverse",
-    "truncation_help": "On the left, palms are typical and similar to each other. On the right is the full "
-    "variety of the model.",
+    "truncation": "Variety: from typical to diverse",
+    "truncation_help": "On the left, palms are typical and similar to one another. On the right, you get "
+    "the model's full variety.",
     "min_score": "Minimum score",
     "min_score_placeholder": "any",
-    "min_score_help": "From 0 to 1. Palms with a lower score are discarded and replaced by new ones. The "
-    "higher the minimum, the longer it takes.",
+    "min_score_help": "From 0 to 1. Palms with a lower score are discarded and replaced with new ones. The "
+    "higher the minimum, the longer generation takes.",
     "count_empty": "How many palms? Enter a whole number from 1 to {max}.",
     "count_not_a_number": "“{typed}” is not a number. Enter a whole number from 1 to {max}.",
     "count_not_whole": "{typed} is not a whole number. Enter a whole number from 1 to {max}.",
@@ -34,7 +34,7 @@ EN = {
     "count_too_large": "{typed} is too many. You can generate up to {max} palms at a time.",
     "seed_wrong": "“{typed}” is not a valid seed. Enter a whole number from 0 to {max}, or leave the field "
     "empty.",
-    "truncation_wrong": "“{typed}” is not a valid variety. Enter a number from 0.01 to 1.",
+    "truncation_wrong": "“{typed}” is not a valid value for variety. Enter a number from 0.01 to 1.",
     "min_score_wrong": "“{typed}” is not a valid score. Enter a number from 0 to 1.",
     # Progress.
     "too_busy": "The queue is full. Please try again in a minute.",
@@ -82,32 +82,32 @@ EN = {
     "palm_seed": "Seed of this palm",
     "model": "Model",
     "score_what": "What does the score mean?",
-    "score_help_calibrated": "The score is the probability that the image is a photograph, if real and "
-    "generated palms are equally common. It is calibrated on palms of people whom the model has never seen. "
-    "0.5 means “cannot tell”.",
-    "score_help_raw": "The score shows how convincing the palm is to the discriminator, the network that "
-    "competes with the generator, from 0 to 1. It is not calibrated on held-out photographs, so it is not a "
-    "probability: use it only to compare palms of the same model.",
+    "score_help_calibrated": "The score is the probability that the image is a photograph, assuming that "
+    "real and generated palms are equally common. It is calibrated on palms of people whom the model has "
+    "never seen. 0.5 means “cannot tell”.",
+    "score_help_raw": "The score, from 0 to 1, shows how convincing the palm is to the discriminator, the "
+    "network that competes with the generator. It is not calibrated on held-out photographs, so it is not "
+    "a probability: use it only to compare palms from the same model.",
     "empty_title": "Palms will appear here",
     "empty": "Enter how many you want and press “Generate”.",
     # The model in use.
     "loading": "Loading the model…",
-    "no_model": "There is no model yet. Run `make pipeline` to train one; this page picks it up when it is "
+    "no_model": "There is no model yet. Run `make pipeline` to train one; this page picks it up once it is "
     "released.",
-    "broken_model": "The released model cannot be opened: its files are damaged, or they are not a model. "
+    "broken_model": "The released model cannot be opened: its files are damaged or do not contain a model. "
     "The page keeps trying. Administrators: see the server log.",
     "broken_new_model": "A new model was released but cannot be opened. The previous one is still in use.",
-    "broken_model_starter": "The released model cannot be opened: its files are damaged, or they are not a "
-    "model. The starter model is used meanwhile, and the page keeps trying. Administrators: see the server "
-    "log.",
-    "starter": "This is the bundled starter model, trained on photographs. It is replaced once you release "
-    "your own model.",
+    "broken_model_starter": "The released model cannot be opened: its files are damaged or do not contain "
+    "a model. Meanwhile, the starter model is used, and the page keeps trying. Administrators: see the "
+    "server log.",
+    "starter": "This is the bundled starter model, trained on photographs. It will be replaced once you "
+    "release your own model.",
     # Interpolation.
     "interpolation": "Morph between two palms",
     "interpolation_help": "One palm gradually turns into the other. The frames show what the model generates "
     "in between.",
-    "interpolation_from": "From no.",
-    "interpolation_to": "To no.",
+    "interpolation_from": "From palm no.",
+    "interpolation_to": "To palm no.",
     "interpolation_start": "Show the morph",
     "interpolation_finishing": "Assembling the animation…",
     "interpolation_alt": "Animation: palm no. {start} turns into palm no. {end} and back",
@@ -115,8 +115,8 @@ EN = {
     # Variations.
     "variations": "More like this",
     "variations_title": "Variations of palm no. {n}",
-    "variations_help": "Twelve similar palms: choose one to continue from there.",
-    "variations_path": "Path",
+    "variations_help": "Twelve similar palms. Choose one to see variations of it.",
+    "variations_path": "Variation path",
     "variations_current": "Current variation of palm no. {n}, steps: {steps}, score {score}",
     "variations_back": "Back one step",
     "variation_alt": "Variation {n}, score {score}",
@@ -125,8 +125,8 @@ EN = {
     "origin": "Where does this palm come from?",
     "origin_drop": "Drop a PNG of a palm here, or choose a file. The file stays on your device: the page "
     "reads only its beginning, which holds the metadata.",
-    "origin_unknown": "This file has no palm metadata. Either it was not made by this program, or it was "
-    "saved again by another one and the metadata was lost.",
+    "origin_unknown": "This file has no palm metadata. Either it was not made by this program, or another "
+    "program saved it again without the metadata.",
     "origin_number": "Number in its set",
     "origin_trust": "According to the file's metadata, which anyone can forge.",
     "origin_other_model": "This palm was generated by a different model. The current model generates a "
@@ -136,8 +136,8 @@ EN = {
     "source": "source code",
     # Comparison with real palms.
     "compare": "Compare with real palms (FID)",
-    "compare_help": "How far is the whole set from photographs of real palms? This takes a few seconds per "
-    "hundred palms.",
+    "compare_help": "How far is the whole set from photographs of real palms? The comparison takes a few "
+    "seconds per hundred palms.",
     "compare_progress": "{done} of {total} analyzed",
     "compare_finishing": "Computing the distances…",
     "compare_title": "Comparison with real palms",
@@ -154,12 +154,13 @@ EN = {
     "to the training photographs.",
     "compare_alone": "The distance is {value} for this set of {n} images. No people were held out, so the "
     "distance of real palms is unknown, and this number means nothing by itself.",
-    "compare_farther": "The difference is larger than chance explains: as a whole, the set can be "
+    "compare_farther": "The difference is too large to be due to chance: as a whole, the set can be "
     "distinguished from photographs.",
-    "compare_alike": "The difference is within chance: by this measure and at this size, the set cannot be "
-    "distinguished from real palms. This says nothing about any single palm.",
-    "compare_nearer": "The set is even closer than real palms of other people: check whether it repeats "
-    "training photographs.",
+    "compare_alike": "The difference is small enough to be due to chance: by this measure and with this "
+    "number of images, the set cannot be distinguished from real palms. This says nothing about any single "
+    "palm.",
+    "compare_nearer": "The set is even closer to the training photographs than real palms of other people "
+    "are: check whether it repeats training photographs.",
     "compare_smaller_set": "Smaller sets have larger distances, so this set is better than it looks here.",
     "compare_larger_set": "Larger sets have smaller distances, so this set is worse than it looks here.",
     "compare_filtered": "The set is filtered: palms with a score below {min_score} were discarded ({n}), so "
@@ -167,12 +168,12 @@ EN = {
     "compare_truncated": "Variety is reduced to {truncation}, so the numbers do not cover everything that "
     "the model can generate.",
     "compare_few": "With so few images, the numbers are rough.",
-    "compare_interpolated": "The numbers of real palms are interpolated: they were measured on {low} and "
+    "compare_interpolated": "The values for real palms are interpolated between measurements on {low} and "
     "{high} images.",
     "not_fid": "This is not FID: only the distance computed with the Inception network has that name, and a "
     "different network was used here. Compare it only with numbers from the same network.",
-    "compare_kid": "The second row (KID, or its analog for another network) does not depend on the number of "
-    "images; ± is the spread between random subsets.",
+    "compare_kid": "The second row (KID, or its analog for another network) does not depend on the number "
+    "of images; ± is the spread across random subsets.",
     "compare_against": "Compared with {n} training photographs; network {extractor}, reference {version}.",
     "compare_too_few": "Only a set can be compared, not a single palm: generate at least two.",
     "compare_stopped": "The comparison was stopped.",
@@ -189,14 +190,14 @@ EN = {
     "nearest_generated": "Generated",
     "nearest_real": "Nearest real palm",
     "nearest_alt": "Photograph of the real palm nearest to generated palm no. {n}",
-    "nearest_help": "The nearest of {n} training palms, by the features of {extractor}. See for yourself "
-    "whether the generated palm is a copy.",
+    "nearest_help": "The nearest of {n} training palms, measured by the features of {extractor}. See for "
+    "yourself whether the generated palm is a copy.",
     # About the model.
     "about_lead": "Where the model comes from, how good it is, and what it cannot do.",
     "about_facts": "At a glance",
     "about_version": "Version",
     "about_origin": "Origin",
-    "about_starter": "starter model, comes with the program",
+    "about_starter": "starter model, included with the program",
     "about_created": "Created",
     "about_image_size": "Image size",
     "about_pixels": "{n} × {n} pixels",
@@ -226,19 +227,20 @@ EN = {
     "about_evaluation": "How close to real palms",
     "about_this_model": "Model",
     "about_density": "Density: closeness to real palms",
-    "about_coverage": "Coverage: share of the real variety",
+    "about_coverage": "Coverage: share of the variety of real palms",
     "about_auth_pct": "Not suspiciously close to a training photograph, %",
-    "about_evaluation_note": "Uncurated samples against the training photographs; beside them, real palms of "
-    "people whom the model has never seen. Smaller distances are better. The other numbers are better the "
-    "closer they are to those of real palms.",
+    "about_evaluation_note": "Both columns are measured against the training photographs: uncurated "
+    "samples of the model, and real palms of people whom the model has never seen. Smaller distances are "
+    "better. The other metrics are better the closer they are to those of real palms.",
     "about_other_count": "Real palms were measured on a different number of images, so the two columns are "
     "only roughly comparable.",
     "about_nearest": "Top: generated palms. Below each: the nearest training photograph.",
     "about_nearest_alt": "Rows of generated palms, each above the nearest real palm",
     "about_reliability": "Can the score be trusted?",
-    "about_reliability_note": "Of all images with a score of 70 %, for example, 70 % should be photographs. "
-    "The closer the points are to the dashed line, the more the score can be trusted. Measured on palms that "
-    "were used neither for training nor for calibration; the bars are two standard deviations.",
+    "about_reliability_note": "Of all images with a score of 70 %, for example, 70 % should be "
+    "photographs. The closer the points are to the dashed line, the more the score can be trusted. "
+    "Measured on palms that were used neither for training nor for calibration; the bars show ± two "
+    "standard deviations.",
     "about_predicted": "score",
     "about_observed": "share of photographs",
     "about_losses": "Training progress",
@@ -248,9 +250,10 @@ EN = {
     "about_generator": "generator",
     "about_discriminator": "discriminator",
     "about_limits": "Limitations",
-    "about_limits_text": "- The model knows only its training set: skin tones, ages and poses that are rare "
-    "there are rare here too, and look worse.\n- Some palms do not have five fingers, and the lines on them "
-    "are only approximate. Do not use the images for medicine, palmistry or identification.\n- No method "
-    "proves that nothing was memorized; a palm may resemble one from the training set.",
-    "about_details": "All records of the model",
+    "about_limits_text": "- The model knows only its training set: skin tones, ages, and poses that are "
+    "rare there are rare here too, and look worse.\n- Some generated hands do not have five fingers, and "
+    "the lines on the palms are only approximate. Do not use the images for medicine, palmistry, or "
+    "identification.\n- No method can prove that nothing was memorized; a palm may resemble one from the "
+    "training set.",
+    "about_details": "All records about the model",
 }

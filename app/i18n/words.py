@@ -69,9 +69,11 @@ def _typeset(language: str) -> dict[str, str]:
     def keep_together(found: re.Match[str]) -> str:
         return found[0].replace(" ", NO_BREAK)
 
-    return {
-        key: _KEPT_TOGETHER[language].sub(keep_together, text) for key, text in LANGUAGES[language].items()
-    }
+    pattern = _KEPT_TOGETHER.get(language)  # a language may have no such rules
+    texts = LANGUAGES[language]
+    return (
+        texts if pattern is None else {key: pattern.sub(keep_together, text) for key, text in texts.items()}
+    )
 
 
 def plural(language: str, n: int) -> str:

@@ -15,6 +15,7 @@ from app.views.model_status import follow_releases, show_model_status
 from app.work.about import ModelEvaluation, TrainingPhotos, model_evaluation, training_photos
 from app.work.resources import model_watcher
 from palm_assets.errors import CheckpointError
+from palm_assets.gan.plot_files import SAMPLES_FILE
 from palm_assets.store.artifacts import Artifact, Store
 
 if TYPE_CHECKING:
@@ -65,8 +66,6 @@ def _show_facts(words: Words, model: PalmModel, artifact: Artifact, *, is_starte
 
 def _show_samples(words: Words, artifact: Artifact) -> None:
     """The grid that was generated when the model was published."""
-    from palm_assets.gan.plots import SAMPLES_FILE  # brings torch
-
     path = artifact.folder / SAMPLES_FILE
     if path.is_file():
         show_sheet(path.read_bytes(), words("about_samples_alt"))

@@ -8,6 +8,9 @@ from pydantic import Field, model_validator
 
 from palm_assets.store.identity import StageConfig, operational
 
+CONTACT_SHEET_FILE = "contact_sheet.png"
+"""Some of the crops, in their folder."""
+
 
 class CropConfig(StageConfig):
     """How palms are cropped from photographs, and which people are trained on.

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from palm_assets.crops.config import CropConfig
+from palm_assets.crops.config import CONTACT_SHEET_FILE, CropConfig
 from palm_assets.crops.geometry import Box, crop_box
 from palm_assets.crops.splits import LABELS, SPLITS, PeopleSplit, Split, SplitLabel, assign_people
 from palm_assets.detector.detection import Detection
@@ -26,7 +26,6 @@ from palm_assets.runtime import usable_cores
 CROPS_FILE = "crops.npy"
 INDEX_FILE = "crops.csv"
 WITHOUT_PALM_FILE = "without_palm.csv"
-CONTACT_SHEET_FILE = "contact_sheet.png"
 SHEET_TILES = 100
 
 Cropped = tuple[Photo, Detection | None, Box, np.ndarray]

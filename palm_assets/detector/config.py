@@ -6,6 +6,9 @@ from pydantic import Field
 
 from palm_assets.store.identity import StageConfig, operational
 
+DETECTIONS_FILE = "detections.png"
+"""Some test images with the detected palms, in the detector's folder."""
+
 
 class DetectorConfig(StageConfig):
     """How the palm detector is trained.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -31,6 +32,7 @@ LABEL_WITHOUT_IMAGE = "a label without an image"
 _PREFERRED = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 _YAML_SUFFIXES = (".yaml", ".yml")
 _MAX_YAML_BYTES = 4_000_000
+_MAX_PATH = 4096  # characters
 _NO_LABELS = frozenset({"classes.txt", "readme.txt", "notes.txt", "obj.names"})
 
 
@@ -138,7 +140,7 @@ def _load(path: Path) -> dict[str, Any]:
         raise DatasetError(
             f"{path.name} cannot be read: {error.strerror}", where=path, hint="Check who may read the file."
         ) from error
-    except (yaml.YAMLError, ValueError, RecursionError):
+    except Exception:  # YAML's constructors of numbers, dates and others raise nearly any exception
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -160,7 +162,7 @@ def _class_names(content: dict[str, Any]) -> dict[int, str] | None:
         return None
     try:
         found = {int(number): name for number, name in names.items()}
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     if not all(isinstance(name, str | int | float) for name in found.values()):
         return None
@@ -211,8 +213,10 @@ class _ExportReader:
         ]
 
     def _files_of(self, split: Split) -> Iterator[str]:
-        said: Any = next((self.content[name] for name in SPLIT_NAMES[split] if self.content.get(name)), [])
-        entries = [entry for entry in (said if isinstance(said, list) else [said]) if isinstance(entry, str)]
+        value: Any = next((self.content[name] for name in SPLIT_NAMES[split] if self.content.get(name)), [])
+        entries = [
+            entry for entry in (value if isinstance(value, list) else [value]) if isinstance(entry, str)
+        ]
         resolved = {entry: self._resolve(entry) for entry in entries}
         places = [path for path in resolved.values() if path is not None]
         if not places and (usual := self._usual_folder(split)) is not None:
@@ -255,12 +259,14 @@ class _ExportReader:
 
     def _resolve(self, entry: str, folder: str = ".") -> str | None:
         """An entry of the description or of a list as a path below the export, or an absolute one."""
+        if len(entry) > _MAX_PATH:
+            return None
         text = entry.replace("\\", "/")
         parts = [part for part in text.split("/") if part not in ("", ".") and not part.endswith(":")]
-        roots = [folder, *self._roots()]
+        roots = [folder, *self._roots]
         if text.startswith("/"):
             absolute = Path(os.path.normpath(text))
-            if absolute.is_relative_to(self.base) and absolute.exists():
+            if absolute.is_relative_to(self.base) and _exists(absolute):
                 return absolute.relative_to(self.base).as_posix()
         for root in roots:
             climbed = os.path.normpath("/".join([root, *parts]))
@@ -270,20 +276,21 @@ class _ExportReader:
         # Then without the leading folders, which are another machine's; but not down to a mere 'images'.
         local = [part for part in parts if part != ".."]
         for start in range(len(local)):
-            if start and local[start:][0].lower() in ("images", "labels") and start == len(local) - 1:
+            if start and local[start].lower() in ("images", "labels") and start == len(local) - 1:
                 break
             for root in roots:
-                if (found := self._existing("/".join([root, *local[start:]]))) is not None:
+                if (found := self._descend(root, local[start:])) is not None:
                     return found
         places = [str(place) for place in (folder, self.content.get("path"), "/") if _is_absolute(place)]
         outside = (Path(place, text) for place in places)
-        return next((os.path.normpath(path) for path in outside if path.exists()), None)
+        return next((os.path.normpath(path) for path in outside if _exists(path)), None)
 
+    @cached_property
     def _roots(self) -> list[str]:
         """Folders below the export to which its paths may be relative: `path:`, as far as it is here."""
-        said = str(self.content.get("path") or "").replace("\\", "/")
-        parts = [part for part in said.split("/") if part not in ("", ".", "..")]
-        found = (self._existing("/".join(parts[start:])) for start in range(len(parts)))
+        path = str(self.content.get("path") or "")[:_MAX_PATH].replace("\\", "/")
+        parts = [part for part in path.split("/") if part not in ("", ".", "..")]
+        found = (self._descend(".", parts[start:]) for start in range(len(parts)))
         return [*(root for root in found if root is not None and (self.base / root).is_dir()), "."]
 
     def _usual_folder(self, split: Split) -> str | None:
@@ -300,7 +307,9 @@ class _ExportReader:
     def _descend(self, folder: str, parts: Iterable[str]) -> str | None:
         found: str | None = folder
         for part in parts:
-            if part not in ("", ".") and found is not None:
+            if found is None:
+                break
+            if part not in ("", "."):
                 found = self._child(found, part)
         return found
 
@@ -320,8 +329,14 @@ class _ExportReader:
                 for path in (self.base / folder).iterdir():
                     if not is_litter(path.name):
                         names.setdefault(path.name.casefold(), []).append(path.name)
-            except OSError:
+            except (FileNotFoundError, NotADirectoryError):
                 pass
+            except OSError as error:  # else all its images would count as images without a palm
+                raise DatasetError(
+                    f"A folder of the export cannot be read: {error.strerror}",
+                    where=self.base / folder,
+                    hint="Check who may read it.",
+                ) from error
             self._names[folder] = names
         return self._names[folder]
 
@@ -346,6 +361,13 @@ class _ExportReader:
             return None
         parent = str(PurePosixPath(*folders[: images[-1]]))
         return self._descend(parent, ["labels", *folders[images[-1] + 1 :]])
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that is too long
+        return False
 
 
 def _is_absolute(place: object) -> bool:

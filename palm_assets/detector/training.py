@@ -13,7 +13,7 @@ from typing import Any
 from safetensors.torch import save_file
 
 from palm_assets.detector.boxes import BoxSet
-from palm_assets.detector.config import DetectorConfig
+from palm_assets.detector.config import DETECTIONS_FILE, DetectorConfig
 from palm_assets.detector.detection import DETECTOR_FILE, load_detector
 from palm_assets.detector.detection_grid import detection_grid
 from palm_assets.detector.saved_epochs import SavedEpochs
@@ -24,7 +24,6 @@ from palm_assets.progress import ShouldStop, never
 from palm_assets.runtime import use_all_cores
 
 EPOCHS_FILE = "curves.csv"
-DETECTIONS_FILE = "detections.png"
 IMAGES_SHOWN = 24
 
 

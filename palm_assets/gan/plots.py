@@ -15,10 +15,6 @@ from palm_assets.gan.sampler import PalmModel
 from palm_assets.image_grid import grid
 from palm_assets.quality.reliability import CalibrationReport
 
-SAMPLES_FILE = "samples.png"
-CURVES_FILE = "curves.png"
-RELIABILITY_FILE = "reliability.png"
-
 
 def sample_grid(model: PalmModel, count: int, seed: int = 0) -> Image.Image:
     """A grid of the first `count` images of a seed, uncurated."""

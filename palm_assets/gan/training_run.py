@@ -18,14 +18,8 @@ from palm_assets.gan.metrics import TrainingMetrics
 from palm_assets.gan.model_card import write_model_card
 from palm_assets.gan.networks import Discriminator, Generator
 from palm_assets.gan.people_record import NOBODY, HeldOutOverlap, population_of, read_people, write_people
-from palm_assets.gan.plots import (
-    CURVES_FILE,
-    RELIABILITY_FILE,
-    SAMPLES_FILE,
-    plot_curves,
-    plot_reliability,
-    sample_grid,
-)
+from palm_assets.gan.plot_files import CURVES_FILE, RELIABILITY_FILE, SAMPLES_FILE
+from palm_assets.gan.plots import plot_curves, plot_reliability, sample_grid
 from palm_assets.gan.sampler import PalmModel, load_model
 from palm_assets.gan.score_calibration import calibrate, write_calibration
 from palm_assets.gan.tensorboard_log import EVENTS_FOLDER, TensorBoardLog

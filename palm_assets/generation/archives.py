@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 from palm_assets.errors import RequestError
 from palm_assets.generation.generate import GeneratedImage
 from palm_assets.generation.png_metadata import png_bytes
+from palm_assets.sources.folders import is_disposable
 from palm_assets.store.os_errors import typed_write_errors
 
 if TYPE_CHECKING:
@@ -155,7 +156,10 @@ def _entry(name: str) -> zipfile.ZipInfo:
 
 def _refuse_foreign(path: Path) -> None:
     if path.is_dir():
-        foreign = next((entry.name for entry in path.iterdir() if not _OWN_FILE.fullmatch(entry.name)), None)
+        names = [
+            entry.name for entry in path.iterdir() if not (entry.is_file() and is_disposable(entry.name))
+        ]
+        foreign = next((name for name in names if not _OWN_FILE.fullmatch(name)), None)
         if foreign is not None:
             raise RequestError(f"The folder also holds {foreign}", where=path, hint="Name another folder.")
     elif path.exists():

@@ -273,13 +273,20 @@ def check_share(
     total = used + len(counted)
     share = len(unusable) / max(total, 1)
     if share > max_set_aside:
-        reasons = Counter(entry.reason for entry in unusable).most_common(3)
-        named = ", ".join(f"{n} {reason}" for reason, n in reasons)
         raise DatasetError(
-            f"{len(unusable)} of {total} files are unusable ({named})",
+            f"{len(unusable)} of {total} files are unusable ({_most_common(unusable)})",
             where=root,
             hint=f"Repair the files, or set max_set_aside to {math.ceil(share * 100) / 100:.2f}.",
         )
+
+
+def _most_common(entries: list[SetAside]) -> str:
+    """The most common reasons with their numbers, and the first file of each."""
+    named = []
+    for reason, count in Counter(entry.reason.split(":")[0] for entry in entries).most_common(3):
+        first = next(entry for entry in entries if entry.reason.split(":")[0] == reason)
+        named.append(f"{count} {reason}, the first {first.path}{first.reason.removeprefix(reason)}")
+    return "; ".join(named)
 
 
 def check_usable(index: PhotoIndex, max_set_aside: float) -> None:

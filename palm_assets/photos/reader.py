@@ -13,12 +13,10 @@ from PIL import Image, UnidentifiedImageError
 
 from palm_assets.errors import PhotoError
 from palm_assets.photos.color import as_srgb, is_srgb, scaled_to_eight_bits
-from palm_assets.photos.formats import IMAGE_SUFFIXES, is_heif
+from palm_assets.photos.formats import is_heif
 
 if TYPE_CHECKING:
     import numpy as np
-
-__all__ = ["IMAGE_SUFFIXES", "MAX_MEGAPIXELS", "Decoded", "decode", "decode_photo", "read", "read_photo"]
 
 MAX_MEGAPIXELS = 64.0
 HINT = "Replace the file or leave it out."

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from palm_assets.errors import PhotoError, QualityError
-from palm_assets.photos.reader import IMAGE_SUFFIXES, decode_photo, read_photo
+from palm_assets.errors import QualityError
+from palm_assets.photos.archive import READ_ERRORS, image_members, read_member
+from palm_assets.photos.candidates import find_candidates
+from palm_assets.photos.formats import IMAGE_SUFFIXES
+from palm_assets.photos.reader import decode_photo, read_photo
+from palm_assets.sources.folders import reason_counts
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,41 +51,45 @@ class ImageSet:
                 yield _channels_first(read_photo(self.path / name))
             return
         with zipfile.ZipFile(self.path) as archive:
-            for name in self.names:
-                where = f"{self.path}: {name}"
-                try:
-                    data = archive.read(name)
-                except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
-                    raise PhotoError(
-                        f"The image cannot be unpacked: {error}", where=where, hint="Pack the images again"
-                    ) from error
-                yield _channels_first(decode_photo(data, where))
+            for member in image_members(archive):
+                data = read_member(archive, member)
+                yield _channels_first(decode_photo(data, f"{self.path}: {member.filename}"))
 
     def png_heads(self, count: int) -> Iterator[bytes]:
         """The first `count` bytes of each PNG, for its metadata; files that cannot be read are skipped."""
-        names = [name for name in self.names if name.lower().endswith(".png")]
-        with contextlib.ExitStack() as stack:
-            archive = None if self.path.is_dir() else stack.enter_context(zipfile.ZipFile(self.path))
-            for name in names:
-                with contextlib.suppress(OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError):
-                    with (self.path / name).open("rb") if archive is None else archive.open(name) as file:
-                        head = file.read(count)
-                    yield head
+        if self.path.is_dir():
+            for name in self.names:
+                with contextlib.suppress(OSError):
+                    if name.lower().endswith(".png"):
+                        with (self.path / name).open("rb") as file:
+                            head = file.read(count)
+                        yield head
+            return
+        with zipfile.ZipFile(self.path) as archive:
+            for member in image_members(archive):
+                with contextlib.suppress(*READ_ERRORS):
+                    if member.filename.lower().endswith(".png"):
+                        with archive.open(member) as packed:
+                            head = packed.read(count)
+                        yield head
 
 
 def open_images(path: Path) -> ImageSet:
-    """The images in a folder or ZIP; other files and hidden files are skipped.
+    """The images in a folder or ZIP; litter and other files are skipped, links are followed.
 
     Raises:
         QualityError: it is neither a folder nor a ZIP, or it contains no image.
     """
     if path.is_dir():
-        found = [p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()]
+        candidates = find_candidates(path)
+        names = candidates.images
+        if candidates.set_aside:
+            log.warning("Not used in %s: %s", path, reason_counts(candidates.set_aside))
     elif path.is_file() and zipfile.is_zipfile(path):
         try:
             with zipfile.ZipFile(path) as archive:
-                found = [info.filename for info in archive.infolist() if not info.is_dir()]
-        except zipfile.BadZipFile as error:
+                names = tuple(member.filename for member in image_members(archive))
+        except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
             raise QualityError(
                 f"The zip is damaged: {error}", where=path, hint="Pack the images again"
             ) from error
@@ -88,19 +99,13 @@ def open_images(path: Path) -> ImageSet:
             where=path,
             hint="Give the path of a folder or of a zip file",
         )
-    names = sorted(name for name in found if _is_image(PurePosixPath(name)))
     if not names:
         raise QualityError(
             "There is no image in it", where=path, hint=f"Known suffixes: {', '.join(sorted(IMAGE_SUFFIXES))}"
         )
-    return ImageSet(path, tuple(names))
+    return ImageSet(path, names)
 
 
 def _channels_first(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(H, W, 3) to (3, H, W)."""
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
-
-
-def _is_image(name: PurePosixPath) -> bool:
-    hidden = any(part.startswith((".", "__MACOSX")) for part in name.parts)
-    return name.suffix.lower() in IMAGE_SUFFIXES and not hidden

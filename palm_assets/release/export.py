@@ -24,7 +24,8 @@ from palm_assets.gan.checkpoint import (
 )
 from palm_assets.gan.config import GanConfig
 from palm_assets.gan.people_record import PEOPLE_FILE
-from palm_assets.gan.plots import CURVES_FILE, RELIABILITY_FILE, SAMPLES_FILE, sample_grid
+from palm_assets.gan.plot_files import CURVES_FILE, RELIABILITY_FILE, SAMPLES_FILE
+from palm_assets.gan.plots import sample_grid
 from palm_assets.gan.sampler import CALIBRATION_FILE, load_model
 from palm_assets.stages.evaluation import newest_evaluation
 from palm_assets.store.artifacts import MANIFEST, Artifact, Store

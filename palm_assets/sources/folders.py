@@ -19,6 +19,9 @@ _LITTER_NAMES = frozenset(
         "system volume information", "__macosx", "@eadir", "#recycle", "lost+found",
     }
 )  # fmt: skip
+_VIEW_SETTINGS = frozenset(
+    {".ds_store", ".localized", ".directory", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}
+)
 _OFFICE_LOCK = re.compile(r"~\$.*")
 
 LINK_REPEATED = "a link to a folder that is listed already"
@@ -50,6 +53,11 @@ def is_litter(path: str | PurePath) -> bool:
     dot. Every reader of folders and archives skips it by this rule.
     """
     return any(_is_litter_name(part) for part in re.split(r"[/\\]", str(path)))
+
+
+def is_disposable(name: str) -> bool:
+    """Whether a file of this name may be deleted without asking: a file manager's settings of the view."""
+    return name.lower() in _VIEW_SETTINGS or name.startswith("._")
 
 
 def list_folder(root: Path) -> Listing:

@@ -9,7 +9,8 @@ from typing import Any
 from palm_assets.errors import SourceNotFoundError
 from palm_assets.gan.checkpoint import CARD_FILE, save_networks
 from palm_assets.gan.config import PUBLISHED_NETWORKS
-from palm_assets.gan.plots import SAMPLES_FILE, sample_grid
+from palm_assets.gan.plot_files import SAMPLES_FILE
+from palm_assets.gan.plots import sample_grid
 from palm_assets.gan.published_weights import import_published
 from palm_assets.gan.sampler import load_model
 from palm_assets.store.artifacts import Artifact, Store

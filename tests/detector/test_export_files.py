@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from palm_assets.detector.boxes import (
     BoxSet,
@@ -23,12 +22,9 @@ from palm_assets.detector.boxes import (
     write_box_set,
 )
 from palm_assets.detector.export_files import export_fingerprint, find_export
-from palm_assets.detector.ultralytics_layout import lay_out_for_ultralytics
-from palm_assets.errors import DatasetError, SourceNotFoundError
-from palm_assets.photos.reader import read_photo
+from palm_assets.errors import DatasetError, PalmError, SourceNotFoundError
 from tests.detector.exports import BOX, COUNTS, write_export, write_split
 from tests.helpers import noise, save_picture
-from tests.photos.icc import DISPLAY_P3, rgb_profile
 from tests.sources.users import nobody
 
 __all__ = ["nobody"]
@@ -100,6 +96,15 @@ def test_a_label_that_may_not_be_read_sets_its_image_aside(nobody: Path) -> None
     assert reasons(read_export(root)) == {
         "train/images/0.jpg": "its label cannot be read: train/labels/0.txt, Permission denied"
     }
+
+
+def test_labels_that_may_not_be_listed_are_never_taken_for_images_without_a_palm(nobody: Path) -> None:
+    root = write_export(nobody)
+    (root / "valid/labels").chmod(0)
+    with pytest.raises(DatasetError, match="cannot be read: Permission denied") as refused:
+        read_export(root)
+    assert "valid/labels" in str(refused.value)
+    (root / "valid/labels").chmod(0o755)
 
 
 # Where the splits are
@@ -249,6 +254,41 @@ def test_an_image_that_two_splits_list_is_in_the_first(tmp_path: Path) -> None:
     assert len({image.path for image in boxes.images}) == len(boxes.images)
 
 
+_SCALARS = st.one_of(
+    st.none(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=10),
+    st.sampled_from(["/", "..", "a/" * 2000, "a/" * 3000, "a" * 300, "\0", "images"]),
+)
+_VALUES = st.recursive(
+    _SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.dictionaries(st.sampled_from(["path", "train", "val", "test", "nc", "kpt_shape"]), _VALUES),
+    st.one_of(st.just(["palm"]), _VALUES),
+)
+def test_any_description_is_read_or_a_typed_error(
+    tmp_path: Path, content: dict[str, Any], names: object
+) -> None:
+    (tmp_path / "images").mkdir(exist_ok=True)
+    (tmp_path / "data.yaml").write_text(yaml.safe_dump({**content, "names": names}))
+    with contextlib.suppress(PalmError):
+        find_export(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text", ["!!timestamp x", "!!int ''", "!!float x", "names: !!set 3", "? [a]\n: b", "&a *a"]
+)
+def test_descriptions_on_which_yaml_stumbles_are_typed_errors(tmp_path: Path, text: str) -> None:
+    (tmp_path / "data.yaml").write_text(text)
+    with pytest.raises(DatasetError, match="does not name its classes"):
+        find_export(tmp_path)
+
+
 # Splits without a box
 
 
@@ -294,41 +334,6 @@ def test_several_classes_count_as_one_palm(tmp_path: Path) -> None:
     assert "palm_classes: ['left_palm'" in refused.value.hint
     with pytest.raises(DatasetError, match="palm_classes"):
         read_export(root, palm_classes=["left_palm", "nose"])
-
-
-# Converted for Ultralytics
-
-
-def test_what_ultralytics_does_not_read_the_same_is_converted(tmp_path: Path) -> None:
-    import pillow_heif
-    from ultralytics.utils.patches import imread
-
-    pillow_heif.register_heif_opener()
-    root = write_export(tmp_path / "export")
-    color = Image.new("RGB", (40, 30), (200, 120, 90))
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    folder = root / "train" / "images"
-    for path in folder.iterdir():
-        path.unlink()
-    color.save(folder / "0.heic", "HEIF")
-    color.save(folder / "1.gif")
-    color.save(folder / "2.jfif", "JPEG")
-    color.save(folder / "3.jpg", icc_profile=rgb_profile(DISPLAY_P3, 2.2), quality=95)
-    Image.new("RGBA", (40, 30), (200, 120, 90, 0)).save(folder / "4.png")
-    color.convert("CMYK").save(folder / "5.jpg", quality=95)
-    boxes = read_export(root, max_set_aside=0)
-    assert [image.plain for image in boxes.of("train")] == [False, False, True, False, False, False]
-    write_box_set(boxes, tmp_path)
-    assert read_box_set(tmp_path, boxes.root) == boxes
-    data = lay_out_for_ultralytics(boxes, tmp_path / "set")
-    images = sorted((data.parent / "train" / "images").iterdir())
-    assert len(images) == 6
-    for image, path in zip(boxes.of("train"), images, strict=True):
-        loaded = imread(path)[:, :, ::-1]
-        assert np.abs(loaded.astype(int) - read_photo(boxes.root / image.path)).max() <= 2, image.path
-        assert path.is_symlink() == image.plain
-        assert (path.parent.parent / "labels" / f"{path.stem}.txt").read_text().startswith("0 0.5")
 
 
 def test_no_export_at_all_is_a_typed_error(tmp_path: Path) -> None:

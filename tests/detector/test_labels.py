@@ -133,6 +133,7 @@ def test_a_line_that_is_no_label_is_quoted_with_its_number(line: str) -> None:
     assert line[:20].strip("\x00\x01") in str(refused.value)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.sampled_from([None, (3, 3), (5, 2)]))
 def test_any_bytes_are_boxes_inside_the_image_or_a_label_error(
     data: bytes, shape: tuple[int, int] | None

@@ -6,13 +6,19 @@ import shutil
 import types
 from pathlib import Path
 
+import numpy as np
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
+from palm_assets.detector.boxes import read_box_set, read_export, write_box_set
 from palm_assets.detector.export_files import find_export
-from tests.detector.exports import BOX
+from palm_assets.detector.ultralytics_layout import lay_out_for_ultralytics
+from palm_assets.photos.reader import read_photo
+from tests.detector.exports import BOX, write_export
 from tests.helpers import save_picture
+from tests.photos.icc import DISPLAY_P3, rgb_profile
 
 
 def _ultralytics_images(places: list[str]) -> list[str]:
@@ -57,3 +63,38 @@ def test_images_and_labels_are_those_that_ultralytics_finds(
         assert label is not None
         assert str(root / label) == img2label_paths([path])[0]
     assert not export.set_aside
+
+
+# Converted for Ultralytics
+
+
+def test_what_ultralytics_does_not_read_the_same_is_converted(tmp_path: Path) -> None:
+    import pillow_heif
+    from ultralytics.utils.patches import imread
+
+    pillow_heif.register_heif_opener()
+    root = write_export(tmp_path / "export")
+    color = Image.new("RGB", (40, 30), (200, 120, 90))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    folder = root / "train" / "images"
+    for path in folder.iterdir():
+        path.unlink()
+    color.save(folder / "0.heic", "HEIF")
+    color.save(folder / "1.gif")
+    color.save(folder / "2.jfif", "JPEG")
+    color.save(folder / "3.jpg", icc_profile=rgb_profile(DISPLAY_P3, 2.2), quality=95)
+    Image.new("RGBA", (40, 30), (200, 120, 90, 0)).save(folder / "4.png")
+    color.convert("CMYK").save(folder / "5.jpg", quality=95)
+    boxes = read_export(root, max_set_aside=0)
+    assert [image.plain for image in boxes.of("train")] == [False, False, True, False, False, False]
+    write_box_set(boxes, tmp_path)
+    assert read_box_set(tmp_path, boxes.root) == boxes
+    data = lay_out_for_ultralytics(boxes, tmp_path / "set")
+    images = sorted((data.parent / "train" / "images").iterdir())
+    assert len(images) == 6
+    for image, path in zip(boxes.of("train"), images, strict=True):
+        loaded = imread(path)[:, :, ::-1]
+        assert np.abs(loaded.astype(int) - read_photo(boxes.root / image.path)).max() <= 2, image.path
+        assert path.is_symlink() == image.plain
+        assert (path.parent.parent / "labels" / f"{path.stem}.txt").read_text().startswith("0 0.5")

@@ -78,6 +78,7 @@ def test_a_visit(browser: Browser, address: str, home: Store, words: Words, loca
         screenshot(page, f"about-{words.language}")
         _, source = downloaded(page, words("source"))
         assert "palms/app/main.py" in zipfile.ZipFile(io.BytesIO(source)).namelist()
+        page.wait_for_timeout(3000)  # meanwhile this page has looked for a release, in a rerun of its own
         page.get_by_role("link", name=words("page_main")).click()
         expect(cards).to_have_count(24)  # the palms are still there
         expect(page.get_by_label(words("count"), exact=True)).to_have_value("30")
@@ -168,7 +169,7 @@ def test_an_interpolation_and_the_origin_of_a_png(
         expect(page.get_by_role("dialog")).to_contain_text(words("origin_unknown"))
         page.keyboard.press("Escape")
         selector.set_input_files({"name": "it.png", "mimeType": "image/png", "buffer": png})
-        expect(page.get_by_role("dialog")).to_contain_text(f"{words('origin_palm')}: 3")
+        expect(page.get_by_role("dialog")).to_contain_text(f"{words('origin_number')}: 3")
         page.get_by_role("button", name=words("origin_regenerate")).click()
         expect(page.get_by_role("heading", name=words.counted("palms", 1))).to_be_visible()
         assert page.url.endswith(f"?n=1&seed=52&lang={words.language}")

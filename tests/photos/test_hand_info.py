@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from palm_assets.errors import DatasetError
@@ -76,6 +77,7 @@ _SCRAMBLES = st.tuples(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(_SCRAMBLES, min_size=4, max_size=4))
 def test_any_mixture_of_case_ending_folder_blanks_and_composition_is_matched(
     tmp_path_factory: pytest.TempPathFactory, ways: list[tuple[object, str, str, str, str]]
@@ -183,3 +185,18 @@ def test_the_table_is_part_of_the_fingerprint(tmp_path: Path) -> None:
     before = folder_fingerprint(tmp_path)
     written(tmp_path, [*rows[:-1], ("0", "palmar left", names[-1])])
     assert folder_fingerprint(tmp_path) != before
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.one_of(
+        st.binary(max_size=300), st.text(max_size=300).map(lambda text: (HEADER + "\n" + text).encode())
+    )
+)
+def test_any_table_is_joined_or_a_typed_error(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    table = tmp_path_factory.mktemp("table") / "HandInfo.csv"
+    table.write_bytes(content)
+    with contextlib.suppress(DatasetError):
+        join_table(table, ["Hands/Hand_1.jpg", "x.png"])

@@ -165,7 +165,9 @@ def test_too_large_a_share_of_bad_files_is_an_error_that_names_them(tmp_path: Pa
     for name in ("bad1.jpg", "bad2.jpg"):
         (tmp_path / name).touch()
     assert len(index_photos(tmp_path, max_set_aside=0.2).photos) == 8
-    with pytest.raises(DatasetError, match=r"2 of 10 files are unusable \(2 empty file\)"):
+    with pytest.raises(
+        DatasetError, match=r"2 of 10 files are unusable \(2 empty file, the first bad1\.jpg\)"
+    ):
         index_photos(tmp_path, max_set_aside=0.19)
 
 

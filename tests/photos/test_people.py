@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from palm_assets.crops.config import CropConfig
@@ -57,6 +57,7 @@ def test_the_level_of_the_folder_can_be_chosen(image: str, level: int, person: s
 _NOT_PEOPLE = st.lists(st.sampled_from(["left", "Right", "palm", "BACK", "right_hand", "dorsal"]), max_size=3)
 
 
+@settings(deadline=None)
 @given(_NOT_PEOPLE, st.sampled_from(["anna", "J. Smith", "0001", "Ладонь"]), _NOT_PEOPLE)
 def test_sides_before_and_behind_a_person_never_make_another_one(
     before: list[str], person: str, behind: list[str]

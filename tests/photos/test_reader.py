@@ -126,7 +126,7 @@ def test_a_truncated_jpeg_is_refused(tmp_path: Path, kept: float) -> None:
 
 def test_an_empty_file_a_text_and_a_file_that_is_gone_are_refused_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "empty.jpg").touch()
-    (tmp_path / "text.jpg").write_text("not a picture " * 100)
+    (tmp_path / "text.jpg").write_text("not an image " * 100)
     for name, reason in [("empty", "empty file"), ("text", "not an image"), ("gone", "the file is gone")]:
         with pytest.raises(PhotoError) as refused:
             read_photo(tmp_path / f"{name}.jpg")
@@ -138,7 +138,7 @@ def test_ultralytics_changes_nothing_about_what_is_refused(tmp_path: Path) -> No
     """On import it replaces Pillow's `Image.open`."""
     import palm_assets.detector.ultralytics_import  # noqa: F401
 
-    (tmp_path / "text.jpg").write_text("not a picture " * 100)
+    (tmp_path / "text.jpg").write_text("not an image " * 100)
     with pytest.raises(PhotoError, match="not an image"):
         read_photo(tmp_path / "text.jpg")
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from palm_assets.errors import SourceNotFoundError
-from palm_assets.sources.folders import LINK_REPEATED, is_litter, list_folder, reason_counts
+from palm_assets.sources.folders import LINK_REPEATED, is_disposable, is_litter, list_folder, reason_counts
 from tests.sources.users import nobody
 
 __all__ = ["nobody"]
@@ -51,6 +51,7 @@ def test_what_a_person_named_is_not_litter(name: str) -> None:
     assert not is_litter(name)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([*LITTER, "a", "b", "1.jpg"]), min_size=1, max_size=5))
 def test_a_path_is_litter_if_one_of_its_parts_is(parts: list[str]) -> None:
     assert is_litter("/".join(parts)) == any(part in LITTER for part in parts)
@@ -66,6 +67,17 @@ def test_litter_is_not_listed_and_folders_of_it_are_not_entered(tmp_path: Path) 
 def test_a_hidden_root_is_a_root_like_any_other(tmp_path: Path) -> None:
     touch(tmp_path, ".hands/1.jpg")
     assert list_folder(tmp_path / ".hands").files == ("1.jpg",)
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "._palm_000000.png", "Thumbs.db", "desktop.ini"])
+def test_view_settings_of_file_managers_may_be_deleted(name: str) -> None:
+    assert is_disposable(name)
+    assert is_litter(name)
+
+
+@pytest.mark.parametrize("name", [".git", ".env", ".trashed-1-a.png", "a.png", "@eaDir"])
+def test_other_hidden_files_may_not_be_deleted(name: str) -> None:
+    assert not is_disposable(name)
 
 
 # Links
@@ -115,6 +127,7 @@ def test_a_folder_keeps_its_own_path_even_if_a_link_to_it_sorts_first(tmp_path: 
     assert reasons(tmp_path) == {"anna": LINK_REPEATED}
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=12))
 def test_however_links_lie_every_file_is_listed_once(links: list[tuple[int, int]]) -> None:
     with tempfile.TemporaryDirectory() as home:

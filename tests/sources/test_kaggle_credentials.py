@@ -40,7 +40,7 @@ def test_blanks_line_ends_quotes_and_marks_around_a_token_make_no_difference(
     assert os.environ["KAGGLE_API_TOKEN"] == token, "the environment is as it was"
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(
     st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="\"'"), min_size=1),
     st.text(" \t\r\n\x0b\x0c", max_size=4),

@@ -113,7 +113,7 @@ def test_the_export_reads_as_a_roboflow_one(boxes: Path) -> None:
         assert len(images) == count
 
 
-def test_labels_are_empty_or_one_box_inside_the_picture(boxes: Path) -> None:
+def test_labels_are_empty_or_one_box_inside_the_image(boxes: Path) -> None:
     texts = [p.read_text() for p in sorted(boxes.glob("*/labels/*.txt"))]
     assert 0.02 < np.mean([text == "" for text in texts]) < 0.4
     for text in filter(None, texts):
