@@ -16,6 +16,18 @@ from tests import models
 os.environ["PALM_STARTER"] = os.devnull  # tests must not depend on a bundled starter model
 
 
+# Packages whose tests share a server, a browser or a whole graph: each runs in one process.
+TOGETHER = ("tests/e2e", "tests/pipelines", "tests/faults")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Distribute tests over processes by file, and those of `TOGETHER` by package."""
+    for item in items:
+        file = item.nodeid.split("::")[0]
+        group = next((package for package in TOGETHER if file.startswith(package)), file)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     """An empty store."""

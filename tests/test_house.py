@@ -127,6 +127,7 @@ def test_the_definitions_import_neither_numpy_nor_torch_nor_ultralytics_nor_stre
     assert loaded_by("import pipelines.definitions", heavy) == set()
 
 
+@pytest.mark.alone
 def test_the_definitions_are_imported_in_under_a_second_and_a_half() -> None:
     """In a warm interpreter; the best of up to five, for other work shares the machine."""
     measure = (

@@ -32,6 +32,7 @@ def test_the_list_of_commands_shows_whole_sentences(palms: Palms) -> None:
     assert all(line.endswith(".") and not line.endswith("...") for line in lines), lines
 
 
+@pytest.mark.alone
 def test_help_answers_at_once_and_loads_nothing_heavy() -> None:
     code = f"import sys; from palm_assets.cli.main import main; print({HEAVY!r} & {{*sys.modules}})"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -109,6 +109,7 @@ def most_places_jumped(logged: list[dict[str, object]]) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_crowd_is_served_in_turn_and_leaves_nothing_behind(server: Server) -> None:
     crowd(server, 2, 0, PALMS)  # from here on everything is loaded
     time.sleep(2 * SESSION_SECONDS if WHOLE else 0)
