@@ -4,7 +4,7 @@ import dagster as dg
 
 from palm_assets.crops.config import CropConfig
 from palm_assets.detector.config import DetectorConfig
-from palm_assets.errors import PalmError
+from palm_assets.errors import PalmError, RefusedError
 from palm_assets.evaluation.config import EvaluationConfig
 from palm_assets.gan.config import GanConfig
 from palm_assets.quality.config import ReferenceConfig
@@ -22,6 +22,7 @@ from palm_assets.stages.photos import make_photos
 from palm_assets.stages.reference import make_reference
 from palm_assets.store.artifacts import Artifact
 from pipelines.automation import FRESHNESS_POLICY, ON_CHANGED_DATA
+from pipelines.failures import deny_run_retries
 from pipelines.reporting import artifact_result, image_metadata, logged_progress, numeric_facts
 from pipelines.resources import GateResource, RetentionResource, StoreResource, failures_without_retry
 from pipelines.training import subprocess_runner
@@ -219,7 +220,11 @@ def palm_release(
     with failures_without_retry():
         require_inputs(palm_evaluation, model=dcgan_checkpoint, reference=fid_reference)
         lineage_of(opened, palm_evaluation)
-        release = judge_and_release(opened, palm_evaluation, gate)
+        try:
+            release = judge_and_release(opened, palm_evaluation, gate)
+        except RefusedError:
+            deny_run_retries(context.instance, context.run.run_id)
+            raise
     context.log.info(f"released model {release.model}")
     return dg.MaterializeResult(
         data_version=dg.DataVersion(f"{release.model}-{release.reference}"),
