@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,25 @@ from palm_assets.store.artifacts import Artifact, Store
 from tests import models
 
 os.environ["PALM_STARTER"] = os.devnull  # tests must not depend on a bundled starter model
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the tests in a random order if PALM_TEST_ORDER is a seed: none may depend on the order.
+
+    Modules are shuffled, and the tests in each: fixtures of a module are made once, as in the usual order.
+    """
+    seed = os.environ.get("PALM_TEST_ORDER")
+    if seed is None:
+        return
+    shuffled = random.Random(seed)
+    modules: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        modules.setdefault(item.path, []).append(item)
+    order = list(modules.values())
+    shuffled.shuffle(order)
+    for tests in order:
+        shuffled.shuffle(tests)
+    items[:] = [item for tests in order for item in tests]
 
 
 @pytest.fixture
