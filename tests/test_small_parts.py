@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pickle
 import subprocess
@@ -104,4 +105,4 @@ def test_an_order_of_the_tests_can_be_asked_for(monkeypatch: pytest.MonkeyPatch)
     for seed in ("1", "2"):
         assert sorted(ordered(seed), key=usual.index) == usual
         modules = [item.path for item in ordered(seed)]
-        assert len([1 for one, next_one in zip(modules, modules[1:], strict=False) if one != next_one]) == 2
+        assert len([1 for one, next_one in itertools.pairwise(modules) if one != next_one]) == 2
