@@ -4,7 +4,7 @@ import dagster as dg
 
 from palm_assets.crops.config import CONTACT_SHEET_FILE, CropConfig
 from palm_assets.detector.config import DETECTIONS_FILE, DetectorConfig
-from palm_assets.errors import PalmError
+from palm_assets.errors import PalmError, RefusedError
 from palm_assets.evaluation.config import EvaluationConfig
 from palm_assets.evaluation.evaluation_files import NEAREST_REAL_FILE
 from palm_assets.gan.config import GanConfig
@@ -24,6 +24,7 @@ from palm_assets.stages.photos import EXAMPLES_FILE, make_photos
 from palm_assets.stages.reference import make_reference
 from palm_assets.store.artifacts import Artifact
 from pipelines.automation import FRESHNESS_POLICY, ON_CHANGED_DATA
+from pipelines.failures import deny_run_retries
 from pipelines.reporting import artifact_result, image_metadata, logged_progress, numeric_facts
 from pipelines.resources import GateResource, RetentionResource, StoreResource, failures_without_retry
 from pipelines.training import subprocess_runner
@@ -221,7 +222,11 @@ def palm_release(
     with failures_without_retry():
         require_inputs(palm_evaluation, model=dcgan_checkpoint, reference=fid_reference)
         lineage_of(opened, palm_evaluation)
-        release = judge_and_release(opened, palm_evaluation, gate)
+        try:
+            release = judge_and_release(opened, palm_evaluation, gate)
+        except RefusedError:
+            deny_run_retries(context.instance, context.run.run_id)
+            raise
     context.log.info(f"released model {release.model}")
     return dg.MaterializeResult(
         data_version=dg.DataVersion(f"{release.model}-{release.reference}"),

@@ -1,25 +1,26 @@
 """Retraining without a person: on a schedule, on a new version of a Kaggle set, or on changed data.
 
 All of it is off until a person turns it on, in the UI or with PALM_RETRAIN=on. Every run goes through the
-same release gate. A run that would train what another run trains already waits for it and reuses its result.
-Runs on changed data ignore presets: they use each asset's default config.
+same release gate, and has the config of the preset in force, PALM_RETRAIN_PRESET. A run that would train what
+another run trains already waits for it and reuses its result.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shlex
-import subprocess
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
+from dagster_shared.record import replace
 
 from palm_assets.errors import PalmError
 from palm_assets.sources.config import BoxesConfig, PhotosConfig
+from pipelines.failures import is_refused
 
 FRESHNESS_POLICY = dg.FreshnessPolicy.time_window(
     fail_window=timedelta(days=60), warn_window=timedelta(days=30)
@@ -33,10 +34,12 @@ IN_PROGRESS = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
 ]
 RETRY_TAGS = {"dagster/max_retries": "1", "dagster/retry_strategy": "FROM_FAILURE"}
 KAGGLE_POLL_SECONDS = 3600
-FAILURE_COMMAND_TIMEOUT_SECONDS = 60
+KAGGLE_TAG = "palms.kaggle_versions"
+MAX_HOURS_BETWEEN_ATTEMPTS = 24
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,12 @@ def with_seed(config: dict[str, Any], seed: int) -> dict[str, Any]:
 def kaggle_sensor(
     settings: RetrainingSettings, job: dg.UnresolvedAssetJobDefinition, config: dict[str, Any]
 ) -> dg.SensorDefinition:
-    """A run of the preset when one of its Kaggle sets has a new version; the first tick only records them."""
+    """A run of the preset when one of its Kaggle sets has a new version; the first tick only records them.
+
+    The cursor holds the versions that were dealt with: a run of them succeeded, was refused by the release
+    gate, or was canceled by a person. Until then the cursor stays, and after a failure another run is
+    requested: 1, 2, 4 ... 24 hours later.
+    """
     sets = watched_kaggle_sets(config)
 
     @dg.sensor(
@@ -116,15 +124,33 @@ def kaggle_sensor(
             now = {name: newest_version(name) for name in sets}
         except PalmError as error:
             return dg.SkipReason(str(error))
-        changed = any(name in before and now[name] != before[name] for name in sets)
-        request = dg.RunRequest(run_key=json.dumps(now), run_config=config, tags=RETRY_TAGS)
-        return dg.SensorResult(
-            run_requests=[request] if changed else [],
-            skip_reason=None if changed else f"no new version: {json.dumps(now)}",
-            cursor=json.dumps(now),
-        )
+        versions = json.dumps(now)
+        if not any(name in before and now[name] != before[name] for name in sets):
+            return dg.SensorResult(skip_reason=f"no new version: {versions}", cursor=versions)
+        runs = context.instance.get_run_records(dg.RunsFilter(tags={KAGGLE_TAG: versions}))  # newest first
+        if any(record.dagster_run.status in IN_PROGRESS for record in runs):
+            return dg.SkipReason(f"a run of {versions} is in progress")
+        if any(_is_dealt_with(context.instance, record.dagster_run) for record in runs):
+            return dg.SensorResult(skip_reason=f"dealt with: {versions}", cursor=versions)
+        if runs and datetime.now(UTC) < (next_at := _next_attempt(runs)):
+            return dg.SkipReason(f"the run of {versions} failed; the next is at {next_at:%Y-%m-%d %H:%M} UTC")
+        run_key = versions if not runs else f"{versions}, after {runs[0].dagster_run.run_id}"
+        tags = {**RETRY_TAGS, KAGGLE_TAG: versions}
+        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=run_key, run_config=config, tags=tags)])
 
     return new_kaggle_version
+
+
+def _is_dealt_with(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    if run.status == dg.DagsterRunStatus.FAILURE:
+        return is_refused(instance, run)
+    return run.status in (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.CANCELED)
+
+
+def _next_attempt(runs: Sequence[dg.RunRecord]) -> datetime:
+    """When to try again after failed runs, the newest first."""
+    hours = min(2 ** (len(runs) - 1), MAX_HOURS_BETWEEN_ATTEMPTS)
+    return runs[0].update_timestamp.replace(tzinfo=UTC) + timedelta(hours=hours)
 
 
 def watched_kaggle_sets(config: dict[str, Any]) -> list[str]:
@@ -141,31 +167,43 @@ def _unpinned(
             yield values.get("kaggle_set") or config_type.model_fields["kaggle_set"].default
 
 
-def failure_sensor(settings: RetrainingSettings) -> dg.SensorDefinition:
-    """Runs a command for each failed run, which it receives as JSON: the run, its failed steps, the error."""
+class PresetAutomationSensor(dg.AutomationConditionSensorDefinition):
+    """Evaluates automation conditions, and gives the runs on changed data the config of a preset.
 
-    @dg.run_failure_sensor(
-        name="run_failure_command",
-        default_status=dg.DefaultSensorStatus.RUNNING
-        if settings.failure_command
-        else dg.DefaultSensorStatus.STOPPED,
-        description="Runs the command PALM_ON_FAILURE for each failed run, which it receives as JSON.",
+    Dagster's own sensor gives them none: each asset would be made by its config's defaults, and a model with
+    another recipe than the released one's would be trained. The conditions are evaluated in the code server,
+    where requests can still be changed.
+    """
+
+    def __init__(self, config: dict[str, Any], **arguments: Any) -> None:
+        self._preset = config
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", dg.BetaWarning)
+            super().__init__(use_user_code_server=True, **arguments)
+
+    def evaluate_tick(self, context: dg.SensorEvaluationContext) -> Any:
+        """The result of Dagster's sensor, its run requests with config."""
+        result = super().evaluate_tick(context)
+        requests = [
+            request._replace(run_config=config_of(self._preset, request.asset_selection or ()))
+            for request in result.run_requests or ()
+        ]
+        return replace(result, run_requests=requests)
+
+
+def automation_sensor(settings: RetrainingSettings, config: dict[str, Any]) -> dg.SensorDefinition:
+    """Runs on changed data with the config of the preset; off until a person turns it on in the UI."""
+    return PresetAutomationSensor(
+        config,
+        name="default_automation_condition_sensor",  # Dagster's name, so that it stays on where it is on
+        target=dg.AssetSelection.all(),
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description=f"Makes assets again whose inputs changed, by the preset {settings.preset}.",
     )
-    def run_failure_command(context: dg.RunFailureSensorContext) -> None:
-        failed_run = {
-            "run": context.dagster_run.run_id,
-            "job": context.dagster_run.job_name,
-            "steps": [event.step_key for event in context.get_step_failure_events()],
-            "error": context.failure_event.message,
-        }
-        context.log.info(json.dumps(failed_run))
-        if settings.failure_command:
-            subprocess.run(
-                shlex.split(settings.failure_command),
-                input=json.dumps(failed_run),
-                text=True,
-                timeout=FAILURE_COMMAND_TIMEOUT_SECONDS,
-                check=True,
-            )
 
-    return run_failure_command
+
+def config_of(config: dict[str, Any], assets: Iterable[dg.AssetKey]) -> dict[str, Any]:
+    """The part of a preset's run config that a run of some assets accepts."""
+    names = {key.to_user_string() for key in assets}
+    ops = {name: values for name, values in config["ops"].items() if name in names}
+    return {**config, "ops": ops}

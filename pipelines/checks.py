@@ -5,6 +5,7 @@ model is released.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 
@@ -28,7 +29,8 @@ from palm_assets.release.gate import decide, gather
 from palm_assets.release.load_check import check_loading
 from palm_assets.stages.crops import split_people
 from palm_assets.store.artifacts import Artifact
-from pipelines.reporting import image_metadata
+from pipelines.failures import deny_run_retries
+from pipelines.reporting import evidence_metadata
 from pipelines.resources import GateResource, StoreResource, failures_without_retry
 
 SHOWN_OF_MODEL = {"not_blank": SAMPLES_FILE, "not_collapsed": SAMPLES_FILE}
@@ -114,16 +116,16 @@ def model_checks(
         record_checks(opened, decision.model, decision.checks)
         folder = opened.open("models", decision.model).folder
     if not decision.passed:
+        deny_run_retries(context.instance, context.run.run_id)
         context.log.error(f"model {decision.model} is refused, the released model stays: {decision.refusal}")
     for result in decision.checks:
         if result.name not in MODEL_CHECKS:
             continue
         images = {}
         if result.name in SHOWN_OF_MODEL:
-            images["samples"] = image_metadata(folder / SHOWN_OF_MODEL[result.name])
+            images["samples"] = folder / SHOWN_OF_MODEL[result.name]
         if result.name in SHOWN_OF_EVALUATION:
-            path = palm_evaluation.folder / SHOWN_OF_EVALUATION[result.name]
-            images["nearest training images"] = image_metadata(path)
+            images["nearest training images"] = palm_evaluation.folder / SHOWN_OF_EVALUATION[result.name]
         yield _asset_check_result(result, images)
 
 
@@ -133,19 +135,19 @@ def _logged(
     artifact: Artifact | None = None,
     image: str = "",
 ) -> dg.AssetCheckResult:
-    """The result with an image of the artifact; a failed check is also logged as an error."""
+    """The result with an image; a failed check is logged as an error, and the run is not retried."""
     if not result.passed:
+        deny_run_retries(context.instance, context.run.run_id)
         context.log.error(f"{result.name} failed: {result.reason}")
-    images = {} if artifact is None else {image: image_metadata(artifact.folder / image)}
-    return _asset_check_result(result, images)
+    return _asset_check_result(result, {} if artifact is None else {image: artifact.folder / image})
 
 
-def _asset_check_result(
-    result: CheckResult, images: dict[str, dg.MarkdownMetadataValue]
-) -> dg.AssetCheckResult:
+def _asset_check_result(result: CheckResult, images: dict[str, Path]) -> dg.AssetCheckResult:
+    """The result as Dagster's; what an image shows is only of interest if the check failed."""
+    shown = {name: evidence_metadata(path, embedded=not result.passed) for name, path in images.items()}
     return dg.AssetCheckResult(
         check_name=result.name,
         passed=result.passed,
         description=result.reason,
-        metadata={**result.metrics, **images},
+        metadata={**result.metrics, **shown},
     )

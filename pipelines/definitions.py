@@ -10,7 +10,8 @@ import dagster as dg
 import yaml
 
 from pipelines import assets, checks
-from pipelines.automation import RetrainingSettings, failure_sensor, kaggle_sensor, retrain_schedule
+from pipelines.automation import RetrainingSettings, automation_sensor, kaggle_sensor, retrain_schedule
+from pipelines.failures import failure_sensor
 from pipelines.resources import ArtifactIOManager, GateResource, RetentionResource, StoreResource
 
 PRESETS = Path(__file__).parent / "presets"
@@ -48,7 +49,11 @@ def definitions(
         asset_checks=dg.load_asset_checks_from_modules([checks]),
         jobs=list(jobs.values()),
         schedules=[retrain_schedule(settings, job, config)],
-        sensors=[kaggle_sensor(settings, job, config), failure_sensor(settings)],
+        sensors=[
+            kaggle_sensor(settings, job, config),
+            automation_sensor(settings, config),
+            failure_sensor(settings.failure_command),
+        ],
         resources={
             "store": store,
             "gate": GateResource(),

@@ -14,7 +14,7 @@ from palm_assets.progress import Progress
 from palm_assets.store.artifacts import Artifact
 
 SECONDS_BETWEEN_LINES = 5.0
-MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS = 3_000_000, 1600
+MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS = 200_000, 1600  # of an image in the event log, which keeps it for ever
 
 
 def artifact_result(
@@ -36,16 +36,31 @@ def artifact_result(
 
 
 def image_metadata(path: Path) -> dg.MarkdownMetadataValue:
-    """A PNG that the UI shows; a smaller JPEG of it if it is too large for the event log."""
+    """A PNG that the UI shows; a JPEG of it, smaller if it must be, if it is too large for the event log."""
     content, kind = path.read_bytes(), "png"
     if len(content) > MAX_IMAGE_BYTES:
         from PIL import Image  # not imported above: the code server starts faster without
 
         from palm_assets.image_grid import jpeg
 
-        content, kind = jpeg(Image.open(path).convert("RGB"), MAX_IMAGE_PIXELS), "jpeg"
+        with Image.open(path) as opened:
+            image, side = opened.convert("RGB"), MAX_IMAGE_PIXELS
+        while len(content) > MAX_IMAGE_BYTES:
+            content, kind, side = jpeg(image, side), "jpeg", side * 4 // 5
     encoded = base64.b64encode(content).decode()
     return dg.MetadataValue.md(f"![{path.stem}](data:image/{kind};base64,{encoded})")
+
+
+def evidence_metadata(
+    path: Path, *, embedded: bool
+) -> dg.MarkdownMetadataValue | dg.PathMetadataValue | dg.TextMetadataValue:
+    """What a check looked at: the image itself if it is embedded, else where it is.
+
+    A failed check embeds it, because retention may remove its file.
+    """
+    if not path.is_file():
+        return dg.MetadataValue.text(f"{path.name} is missing")
+    return image_metadata(path) if embedded else dg.MetadataValue.path(str(path))
 
 
 def numeric_facts(facts: Mapping[str, Any]) -> dict[str, float]:

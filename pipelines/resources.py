@@ -65,8 +65,12 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
 
 @contextmanager
 def failures_without_retry() -> Iterator[None]:
-    """Turn a `PalmError` into a Dagster failure with its one line; a retry would fail in the same way."""
+    """Turn a `PalmError` into a Dagster failure with its one line; a retry would fail in the same way.
+
+    The metadata `error` is the name of its type.
+    """
     try:
         yield
     except PalmError as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from error
+        metadata = {"error": type(error).__name__}
+        raise dg.Failure(description=str(error), metadata=metadata, allow_retries=False) from error

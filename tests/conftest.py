@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,11 +22,27 @@ TOGETHER = ("tests/e2e", "tests/pipelines", "tests/faults")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Distribute tests over processes by file, and those of `TOGETHER` by package."""
+    """Distribute tests over processes by file, and those of `TOGETHER` by package.
+
+    They run in a random order if PALM_TEST_ORDER is a seed: none may depend on the order. Modules are shuffled,
+    and the tests in each: fixtures of a module are made once, as in the usual order.
+    """
     for item in items:
         file = item.nodeid.split("::")[0]
         group = next((package for package in TOGETHER if file.startswith(package)), file)
         item.add_marker(pytest.mark.xdist_group(group))
+    seed = os.environ.get("PALM_TEST_ORDER")
+    if seed is None:
+        return
+    shuffled = random.Random(seed)
+    modules: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        modules.setdefault(item.path, []).append(item)
+    order = list(modules.values())
+    shuffled.shuffle(order)
+    for tests in order:
+        shuffled.shuffle(tests)
+    items[:] = [item for tests in order for item in tests]
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import ast
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -130,6 +130,53 @@ def test_cores_are_limited_by_the_quota_rounded_up(
         monkeypatch.setattr(os, "cpu_count", lambda: 8)
     root = write(tmp_path, {"proc/self/cgroup": V2, "sys/fs/cgroup/cpu.max": quota})
     assert usable_cores(root) == cores
+
+
+ONE_THREAD = """
+import os, sys
+from pathlib import Path
+Path(sys.argv[1], "cgroup.procs").write_text(str(os.getpid()), encoding="ascii")
+from palm_assets.runtime import configure, cpu_quota, usable_cores
+configure()
+import torch
+print(cpu_quota(), usable_cores(), torch.get_num_threads())
+"""
+
+
+@pytest.fixture
+def group_of_one_core() -> Iterator[Path]:
+    """A real control group of this system, of either version; only root can make one."""
+    mounts = Path("/sys/fs/cgroup")
+    second = (mounts / "cgroup.controllers").is_file()
+    folder = (mounts if second else mounts / "cpu") / f"palms-test-{os.getpid()}"
+    limits = {"cpu.max": "100000 100000"} if second else {"cpu.cfs_quota_us": "100000"}
+    try:
+        folder.mkdir()
+    except OSError as error:
+        pytest.skip(f"no control group can be made: {error}")
+    try:
+        for name, text in limits.items():
+            try:
+                (folder / name).write_text(text, encoding="ascii")
+            except OSError as error:
+                pytest.skip(f"the control group cannot be limited: {error}")
+        yield folder
+    finally:
+        folder.rmdir()
+
+
+def test_in_a_control_group_of_one_core_one_thread_is_used(group_of_one_core: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OMP")}
+    done = subprocess.run(
+        [sys.executable, "-c", ONE_THREAD, str(group_of_one_core)],
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=True,
+    )
+    assert done.stdout.split() == ["1.0", "1", "1"]
 
 
 def test_nothing_else_counts_cores() -> None:

@@ -26,7 +26,6 @@ from palm_assets.detector.detection import (
     _letterbox,
     load_detector,
 )
-from palm_assets.detector.saved_epochs import RECORD_FILE, SavedEpochs
 from palm_assets.detector.training import train_detector
 from palm_assets.errors import DetectorError, TrainingStoppedError
 from palm_assets.runtime import usable_cores
@@ -380,22 +379,6 @@ def test_a_checkpoint_that_was_cut_in_half_or_replaced_costs_no_epoch(boxes: Box
     before = (tmp_path / "a" / DETECTOR_FILE).read_bytes()
     assert epochs_trained(boxes, tmp_path / "a") == []  # finished, though not published
     assert (tmp_path / "a" / DETECTOR_FILE).read_bytes() == before
-
-
-def test_without_a_whole_copy_the_training_starts_over(tmp_path: Path) -> None:
-    weights = tmp_path / "run" / "weights"
-    weights.mkdir(parents=True)
-    saved = SavedEpochs(tmp_path)
-    for epochs in (1, 2):
-        for name in ("last.pt", "best.pt"):
-            (weights / name).write_bytes(name.encode() * epochs)
-        saved.save(epochs)
-    assert len(list(tmp_path.glob("epoch-*.pt"))) == 2
-    assert saved.restore() == 2
-    next(tmp_path.glob("epoch-*.pt")).write_bytes(b"cut")
-    assert saved.restore() == 0
-    (tmp_path / RECORD_FILE).write_text("{", encoding="utf-8")
-    assert saved.restore() == 0
 
 
 def test_a_damaged_image_is_still_pillows_own_error_once_ultralytics_is_loaded(tmp_path: Path) -> None:

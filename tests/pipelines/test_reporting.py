@@ -6,22 +6,41 @@ import base64
 import io
 from pathlib import Path
 
+import dagster as dg
 import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.reporting import MAX_IMAGE_BYTES, image_metadata
+from pipelines.reporting import MAX_IMAGE_BYTES, evidence_metadata, image_metadata
 
 
-@pytest.mark.parametrize(("side", "kind", "shown"), [(64, "PNG", 64), (1800, "JPEG", 1600)])
-def test_an_image_too_large_for_the_event_log_is_shown_smaller(
-    tmp_path: Path, side: int, kind: str, shown: int
-) -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
-    Image.fromarray(noise).save(tmp_path / "samples.png")
-    text = str(image_metadata(tmp_path / "samples.png").value)
+def noise(path: Path, side: int) -> Path:
+    """An image that does not compress."""
+    pixels = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def embedded(metadata: dg.MetadataValue) -> tuple[bytes, Image.Image]:
+    text = str(metadata.value)
     assert text.startswith("![samples](data:image/")
     content = base64.b64decode(text.split("base64,")[1].rstrip(")"))
-    opened = Image.open(io.BytesIO(content))
-    assert (opened.format, opened.size) == (kind, (shown, shown))
-    assert len(content) < MAX_IMAGE_BYTES
+    return content, Image.open(io.BytesIO(content))
+
+
+@pytest.mark.parametrize(("side", "kind"), [(64, "PNG"), (400, "JPEG"), (1800, "JPEG")])
+def test_an_image_in_the_event_log_takes_little_space(tmp_path: Path, side: int, kind: str) -> None:
+    content, image = embedded(image_metadata(noise(tmp_path / "samples.png", side)))
+    assert image.format == kind
+    assert image.width == image.height
+    assert image.width == side or (image.width > 300 and side == 1800)
+    assert len(content) <= MAX_IMAGE_BYTES <= 200_000
+
+
+def test_a_check_embeds_what_it_saw_only_if_it_failed(tmp_path: Path) -> None:
+    path = noise(tmp_path / "samples.png", 64)
+    passed, failed = (evidence_metadata(path, embedded=embed) for embed in (False, True))
+    assert isinstance(passed, dg.PathMetadataValue)
+    assert passed.path == str(path)
+    assert embedded(failed)[0] == path.read_bytes()
+    assert "missing" in str(evidence_metadata(tmp_path / "none.png", embedded=True).value)
