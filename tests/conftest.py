@@ -24,8 +24,8 @@ TOGETHER = ("tests/e2e", "tests/pipelines", "tests/faults")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Distribute tests over processes by file, and those of `TOGETHER` by package.
 
-    They run in a random order if PALM_TEST_ORDER is a seed: none may depend on the order. Modules are shuffled,
-    and the tests in each: fixtures of a module are made once, as in the usual order.
+    If PALM_TEST_ORDER is a seed, they run in a random order, on which none may depend: modules are shuffled,
+    and the tests in each; fixtures of a module are made once, as in the usual order.
     """
     for item in items:
         file = item.nodeid.split("::")[0]

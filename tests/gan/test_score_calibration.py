@@ -7,7 +7,7 @@ import pytest
 
 from palm_assets.errors import QualityError
 from palm_assets.gan.checkpoint import CARD_FILE, read_metrics
-from palm_assets.gan.plots import RELIABILITY_FILE
+from palm_assets.gan.plot_files import RELIABILITY_FILE
 from palm_assets.gan.sampler import CALIBRATION_FILE, load_model
 from palm_assets.gan.score_calibration import calibration_problem
 from palm_assets.quality.reliability import cross_validate_by_person
