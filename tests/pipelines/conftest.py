@@ -48,6 +48,13 @@ class Graph:
         return [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
 
 
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """A Dagster instance with a history of its own."""
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        yield instance
+
+
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
     """The whole graph, materialized once on synthetic hands."""
