@@ -6,7 +6,7 @@ of docs/gate.md was made so.
 
 SOURCE is an artifact store, or an .npz file with uint8 arrays (N, 3, S, S) "train" and "test", the test
 people as "test_people", and other images as "others" (optional); or the file that `--measured` wrote, to
-judge it again by the bounds of today.
+apply the bounds of today to it.
 
 Honest models are versions of the store, or .npy files of samples (more than four sets).
 """
@@ -70,12 +70,12 @@ def main() -> None:
     parser.add_argument("--models", nargs="*", default=[], help="honest models: versions or .npy files")
     parser.add_argument("--mix", help="honest model whose samples are mixed with copies (version or file)")
     parser.add_argument("--others", type=Path, help="an .npy file of other images")
-    parser.add_argument("--trials", type=int, default=3, help="sets of each fault that are judged")
+    parser.add_argument("--trials", type=int, default=3, help="sets of each fault that are tried")
     parser.add_argument("--only", default="", help="only sets whose name and strength match this pattern")
     parser.add_argument("--measured", type=Path, help="file to add what was measured to, as JSON lines")
     parser.add_argument("--pictures", type=Path, help="folder for a picture of each set")
     args = parser.parse_args()
-    if args.source.suffix == ".jsonl":  # measured before: judge again, by the bounds of today
+    if args.source.suffix == ".jsonl":  # measured before: apply the bounds of today
         print_table([json.loads(line) for line in args.source.read_text(encoding="utf-8").splitlines()])
         return
 
@@ -113,8 +113,8 @@ def print_table(lines: Sequence[dict[str, Any]]) -> None:
     print("|---|---|---|---|---|---|---|---|---|---|")
     for key in dict.fromkeys((line["name"], line["strength"]) for line in lines):
         trials = [line for line in lines if (line["name"], line["strength"]) == key]
-        judged = [(ModelMetrics.from_json(line["model_metrics"]), checks(line)) for line in trials]
-        print(row(*key, judged))
+        decided = [(ModelMetrics.from_json(line["model_metrics"]), checks(line)) for line in trials]
+        print(row(*key, decided))
 
 
 def open_bench(source: Path, mix: str | None, others: Path | None) -> Bench:
@@ -174,11 +174,11 @@ def checks(facts: Mapping[str, Any]) -> tuple[CheckResult, ...]:
     )
 
 
-def row(name: str, strength: str, judged: Sequence[tuple[ModelMetrics, tuple[CheckResult, ...]]]) -> str:
+def row(name: str, strength: str, decided: Sequence[tuple[ModelMetrics, tuple[CheckResult, ...]]]) -> str:
     """A row of the table: share refused, the checks that did it, and the mean metrics."""
-    refused = sum(any(not result.passed for result in results) for _, results in judged)
-    by = Counter(result.name for _, results in judged for result in results if not result.passed)
-    measured = [metrics for metrics, _ in judged]
+    refused = sum(any(not result.passed for result in results) for _, results in decided)
+    by = Counter(result.name for _, results in decided for result in results if not result.passed)
+    measured = [metrics for metrics, _ in decided]
 
     def mean(value: str) -> float:
         return fmean(getattr(metrics, value) for metrics in measured)
@@ -186,7 +186,7 @@ def row(name: str, strength: str, judged: Sequence[tuple[ModelMetrics, tuple[Che
     frechet, kid = fmean(fmean(m.frechet) for m in measured), fmean(fmean(m.kid) for m in measured)
     repeats = mean("repeat_share") - mean("real_repeat_share")
     return (
-        f"| {name} | {strength} | {refused} of {len(judged)} | {', '.join(by) or '-'} "
+        f"| {name} | {strength} | {refused} of {len(decided)} | {', '.join(by) or '-'} "
         f"| {frechet:.0f} | {kid:.3f} | {mean('density_ratio'):.2f} | {mean('coverage_ratio'):.2f} "
         f"| {mean('copy_share'):.2f} | {repeats:+.2f} |"
     )

@@ -10,7 +10,7 @@ from palm_assets.evaluation.evaluation_files import NEAREST_REAL_FILE
 from palm_assets.gan.config import GanConfig
 from palm_assets.gan.plot_files import CURVES_FILE, RELIABILITY_FILE, SAMPLES_FILE
 from palm_assets.quality.config import ReferenceConfig
-from palm_assets.release.gate import judge_and_release
+from palm_assets.release.gate import release_if_passed
 from palm_assets.release.retention import remove_unused
 from palm_assets.sources.config import BoxesConfig, PhotosConfig
 from palm_assets.stages.boxes import make_boxes
@@ -223,7 +223,7 @@ def palm_release(
         require_inputs(palm_evaluation, model=dcgan_checkpoint, reference=fid_reference)
         lineage_of(opened, palm_evaluation)
         try:
-            release = judge_and_release(opened, palm_evaluation, gate)
+            release = release_if_passed(opened, palm_evaluation, gate)
         except RefusedError:
             deny_run_retries(context.instance, context.run.run_id)
             raise

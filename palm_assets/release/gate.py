@@ -4,7 +4,7 @@ evidence = gather(store, evaluation)
 decision = decide(evidence, bounds)
 release = record_and_release(store, decision)
 
-`judge_and_release` does all three, and again if another model was released meanwhile.
+`release_if_passed` does all three, and again if another model was released meanwhile.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ def record_and_release(store: Store, decision: Decision) -> Release:
     )
 
 
-def judge_and_release(store: Store, evaluation: Artifact, bounds: GateConfig) -> Release:
+def release_if_passed(store: Store, evaluation: Artifact, bounds: GateConfig) -> Release:
     """Gather the evidence, decide and release; again if another model was released meanwhile.
 
     Raises:

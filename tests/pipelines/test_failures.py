@@ -174,7 +174,7 @@ def test_a_refused_release_is_reported_as_such_and_not_retried(
     def refuse(*_: Any) -> None:
         raise RefusedError("Model 1 is not released: not_blank: share 0.5 (at most 0.02)", hint="It stays.")
 
-    monkeypatch.setattr(assets, "judge_and_release", refuse)
+    monkeypatch.setattr(assets, "release_if_passed", refuse)
     monkeypatch.setattr(assets, "require_inputs", lambda *_, **__: None)
     monkeypatch.setattr(assets, "lineage_of", lambda *_: None)
     monkeypatch.setattr(ArtifactIOManager, "load_input", lambda *_: publish_model())

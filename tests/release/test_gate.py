@@ -29,7 +29,7 @@ from palm_assets.release.gate import (
     Evidence,
     decide,
     gather,
-    judge_and_release,
+    release_if_passed,
     record_and_release,
 )
 from palm_assets.store.artifacts import Artifact, Store
@@ -154,7 +154,7 @@ def test_a_model_whose_lineage_is_incomplete_is_refused(store: Store, data: Data
     evaluation = publish_evaluation(store, model, data.reference)
     shutil.rmtree(store.home / kind)
     with pytest.raises(RefusedError, match="is gone"):
-        judge_and_release(store, evaluation, BOUNDS)
+        release_if_passed(store, evaluation, BOUNDS)
     assert store.released() is None
 
 
@@ -168,7 +168,7 @@ def test_a_model_of_data_that_failed_its_check_is_refused(
     bad = publish_data(store, **facts)
     evaluation = publish_evaluation(store, publish_candidate(store, bad), bad.reference)
     with pytest.raises(RefusedError, match=check):
-        judge_and_release(store, evaluation, BOUNDS)
+        release_if_passed(store, evaluation, BOUNDS)
     assert store.released() is None
 
 
@@ -183,7 +183,7 @@ def test_a_released_model_that_cannot_be_evaluated_refuses_its_successor_until_a
     assert [(i.role, i.model, i.metrics) for i in incumbents] == [("released", old.version, None)]
     assert incumbents[0].problem == f"There is no models {old.version}"
     with pytest.raises(RefusedError, match="cannot be measured"):
-        judge_and_release(store, evaluation, BOUNDS)
+        release_if_passed(store, evaluation, BOUNDS)
     assert store.released() == before
     release = store.release(new, data.reference, by="hand")
     assert release.champion == new.version
@@ -193,7 +193,7 @@ def test_an_unreadable_pointer_refuses(store: Store, data: Data) -> None:
     (store.home / "released.json").write_text("{half")
     evaluation = publish_evaluation(store, publish_candidate(store, data), data.reference)
     with pytest.raises(RefusedError, match="The release pointer is not readable"):
-        judge_and_release(store, evaluation, BOUNDS)
+        release_if_passed(store, evaluation, BOUNDS)
 
 
 def test_a_passed_load_check_is_not_repeated_and_a_failed_one_is(
@@ -204,9 +204,9 @@ def test_a_passed_load_check_is_not_repeated_and_a_failed_one_is(
     monkeypatch.setattr(gate, "check_loading", lambda store, model: next(calls))
     evaluation = publish_evaluation(store, publish_candidate(store, data), data.reference)
     with pytest.raises(RefusedError, match="out of memory"):
-        judge_and_release(store, evaluation, BOUNDS)
+        release_if_passed(store, evaluation, BOUNDS)
     for _ in range(2):  # the third call would raise StopIteration
-        judge_and_release(store, evaluation, BOUNDS)
+        release_if_passed(store, evaluation, BOUNDS)
 
 
 def decision_on(model: Artifact, data: Data, *results: CheckResult) -> Decision:
@@ -228,7 +228,7 @@ def test_a_refused_model_is_recorded_and_the_released_one_stays(store: Store, da
 def test_a_passed_model_is_recorded_and_released(store: Store, data: Data) -> None:
     model = publish_candidate(store, data)
     evaluation = publish_evaluation(store, model, data.reference)
-    release = judge_and_release(store, evaluation, BOUNDS)
+    release = release_if_passed(store, evaluation, BOUNDS)
     assert (release.model, release.reference, release.by) == (model.version, data.reference.version, "gate")
     assert store.released() == release
     record = read_decision(store, model.version)
@@ -236,7 +236,7 @@ def test_a_passed_model_is_recorded_and_released(store: Store, data: Data) -> No
     assert record.passed
     assert len(record.checks) == 10
     before = below(store.home)
-    assert judge_and_release(store, evaluation, BOUNDS) == release
+    assert release_if_passed(store, evaluation, BOUNDS) == release
     assert below(store.home) == before
 
 
@@ -264,12 +264,12 @@ def test_a_model_judged_while_a_better_one_is_released_does_not_replace_it(
 
     def meanwhile(store: Store, model: str, results: Any) -> None:
         monkeypatch.setattr(gate, "record_checks", record)
-        assert judge_and_release(store, evaluations["G"], BOUNDS).model == models["G"].version
+        assert release_if_passed(store, evaluations["G"], BOUNDS).model == models["G"].version
         record(store, model, results)
 
     monkeypatch.setattr(gate, "record_checks", meanwhile)
     with pytest.raises(RefusedError, match="not_worse_than_released"):
-        judge_and_release(store, evaluations["M"], BOUNDS)
+        release_if_passed(store, evaluations["M"], BOUNDS)
     released = store.released()
     assert released is not None
     assert released.model == models["G"].version

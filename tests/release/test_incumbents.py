@@ -13,7 +13,7 @@ from palm_assets.errors import RefusedError
 from palm_assets.release import gate
 from palm_assets.release.checks import LOAD_CHECK, CheckResult
 from palm_assets.release.config import GateConfig
-from palm_assets.release.gate import gather, judge_and_release
+from palm_assets.release.gate import gather, release_if_passed
 from palm_assets.store.artifacts import Artifact, Store
 from palm_assets.store.releases import Release
 from tests.models import publish_model
@@ -43,7 +43,7 @@ def starter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Artifact:
 
 def judged(store: Store, data: Data, seed: int, frechet: float, start: Artifact | None = None) -> Release:
     model = publish_candidate(store, data, seed, start)
-    return judge_and_release(store, publish_evaluation(store, model, data.reference, frechet), BOUNDS)
+    return release_if_passed(store, publish_evaluation(store, model, data.reference, frechet), BOUNDS)
 
 
 def compared(store: Store, data: Data, seed: int, start: Artifact | None = None) -> list[tuple[str, str]]:
@@ -87,7 +87,7 @@ def test_a_start_model_that_is_gone_refuses(store: Store, data: Data) -> None:
     evaluation = publish_evaluation(store, model, data.reference)
     shutil.rmtree(start.folder)
     with pytest.raises(RefusedError, match="training started from cannot be measured"):
-        judge_and_release(store, evaluation, BOUNDS)
+        release_if_passed(store, evaluation, BOUNDS)
 
 
 def test_synthetic_models_have_a_release_of_their_own(store: Store, data: Data, starter: Artifact) -> None:
@@ -136,7 +136,7 @@ def test_a_year_of_weekly_candidates_4_percent_worse_releases_nothing(store: Sto
         facts["model_metrics"] |= {"frechet": distances, "kid": [value / 1000 for value in distances]}
         changed = evaluation.manifest.model_copy(update={"facts": facts})
         with pytest.raises(RefusedError, match="not_worse_than_released"):
-            judge_and_release(
+            release_if_passed(
                 store, Artifact("evaluations", evaluation.version, evaluation.folder, changed), BOUNDS
             )
         released = store.released() or released
@@ -157,4 +157,4 @@ def test_a_model_of_unknown_origin_is_refused(store: Store, data: Data) -> None:
     evaluation = publish_evaluation(store, model, data.reference)
     shutil.rmtree(data.photos.folder)
     with pytest.raises(RefusedError, match="is gone"):
-        judge_and_release(store, evaluation, BOUNDS)
+        release_if_passed(store, evaluation, BOUNDS)
