@@ -29,8 +29,8 @@ from palm_assets.release.gate import (
     Evidence,
     decide,
     gather,
-    release_if_passed,
     record_and_release,
+    release_if_passed,
 )
 from palm_assets.store.artifacts import Artifact, Store
 from tests.helpers import below
