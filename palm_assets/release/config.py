@@ -34,7 +34,7 @@ class GateConfig(BaseModel):
         0.4, ge=0, description="distance from a sample to the most similar other one, relative to real palms"
     )
     min_coverage: float = Field(
-        0.1, ge=0, description="share of real palms with a similar sample, relative to real palms"
+        0.06, ge=0, description="share of real palms with a similar sample, relative to real palms"
     )
     max_repeats: float = Field(
         0.1, ge=0, le=1, description="share of samples that repeat another one, above that of real palms"
@@ -52,13 +52,13 @@ class GateConfig(BaseModel):
         "real palms of other people",
     )
     min_density: float = Field(
-        0.05, ge=0, description="density of the samples among real palms, relative to real palms"
+        0.03, ge=0, description="density of the samples among real palms, relative to real palms"
     )
     max_frechet: float = Field(
         2.0, gt=0, description="Fréchet distance, relative to that of a fully collapsed model"
     )
     max_kid: float = Field(
-        0.3, gt=0, description="kernel distance, relative to that of a fully collapsed model"
+        0.38, gt=0, description="kernel distance, relative to that of a fully collapsed model"
     )
     standard_errors: float = Field(
         3.0, ge=0, description="standard errors of a difference that may be due to chance"
