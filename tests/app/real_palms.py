@@ -25,7 +25,7 @@ FACTS = {
 
 
 def patches(count: int = TRAIN + HOLDOUT, size: int = 16) -> np.ndarray:
-    """Pictures uint8 (N, 3, S, S), smooth and all different."""
+    """Images uint8 (N, 3, S, S), smooth and all different."""
     coarse = np.random.default_rng(0).integers(40, 230, (count, 3, 4, 4), np.uint8)
     return coarse.repeat(size // 4, axis=2).repeat(size // 4, axis=3)
 

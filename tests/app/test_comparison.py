@@ -84,14 +84,14 @@ def test_the_metrics_are_those_of_palms_fid_on_the_zip(
     palms = generated_set(model, GenerationRequest(20, 7))
     (tmp_path / "palms.zip").write_bytes(palms.archive or b"")
     arguments = ["--home", str(store.home), "fid", str(tmp_path / "palms.zip"), "--json"]
-    theirs = json.loads(CliRunner().invoke(main, arguments).stdout)
-    ours = compared(palms, references)
-    figures = ours.metrics.to_json()
-    assert {key: figures[key] for key in theirs if key in figures} == {
-        key: value for key, value in theirs.items() if key in figures
+    expected = json.loads(CliRunner().invoke(main, arguments).stdout)
+    comparison = compared(palms, references)
+    metrics = comparison.metrics.to_json()
+    assert {key: metrics[key] for key in expected if key in metrics} == {
+        key: value for key, value in expected.items() if key in metrics
     }
-    assert ours.reference == theirs["reference"]
-    assert metric_rows(EN, ours)[0][1] == EN.significant(theirs["frechet"])
+    assert comparison.reference == expected["reference"]
+    assert metric_rows(EN, comparison)[0][1] == EN.significant(expected["frechet"])
 
 
 def test_progress_counts_the_palms(model: PalmModel, references: ReferenceCache) -> None:
