@@ -13,8 +13,8 @@ DETECTIONS_FILE = "detections.png"
 class DetectorConfig(StageConfig):
     """How the palm detector is trained.
 
-    `start` alone decides the starting weights. If they are not available, training fails; it never starts
-    from something else.
+    `start` decides the starting weights. If they are not available, training fails. The content of a
+    weights file is part of the detector's version, its path is not.
     """
 
     start: str = operational(
