@@ -73,7 +73,9 @@ class ReferenceCache:
         release = self._store.released()
         if release is None:
             raise NothingReleasedError(
-                "No model is released yet", where=self._store.home, hint="Run `make pipeline` to train one."
+                "No model of photographs is released yet",
+                where=self._store.home,
+                hint="Run `make pipeline PRESET=local` with photographs of your own.",
             )
         with self._lock:
             if self._loaded is None or self._loaded.version != release.reference:

@@ -79,7 +79,7 @@ def generate(
         model, is_starter = model_at_hand(store, starter or STARTER)
     if is_starter:
         click.echo(
-            "No model is released yet: using the bundled starter model. `make pipeline` trains your own.",
+            "No model of photographs is released yet: using the bundled starter model.",
             err=True,
         )
     stats = GenerationStats()
