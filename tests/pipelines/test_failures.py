@@ -1,4 +1,4 @@
-"""Failed and refused runs: each is reported once, no report is lost, and a refusal is not retried."""
+"""Failed runs: refusals are reported as such and not retried, and no report is lost."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ import pytest
 from palm_assets.errors import RefusedError
 from palm_assets.store.artifacts import Artifact
 from pipelines import assets
-from pipelines.automation import (
-    RETRY_TAGS,
-    RetrainingSettings,
-)
+from pipelines.automation import RETRY_TAGS, RetrainingSettings
 from pipelines.definitions import definitions
 from pipelines.failures import failure_sensor
 from pipelines.resources import ArtifactIOManager
 
-HANDS, BOXES = "shyambhu/hands-and-palm-images-dataset", "korff16/hands-and-palms-yolo-dataset"
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        yield instance
 
 
 class Failures:
