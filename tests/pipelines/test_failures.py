@@ -20,12 +20,6 @@ from pipelines.failures import failure_sensor
 from pipelines.resources import ArtifactIOManager
 
 
-@pytest.fixture
-def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
-        yield instance
-
-
 class Failures:
     """The sensor over one instance, its command, and what the command received."""
 
