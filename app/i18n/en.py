@@ -78,7 +78,7 @@ EN = {
     "card_alt": "Generated palm no. {n}, score {score}",
     "card_open": "Open palm no. {n}, score {score}",
     "score": "Score",
-    "smooth": "Smooth",
+    "smooth": "Smooth scaling",
     "palm_seed": "Seed of this palm",
     "model": "Model",
     "score_what": "What does the score mean?",
@@ -213,10 +213,11 @@ EN = {
     "about_photos": "Training photographs",
     "about_trained_on": "The model was trained on {n} photographs of {people} people. Another {held} "
     "photographs of {held_people} people were held out to evaluate it.",
-    "about_held_out_known": "The model that this one started from was trained on people held out here: {n}. "
-    "The metrics below are therefore too good.",
-    "about_held_out_unknown": "It is not recorded whom the model that this one started from was trained on. "
-    "People held out here may be among them, and then the metrics below are too good.",
+    "about_held_out_known": "This model started from another model, which was trained on {n} of the people "
+    "held out here. The metrics below are therefore overly optimistic.",
+    "about_held_out_unknown": "This model started from another model, and there is no record of the people "
+    "whom that model was trained on. They may include people held out here; if so, the metrics below are "
+    "overly optimistic.",
     "about_synthetic": "These are not photographs but synthetic images, rendered to try out the pipeline.",
     "about_skin": "Skin tone, as recorded with the photographs",
     "tone_very_fair": "very fair",
@@ -228,7 +229,7 @@ EN = {
     "about_this_model": "Model",
     "about_density": "Density: closeness to real palms",
     "about_coverage": "Coverage: share of the variety of real palms",
-    "about_auth_pct": "Not suspiciously close to a training photograph, %",
+    "about_auth_pct": "Images not suspiciously close to a training photograph, %",
     "about_evaluation_note": "Both columns are measured against the training photographs: uncurated "
     "samples of the model, and real palms of people whom the model has never seen. Smaller distances are "
     "better. The other metrics are better the closer they are to those of real palms.",
@@ -237,8 +238,8 @@ EN = {
     "about_nearest": "Top: generated palms. Below each: the nearest training photograph.",
     "about_nearest_alt": "Rows of generated palms, each above the nearest real palm",
     "about_reliability": "Can the score be trusted?",
-    "about_reliability_note": "Of all images with a score of 70 %, for example, 70 % should be "
-    "photographs. The closer the points are to the dashed line, the more the score can be trusted. "
+    "about_reliability_note": "Of all images with a score of 0.7 (70 %), for example, 70 % should "
+    "be photographs. The closer the points are to the dashed line, the more the score can be trusted. "
     "Measured on palms that were used neither for training nor for calibration; the bars show ± two "
     "standard deviations.",
     "about_predicted": "score",
@@ -255,5 +256,5 @@ EN = {
     "the lines on the palms are only approximate. Do not use the images for medicine, palmistry, or "
     "identification.\n- No method can prove that nothing was memorized; a palm may resemble one from the "
     "training set.",
-    "about_details": "All records about the model",
+    "about_details": "All recorded details about the model",
 }
