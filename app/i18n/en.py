@@ -92,8 +92,8 @@ EN = {
     "empty": "Enter how many you want and press “Generate”.",
     # The model in use.
     "loading": "Loading the model…",
-    "no_model": "There is no model yet. Run `make pipeline` to train one; this page picks it up once it is "
-    "released.",
+    "no_model": "There is no model trained on photographs yet. Train one with `make pipeline PRESET=local`; this "
+    "page picks it up once it is released.",
     "broken_model": "The released model cannot be opened: its files are damaged or do not contain a model. "
     "The page keeps trying. Administrators: see the server log.",
     "broken_new_model": "A new model was released but cannot be opened. The previous one is still in use.",
@@ -101,7 +101,7 @@ EN = {
     "a model. Meanwhile, the starter model is used, and the page keeps trying. Administrators: see the "
     "server log.",
     "starter": "This is the bundled starter model, trained on photographs. It will be replaced once you "
-    "release your own model.",
+    "release a model trained on your own photographs.",
     # Interpolation.
     "interpolation": "Morph between two palms",
     "interpolation_help": "One palm gradually turns into the other. The frames show what the model generates "
