@@ -92,8 +92,8 @@ EN = {
     "empty": "Enter how many you want and press “Generate”.",
     # The model in use.
     "loading": "Loading the model…",
-    "no_model": "There is no model trained on photographs yet. Train one with `make pipeline PRESET=local`; this "
-    "page picks it up once it is released.",
+    "no_model": "There is no model trained on photographs yet. Train one with `make pipeline PRESET=local`; "
+    "this page picks it up once it is released.",
     "broken_model": "The released model cannot be opened: its files are damaged or do not contain a model. "
     "The page keeps trying. Administrators: see the server log.",
     "broken_new_model": "A new model was released but cannot be opened. The previous one is still in use.",
@@ -233,8 +233,8 @@ EN = {
     "about_evaluation_note": "Both columns are measured against the training photographs: uncurated "
     "samples of the model, and real palms of people whom the model has never seen. Smaller distances are "
     "better. The other metrics are better the closer they are to those of real palms.",
-    "about_other_count": "Real palms were measured on a different number of images, so the two columns are "
-    "only roughly comparable.",
+    "about_other_count": "The values for real palms were measured on a different number of images, so "
+    "the two columns are only roughly comparable.",
     "about_nearest": "Top: generated palms. Below each: the nearest training photograph.",
     "about_nearest_alt": "Rows of generated palms, each above the nearest real palm",
     "about_reliability": "Can the score be trusted?",
