@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app.i18n.words import Words
+from app.i18n.words import LANGUAGES, Words
 from app.ui.charts import line_chart, reliability_chart, show_chart
 from app.ui.images import show_sheet
 from app.ui.tables import show_bars, show_table
@@ -144,14 +144,11 @@ def evaluation_rows(words: Words, evaluation: ModelEvaluation) -> list[tuple[str
             words.spread(floor["kid"], floor["kid_sd"]) if floor else UNKNOWN,
         ),
     ]
-    rows += [
-        (
-            words(f"about_{name}"),
-            words.decimal(metrics[name], digits),
-            words.decimal(floor[name], digits) if floor else UNKNOWN,
-        )
-        for name, digits in (("density", 2), ("coverage", 2), ("auth_pct", 0))
-    ]
+    for name, value in metrics.items():
+        if f"about_{name}" in LANGUAGES["en"]:  # a metric that has a text is shown
+            digits = 0 if name.endswith("_pct") else 2
+            real = words.decimal(floor[name], digits) if floor and name in floor else UNKNOWN
+            rows.append((words(f"about_{name}"), words.decimal(value, digits), real))
     return [*rows, (words("image_count"), str(metrics["n"]), str(floor["n"]) if floor else UNKNOWN)]
 
 

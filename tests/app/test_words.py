@@ -7,6 +7,7 @@ import pytest
 
 import app
 from app.i18n.words import LANGUAGES, Words, escape_markdown, language_for, plural
+from palm_assets.quality.set_metrics import SetMetrics
 
 PLACES = re.compile(r"\{(\w+)\}")
 
@@ -49,7 +50,7 @@ DERIVED = [
     *("order_number", "order_score", "about_generator", "about_discriminator"),
     *("about_scores_calibrated", "about_scores_raw"),
     *("tone_very_fair", "tone_fair", "tone_medium", "tone_dark", "tone_unknown"),
-    *("about_density", "about_coverage", "about_auth_pct"),
+    *(f"about_{name}" for name in dir(SetMetrics)),
     *("compare_farther", "compare_alike", "compare_nearer"),
 ]
 
