@@ -262,7 +262,7 @@ def damage(artifact: Artifact) -> None:
 def test_releases_while_the_page_is_open(browser: Browser, tmp_path: Path) -> None:
     store = Store(tmp_path / "home")
     with run_server(store.home) as server, visit(browser, server.address) as page:
-        expect(page.get_by_text(re.compile("There is no model yet"))).to_be_visible()
+        expect(page.get_by_text(re.compile("There is no model trained on photographs yet"))).to_be_visible()
         release(store, publish_model(store, 1))
         expect(page.get_by_text(EN("empty_title"))).to_be_visible()
         submit(page, EN, "2", "1")
