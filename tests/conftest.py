@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import pytest
 
@@ -17,32 +18,46 @@ from tests import models
 os.environ["PALM_STARTER"] = os.devnull  # tests must not depend on a bundled starter model
 
 
-# Packages whose tests share a server, a browser or a whole graph: each runs in one process.
-TOGETHER = ("tests/e2e", "tests/pipelines", "tests/faults")
+class _HasPath(Protocol):
+    @property
+    def path(self) -> Path: ...
 
 
+Item = TypeVar("Item", bound=_HasPath)
+
+# Packages whose tests share a whole graph: each runs in one process.
+TOGETHER = ("tests/pipelines", "tests/faults")
+ALONE = "tests/e2e"  # real servers and a real browser: their waits are bounded
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are selected by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Distribute tests over processes by file, and those of `TOGETHER` by package.
-
-    If PALM_TEST_ORDER is a seed, they run in a random order, on which none may depend: modules are shuffled,
-    and the tests in each; fixtures of a module are made once, as in the usual order.
-    """
+    """Distribute the tests over processes, and run them in a random order if PALM_TEST_ORDER is a seed."""
     for item in items:
         file = item.nodeid.split("::")[0]
         group = next((package for package in TOGETHER if file.startswith(package)), file)
         item.add_marker(pytest.mark.xdist_group(group))
+        if file.startswith(ALONE):
+            item.add_marker(pytest.mark.alone)
     seed = os.environ.get("PALM_TEST_ORDER")
-    if seed is None:
-        return
-    shuffled = random.Random(seed)
-    modules: dict[Path, list[pytest.Item]] = {}
+    if seed is not None:
+        items[:] = shuffled(items, seed)
+
+
+def shuffled(items: Sequence[Item], seed: str) -> list[Item]:
+    """The tests in a random order, on which none may depend.
+
+    Modules are shuffled, and the tests in each: fixtures of a module are made once, as in the usual order.
+    """
+    random_order = random.Random(seed)
+    modules: dict[Path, list[Item]] = {}
     for item in items:
         modules.setdefault(item.path, []).append(item)
     order = list(modules.values())
-    shuffled.shuffle(order)
+    random_order.shuffle(order)
     for tests in order:
-        shuffled.shuffle(tests)
-    items[:] = [item for tests in order for item in tests]
+        random_order.shuffle(tests)
+    return [item for tests in order for item in tests]
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from palm_assets.errors import CheckpointError, PalmError
 from palm_assets.image_grid import GAP, grid
 from palm_assets.progress import progress_bar
 from palm_assets.runtime import usable_cores, use_all_cores
-from tests.conftest import pytest_collection_modifyitems
+from tests.conftest import shuffled
 
 
 def test_an_error_says_what_is_wrong_where_and_what_to_do() -> None:
@@ -89,20 +89,10 @@ def test_only_the_usable_cores_of_a_process_are_used() -> None:
     assert torch.get_num_threads() == usable_cores()
 
 
-def test_an_order_of_the_tests_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_order_of_the_tests_can_be_asked_for() -> None:
     usual = [SimpleNamespace(path=Path(f"{module}.py"), name=name) for module in "abc" for name in "123456"]
-
-    def ordered(seed: str | None) -> list[SimpleNamespace]:
-        monkeypatch.delenv("PALM_TEST_ORDER", raising=False)
-        if seed is not None:
-            monkeypatch.setenv("PALM_TEST_ORDER", seed)
-        items = list(usual)
-        pytest_collection_modifyitems(items)  # type: ignore[arg-type]
-        return items
-
-    assert ordered(None) == usual
-    assert ordered("1") == ordered("1") != ordered("2") != usual
+    assert shuffled(usual, "1") == shuffled(usual, "1") != shuffled(usual, "2") != usual
     for seed in ("1", "2"):
-        assert sorted(ordered(seed), key=usual.index) == usual
-        modules = [item.path for item in ordered(seed)]
+        assert sorted(shuffled(usual, seed), key=usual.index) == usual
+        modules = [item.path for item in shuffled(usual, seed)]
         assert len([1 for one, next_one in itertools.pairwise(modules) if one != next_one]) == 2
