@@ -111,7 +111,6 @@ def train_detector(
                 deterministic=True,
             )
 
-        saved.restore()  # Ultralytics has stripped its files in place: what was saved counts, now and later
         best: Any = YOLO(str(saved.best))
         use_all_cores()
         metrics = best.val(
