@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from palm_assets.gan.sampler import PalmModel
     from palm_assets.generation.generate import GeneratedImage, GenerationRequest, generate
     from palm_assets.quality.set_metrics import SetMetrics
+    from palm_assets.release.model_choices import ModelChoice, list_models
     from palm_assets.release.model_loader import load_model
     from palm_assets.store.artifacts import Store
 
@@ -26,24 +27,28 @@ __version__ = "0.1.0"
 __all__ = [
     "GeneratedImage",
     "GenerationRequest",
+    "ModelChoice",
     "PalmError",
     "PalmModel",
     "SetMetrics",
     "Store",
     "evaluate",
     "generate",
+    "list_models",
     "load_model",
 ]
 
 _MODULES = {
     "GeneratedImage": "generation.generate",
     "GenerationRequest": "generation.generate",
+    "ModelChoice": "release.model_choices",
     "PalmError": "errors",
     "PalmModel": "gan.sampler",
     "SetMetrics": "quality.set_metrics",
     "Store": "store.artifacts",
     "evaluate": "evaluation.set_evaluation",
     "generate": "generation.generate",
+    "list_models": "release.model_choices",
     "load_model": "release.model_loader",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -152,8 +153,33 @@ def test_load_model_refuses_what_is_damaged_or_missing(publish_model: Publish, t
 
 
 @pytest.mark.skipif(not STARTER.is_dir(), reason="a copy without the starter model")
-def test_load_model_opens_the_starter_until_a_model_is_released() -> None:
-    assert palm_assets.load_model().version.startswith("starter-")
+def test_load_model_opens_the_starter_until_a_model_is_released(
+    store: Store, publish_model: Publish, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PALM_STARTER")
+    starter = palm_assets.load_model()
+    assert starter.version.startswith("starter-")
+    assert palm_assets.load_model("starter").version == starter.version
+    released = publish_model(1)
+    release(released)
+    assert palm_assets.load_model().version == released.version
+    assert palm_assets.load_model(starter.version).version == starter.version
+    with pytest.raises(ArtifactMissingError, match="No model named starter-0"):
+        palm_assets.load_model("starter-0123456789ab")
+
+
+def test_every_listed_model_is_loaded_by_its_name(
+    store: Store, publish_model: Publish, release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starter = shutil.copytree(publish_model(9).folder, tmp_path / "my_starter")
+    monkeypatch.setenv("PALM_STARTER", str(starter))
+    release(publish_model(1))
+    choices = palm_assets.list_models()
+    assert [choice.is_starter for choice in choices] == [False, True]
+    assert [palm_assets.load_model(choice.name).version for choice in choices] == [
+        choice.version for choice in choices
+    ]
+    assert [choice.name for choice in palm_assets.list_models(tmp_path / "another")] == ["starter"]
 
 
 def test_sample_returns_images_of_the_set_with_this_seed(model: PalmModel) -> None:

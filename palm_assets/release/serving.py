@@ -1,4 +1,8 @@
-"""The served model: the released one of photographs, replaced on each release, or the starter until then."""
+"""Loading models to generate with.
+
+By default that is the released model of photographs, replaced on each release, or the starter until then; any
+other model that `list_models` lists is served on request.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,20 @@ import logging
 import math
 import threading
 import time
+from collections import OrderedDict
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from palm_assets.errors import CheckpointError, NothingReleasedError, PalmError
+from palm_assets.release.model_choices import (
+    STARTER_NAME,
+    STARTER_PREFIX,
+    ModelChoice,
+    choice_named,
+    list_models,
+    no_such_model,
+)
 from palm_assets.store.artifacts import Artifact, Store
 from palm_assets.store.origins import Origin
 from palm_assets.store.pins import pin
@@ -22,8 +35,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-STARTER_PREFIX = "starter-"  # of the starter's version, in every PNG and manifest
 RETRY_SECONDS = 10.0
+MAX_NAMED = 4  # models kept in memory besides the default one
 _OF_ORIGIN: dict[Origin, str] = {"photographs": "photographs", "synthetic": "synthetic hands"}
 _HINTS: dict[Origin, str] = {
     "photographs": "Run `make pipeline` with PRESET=local and your own photographs.",
@@ -40,12 +53,21 @@ class Served:
         artifact: the artifact of the model; None if there is no model.
         problem: why there is no model, or why the newest release is not served and `model` is another one.
         is_starter: whether `model` is the starter.
+        origin: what `model` was trained on.
     """
 
     model: PalmModel | None
     artifact: Artifact | None
     problem: PalmError | None
     is_starter: bool = False
+    origin: Origin = "photographs"
+
+    @property
+    def name(self) -> str:
+        """What links call the model, as `ModelChoice.name`; "" if there is none."""
+        if self.model is None:
+            return ""
+        return STARTER_NAME if self.is_starter else self.model.version
 
 
 def open_model(store: Store, version: str) -> tuple[PalmModel, Artifact]:
@@ -56,8 +78,24 @@ def open_model(store: Store, version: str) -> tuple[PalmModel, Artifact]:
         ArtifactCorruptError: its files are not those that were published.
         CheckpointError: it cannot be run.
     """
-    artifact = store.open("models", version)
-    return _load(artifact, version), artifact
+    artifact = store.find("models", version)
+    if artifact is None:
+        raise no_such_model(version, store.home)
+    return load_artifact(artifact), artifact
+
+
+def open_choice(store: Store, choice: ModelChoice, starter: Path = STARTER) -> tuple[PalmModel, Artifact]:
+    """Load one of `list_models`, pinned for as long as its artifact lives.
+
+    Raises:
+        ArtifactMissingError: it has been removed.
+        ArtifactCorruptError, CheckpointError: it cannot be used; see `open_model`.
+    """
+    found = open_starter(starter) if choice.is_starter else open_model(store, choice.name)
+    if found is None:
+        raise no_such_model(choice.name, starter)
+    model, artifact = found
+    return model, artifact if choice.is_starter else pin(artifact)
 
 
 def open_starter(folder: Path = STARTER) -> tuple[PalmModel, Artifact] | None:
@@ -67,7 +105,7 @@ def open_starter(folder: Path = STARTER) -> tuple[PalmModel, Artifact] | None:
         ArtifactCorruptError, CheckpointError: it is damaged.
     """
     artifact = find_starter(folder)
-    return None if artifact is None else (_load(artifact, STARTER_PREFIX + artifact.version), artifact)
+    return None if artifact is None else (load_artifact(artifact, STARTER_PREFIX), artifact)
 
 
 def released_model(store: Store, origin: Origin = "photographs") -> PalmModel:
@@ -105,7 +143,7 @@ def model_at_hand(
 
 
 class ModelWatcher:
-    """Follows the release. Safe to share between threads."""
+    """Follows the release, and loads other models by name. Safe to share between threads."""
 
     def __init__(self, store: Store, starter: Path = STARTER, *, origin: Origin = "photographs") -> None:
         """Follow the release of an origin; the starter stands in for one of photographs only."""
@@ -117,13 +155,56 @@ class ModelWatcher:
         self._pointer_state: object = None
         self._retry_at = 0.0
         self._served = Served(None, None, None)
+        self._named: OrderedDict[str, Served] = OrderedDict()  # the last used one last
+        self._named_lock = threading.Lock()
+        self._choices: tuple[object, list[ModelChoice]] = (None, [])
 
-    def served(self) -> Served:
-        """The newest release that can be used, or the starter until there is one.
+    def choices(self) -> list[ModelChoice]:
+        """The models that `served` can serve, see `list_models`; costs two `stat`s while nothing changes."""
+        before, choices = self._choices
+        now = (_file_state(self._pointer), _file_state(self._store.home / "models"))  # retention removes some
+        if now != before:
+            choices = list_models(self._store, self._starter)
+            self._choices = (now, choices)
+        return choices
+
+    def served(self, name: str | None = None) -> Served:
+        """The model of a name, by default the newest release that can be used, or the starter until then.
 
         Costs one `stat` while nothing changes. If a release cannot be used, the earlier model stays,
         `problem` says why, and the release is tried again every 10 s.
+
+        Args:
+            name: of one of `choices`, or its version. If there is no such model or it cannot be used, there
+                is no model and `problem` says why. The last few are kept in memory.
         """
+        followed = self._followed()
+        if name is None:
+            return followed
+        if followed.model is not None and name in (followed.name, followed.model.version):
+            return followed
+        with self._named_lock:
+            return self._of_name(name)
+
+    def _of_name(self, name: str) -> Served:
+        try:
+            choice = choice_named(self.choices(), name)
+        except PalmError as error:
+            return Served(None, None, error)
+        served = self._named.get(choice.name)
+        if served is None:
+            try:
+                model, artifact = open_choice(self._store, choice, self._starter)
+            except PalmError as error:
+                return Served(None, None, error)
+            served = Served(model, artifact, None, choice.is_starter, choice.origin)
+            self._named[choice.name] = served
+            while len(self._named) > MAX_NAMED:
+                self._named.popitem(last=False)
+        self._named.move_to_end(choice.name)
+        return served
+
+    def _followed(self) -> Served:
         with self._lock:
             state = _file_state(self._pointer)
             retry = self._served.problem is not None and time.monotonic() >= self._retry_at
@@ -140,7 +221,7 @@ class ModelWatcher:
             release = self._store.released(self._origin)
             if release is not None and served.model is not None and release.model == served.model.version:
                 return replace(served, problem=None)
-            return Served(*_open_released(self._store, self._origin), None)
+            return Served(*_open_released(self._store, self._origin), None, origin=self._origin)
         except PalmError as error:
             if served.model is not None and not served.is_starter:
                 return replace(served, problem=error)
@@ -160,10 +241,15 @@ class ModelWatcher:
         return replace(starter, problem=None if isinstance(error, NothingReleasedError) else error)
 
 
-def _load(artifact: Artifact, version: str) -> PalmModel:
+def load_artifact(artifact: Artifact, prefix: str = "") -> PalmModel:
+    """Load a verified model, and generate and score an image with it; `prefix` goes before its version.
+
+    Raises:
+        CheckpointError: it cannot be run.
+    """
     from palm_assets.gan.sampler import load_model  # imports torch; the page shows its form before
 
-    model = load_model(artifact.folder, version)
+    model = load_model(artifact.folder, prefix + artifact.version)
     if not math.isfinite(model.logits(model.generate(model.latents(0, [0]))).item()):
         raise CheckpointError(
             "Its scores are not finite", where=artifact.folder, hint="Train or import the model again."

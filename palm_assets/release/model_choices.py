@@ -1,0 +1,132 @@
+"""The models that can generate: each released one and the starter. Only manifests are read to list them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from palm_assets.errors import ArtifactError, ArtifactMissingError
+from palm_assets.store.artifacts import Store
+from palm_assets.store.manifests import Manifest, read_manifest
+from palm_assets.store.origins import Origin
+from palm_assets.store.releases import Release, ReleasedBy, read_history, read_released
+from palm_assets.store.starter import starter_folder
+
+STARTER_NAME = "starter"
+STARTER_PREFIX = "starter-"  # of the starter's version, in every PNG and manifest
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """A model that can generate.
+
+    Attributes:
+        name: what commands, scripts and links call it: "starter", or the version of a released model.
+        version: what PNGs and manifests call it: "starter-" and the starter's version, or the name.
+        origin: what it was trained on.
+        image_size: side of its images in pixels.
+        released_at: when it was last released, UTC; None for the starter.
+        by: whether the gate or a person released it then; None for the starter.
+        is_default: whether it generates if none is named.
+    """
+
+    name: str
+    version: str
+    origin: Origin
+    image_size: int
+    released_at: datetime | None = None
+    by: ReleasedBy | None = None
+    is_default: bool = False
+
+    @property
+    def is_starter(self) -> bool:
+        """Whether it is the model that ships with the program."""
+        return self.name == STARTER_NAME
+
+
+def list_models(
+    store: Store | Path | str | None = None, starter: Path | str | None = None
+) -> list[ModelChoice]:
+    """The models that can generate, each once.
+
+    First the released models of photographs, newest release first; then the starter; then the released models
+    of synthetic hands, newest first. The default is the current release of photographs, else the starter: a
+    model of synthetic hands is never the default. Models that were released but are removed are left out.
+
+    Args:
+        store: with the released models, a store or its folder; by default `Store()`.
+        starter: folder of the starter; by default the bundled one, or the one that PALM_STARTER names.
+    """
+    opened = store if isinstance(store, Store) else Store(store)
+    history = _readable_history(opened.home)
+    found = [
+        *_released(opened, history, "photographs"),
+        *_starter(starter_folder() if starter is None else Path(starter)),
+        *_released(opened, history, "synthetic"),
+    ]
+    default = _default_name(opened.home, found)
+    return [replace(choice, is_default=choice.name == default) for choice in found]
+
+
+def choice_named(choices: Sequence[ModelChoice], name: str) -> ModelChoice:
+    """The model of this name, or of this version.
+
+    Raises:
+        ArtifactMissingError: there is none.
+    """
+    for choice in choices:
+        if name in (choice.name, choice.version):
+            return choice
+    raise no_such_model(name)
+
+
+def no_such_model(name: str, where: Path | None = None) -> ArtifactMissingError:
+    """The error that says that there is no model of this name."""
+    return ArtifactMissingError(f"No model named {name}", where=where, hint="`palms releases` lists them.")
+
+
+def _released(store: Store, history: Sequence[Release], origin: Origin) -> Iterator[ModelChoice]:
+    """Models of an origin that were ever released and are still there, newest release first."""
+    newest: dict[str, Release] = {}
+    for release in reversed(history):
+        newest.setdefault(release.model, release)
+    for version, release in newest.items():
+        if release.origin != origin:
+            continue
+        with contextlib.suppress(ArtifactError):
+            size = _image_size(store.manifest("models", version))
+            yield ModelChoice(version, version, origin, size, release.released_at, release.by)
+
+
+def _starter(folder: Path) -> Iterator[ModelChoice]:
+    if folder.is_dir():
+        with contextlib.suppress(ArtifactError):
+            manifest = read_manifest(folder, "models", None)
+            size = _image_size(manifest)
+            yield ModelChoice(STARTER_NAME, STARTER_PREFIX + manifest.version, "photographs", size)
+
+
+def _image_size(manifest: Manifest) -> int:
+    return int(manifest.facts.get("image_size") or manifest.config["image_size"])
+
+
+def _readable_history(home: Path) -> list[Release]:
+    """All releases, oldest first; if the history is not readable, the current ones that are."""
+    try:
+        return read_history(home)
+    except ArtifactError:  # the page reports an unreadable pointer; the next release repairs the history
+        with contextlib.suppress(ArtifactError):
+            return read_released(home).all
+    return []
+
+
+def _default_name(home: Path, choices: Sequence[ModelChoice]) -> str:
+    """Name of the current release of photographs if it is a choice, else the starter's."""
+    with contextlib.suppress(ArtifactError):
+        release = read_released(home).of("photographs")
+        if release is not None and any(choice.name == release.model for choice in choices):
+            return release.model
+    return STARTER_NAME
