@@ -1,7 +1,11 @@
-"""Charts as SVG: Streamlit's charting library has English texts only."""
+"""Charts as SVG: Streamlit's charting library has English texts only.
+
+They are shown as images, because Streamlit removes SVG elements from the markup of a page.
+"""
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -11,6 +15,11 @@ import streamlit as st
 WIDTH, HEIGHT = 800, 250
 LEFT, RIGHT, TOP, BOTTOM = 40, 792, 8, 205
 STROKES = (("#c8683a", "none"), ("#4f8a8b", "6 4"))  # also distinguishable without colors
+# An image inherits nothing from the page, but follows its color scheme.
+STYLE = (
+    "<style>text{font:12px system-ui,sans-serif;fill:#2a211c}"
+    "@media(prefers-color-scheme:dark){text{fill:#f4ebe1}}</style>"
+)
 
 Line = Sequence[tuple[float, float]]
 
@@ -32,14 +41,14 @@ def reliability_chart(
         return 40 + 270 * min(max(x, 0), 1)
 
     def y_of(y: float) -> float:
-        return 290 - 270 * min(max(y, 0), 1)
+        return 300 - 270 * min(max(y, 0), 1)
 
     finite = [row for row in bins if all(math.isfinite(row[key]) for key in ("predicted", "observed", "sd"))]
     parts = []
     for share in (0, 0.25, 0.5, 0.75, 1):
         parts.append(f'<path d="M{x_of(0)} {y_of(share)}H{x_of(1)}" stroke="#8884"/>')
         parts.append(f'<text x="34" y="{y_of(share) + 4}" text-anchor="end">{100 * share:.0f}</text>')
-        parts.append(f'<text x="{x_of(share)}" y="308" text-anchor="middle">{100 * share:.0f}</text>')
+        parts.append(f'<text x="{x_of(share)}" y="318" text-anchor="middle">{100 * share:.0f}</text>')
     parts.append(f'<path d="M{x_of(0)} {y_of(0)}L{x_of(1)} {y_of(1)}" stroke="#888" stroke-dasharray="4 4"/>')
     for row in finite:
         x, low, high = (
@@ -49,10 +58,9 @@ def reliability_chart(
         )
         parts.append(f'<path d="M{x:.1f} {low:.1f}V{high:.1f}" stroke="{STROKES[0][0]}"/>')
         parts.append(f'<circle cx="{x:.1f}" cy="{y_of(row["observed"]):.1f}" r="4" fill="{STROKES[0][0]}"/>')
-    parts.append(f'<text x="{x_of(1)}" y="328" text-anchor="end">{escape(x_label)}, %</text>')
+    parts.append(f'<text x="{x_of(1)}" y="338" text-anchor="end">{escape(x_label)}, %</text>')
     parts.append(f'<text x="4" y="12">{escape(y_label)}, %</text>')
-    head = f'class="palm-reliability" viewBox="0 0 320 336" role="img" aria-label="{escape(description)}"'
-    return f"<svg {head}>{''.join(parts)}</svg>"
+    return _svg(336, 346, description, parts)
 
 
 def line_chart(lines: Mapping[str, Line], x_label: str, description: str) -> str:
@@ -86,10 +94,21 @@ def line_chart(lines: Mapping[str, Line], x_label: str, description: str) -> str
         parts.append(f'<text x="{at + 30}" y="{HEIGHT - 6}">{escape(name)}</text>')
     total = f"{max_x:,.0f}".replace(",", "\u202f")
     parts.append(f'<text x="{RIGHT}" y="{BOTTOM + 18}" text-anchor="end">{escape(x_label)}: {total}</text>')
-    head = f'class="palm-lines" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(description)}"'
-    return f"<svg {head}>{''.join(parts)}</svg>"
+    return _svg(WIDTH, HEIGHT, description, parts)
 
 
-def show_chart(svg: str) -> None:
-    """Show a chart of this module; it contains nothing that a visitor typed."""
-    st.html(svg)
+def show_chart(svg: str, description: str) -> None:
+    """Show a chart of this module, at most as wide as it was drawn.
+
+    Args:
+        svg: the chart; it contains nothing that a visitor typed.
+        description: for screen readers.
+    """
+    url = f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+    st.html(f'<img class="palm-chart" src="{url}" alt="{escape(description)}">')
+
+
+def _svg(width: int, height: int, description: str, parts: Sequence[str]) -> str:
+    size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
+    head = f'xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{escape(description)}"'
+    return f"<svg {head}>{STYLE}{''.join(parts)}</svg>"

@@ -21,7 +21,7 @@ h1 { font-size: clamp(1.9rem, 6vw, 2.75rem) !important; padding-top: .25rem !imp
 .palm-empty strong { display: block; font-size: 1.2rem; margin-bottom: .3rem; }
 .palm-animation { display: block; max-width: 100%; border-radius: .8rem; }
 .palm-samples { display: block; width: 100%; border-radius: .5rem; }
-.palm-lines { display: block; width: 100%; max-width: 56rem; font-size: 12px; fill: currentColor; }
+.palm-chart { display: block; max-width: 100%; height: auto; }
 .palm-thumbnails { display: flex; gap: .4rem; overflow: hidden; height: 5rem; }
 .palm-thumbnails img { height: 5rem; width: 5rem; border-radius: .4rem; image-rendering: pixelated; }
 .palm-large { display: block; width: min(100%, 27rem); aspect-ratio: 1; margin: 0 auto;
@@ -32,7 +32,6 @@ h1 { font-size: clamp(1.9rem, 6vw, 2.75rem) !important; padding-top: .25rem !imp
   padding: 0; }
 .palm-bars i { display: block; height: .8rem; min-width: 2px; border-radius: .4rem; background: #c8683a; }
 .palm-bars dt, .palm-bars dd { margin: 0 !important; padding: 0; }
-.palm-reliability { display: block; width: 100%; max-width: 20rem; font-size: 12px; fill: currentColor; }
 .palm-pair { display: grid; grid-template-columns: 1fr 1fr; gap: .9rem; margin: 0; }
 .palm-pair figure { margin: 0; }
 .palm-pair figcaption { text-align: center; padding-top: .35rem; font-size: .95rem; }

@@ -159,8 +159,9 @@ def _show_reliability(words: Words, metrics: dict[str, Any]) -> None:
         return
     st.header(words("about_reliability"), anchor=False)
     labels = words("about_predicted"), words("about_observed")
-    show_chart(reliability_chart(bins, *labels, words("about_reliability_note")))
-    st.caption(words("about_reliability_note"), width=760)
+    note = words("about_reliability_note")
+    show_chart(reliability_chart(bins, *labels, note), words("about_reliability"))
+    st.caption(note, width=760)
 
 
 def _show_losses(words: Words, rows: list[dict[str, float]]) -> None:
@@ -173,7 +174,7 @@ def _show_losses(words: Words, rows: list[dict[str, float]]) -> None:
         words(f"about_{name}"): [(row["images_seen"], row[key]) for row in thinned]
         for name, key in (("generator", "loss_g"), ("discriminator", "loss_d"))
     }
-    show_chart(line_chart(lines, words("about_images_seen"), words("about_losses_note")))
+    show_chart(line_chart(lines, words("about_images_seen"), words("about_losses")), words("about_losses"))
     st.caption(words("about_losses_note"))
 
 

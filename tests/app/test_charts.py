@@ -4,19 +4,21 @@ from xml.etree import ElementTree
 
 from app.ui.charts import line_chart, reliability_chart
 
+SVG = "{http://www.w3.org/2000/svg}"
+
 
 def test_a_chart_is_well_formed_and_has_a_description() -> None:
     chart = ElementTree.fromstring(line_chart({"<a>": [(0, 1), (10, 2)], "b": [(0, 3)]}, "x & y", 'say "it"'))
     assert chart.get("role") == "img"
     assert chart.get("aria-label") == 'say "it"'
-    assert [len((line.get("points") or "").split()) for line in chart.iter("polyline")] == [2, 1]
+    assert [len((line.get("points") or "").split()) for line in chart.iter(f"{SVG}polyline")] == [2, 1]
 
 
 def test_a_chart_leaves_out_what_is_not_finite() -> None:
     chart = ElementTree.fromstring(
         line_chart({"a": [(0, 1), (5, float("nan")), (10, float("inf"))]}, "x", "d")
     )
-    (line,) = chart.iter("polyline")
+    (line,) = chart.iter(f"{SVG}polyline")
     assert len((line.get("points") or "").split()) == 1
 
 
@@ -30,4 +32,4 @@ def test_a_reliability_chart_leaves_out_bins_that_are_not_finite() -> None:
         {"predicted": 0.8, "observed": float("nan"), "sd": 0.1},
     ]
     chart = ElementTree.fromstring(reliability_chart(bins, "x", "y", "d"))
-    assert len(list(chart.iter("circle"))) == 1
+    assert len(list(chart.iter(f"{SVG}circle"))) == 1
