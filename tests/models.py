@@ -10,6 +10,7 @@ import torch
 from palm_assets.gan.checkpoint import save_networks
 from palm_assets.gan.config import NetworkConfig
 from palm_assets.gan.networks import Discriminator, Generator
+from palm_assets.gan.people_record import PeopleRecord, write_people
 from palm_assets.gan.sampler import load_model
 from palm_assets.image_grid import grid
 from palm_assets.store.artifacts import Artifact, Store
@@ -23,12 +24,15 @@ def publish_model(
     networks: NetworkConfig = SMALL,
     calibration: dict[str, object] | None = None,
     inputs: dict[str, str] | None = None,
+    people: PeopleRecord | None = None,
     **facts: object,
 ) -> Artifact:
     """Publish a model whose images differ visibly; the seed determines its weights."""
 
     def build(folder: Path) -> dict[str, object]:
         fill_with_model(folder, seed, networks, calibration)
+        if people is not None:
+            write_people(people, folder)
         return {"image_size": networks.image_size, **facts}
 
     all_inputs = {"seed": str(seed), **(inputs or {})}

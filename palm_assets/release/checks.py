@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from palm_assets.crops.splits import PeopleSplit
 from palm_assets.evaluation.model_metrics import ModelMetrics
+from palm_assets.gan.people_record import HeldOutOverlap
 from palm_assets.photos.candidates import EXPECTED_REASONS
 from palm_assets.release.config import GateConfig
 
@@ -24,6 +25,7 @@ LOAD_CHECK = "loads_and_generates"
 MODEL_CHECKS = {
     "not_blank": "The samples have contrast.",
     "not_collapsed": "The samples vary as real palms do: no mode collapse, no repeated images.",
+    "not_trained_on_held_out": "It was trained on nobody whom it is measured against.",
     "not_memorized": "Few samples are nearly copies of a training image, also of a mirrored or moved one.",
     "resembles_palms": "Enough samples were measured, and they lie among real palms.",
     "not_worse_than_released": "Neither distance is larger than that of a model which it would replace.",
@@ -85,12 +87,14 @@ class DataFacts:
         detector: of the detector.
         crops: of the crops.
         people: of each split of the crops.
+        overlap: whom of the people held out the model was trained on, by its own record.
     """
 
     photos: Mapping[str, Any]
     detector: Mapping[str, Any]
     crops: Mapping[str, Any]
     people: PeopleSplit
+    overlap: HeldOutOverlap
 
 
 def refusal(results: Iterable[CheckResult]) -> str:
@@ -149,6 +153,23 @@ def check_crops(facts: Mapping[str, Any], people: PeopleSplit, bounds: GateConfi
         _at_least("people of the test split", len(people.test), bounds.min_people_held_out),
         _at_most("people on both sides of a split", len(on_both_sides), 0),
     )
+
+
+def check_held_out(data: DataFacts | str, bounds: GateConfig) -> CheckResult:
+    """The model was trained on nobody of the validation and test splits, not even before it was fine-tuned.
+
+    Where a model that training started from has no record of its people, as the starter, nobody knows: that
+    passes, and the model card and the page say so.
+
+    Args:
+        data: what the model was made from, or why it is not known, which refuses.
+        bounds: `allow_leak` lets any number pass.
+    """
+    name = "not_trained_on_held_out"
+    if isinstance(data, str):
+        return CheckResult(name, False, data)
+    most = math.inf if bounds.allow_leak else 0
+    return _all_of(name, _at_most("held-out people who were trained on", data.overlap.people, most))
 
 
 def check_contrast(metrics: ModelMetrics, bounds: GateConfig) -> CheckResult:

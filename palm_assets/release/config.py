@@ -28,6 +28,11 @@ class GateConfig(BaseModel):
     )
     min_count: int = Field(100, ge=2, description="samples in each set of an evaluation")
     min_sets: int = Field(4, ge=2, description="sets of an evaluation")
+    allow_leak: bool = Field(
+        False,
+        description="release even a model that was trained on people who are held out, by a model that it "
+        "started from; its metrics are too good, and its card and the page say so",
+    )
     max_blank: float = Field(0.02, ge=0, le=1, description="share of samples with almost no contrast")
     min_variety: float = Field(0.3, ge=0, description="variance of the features, relative to real palms")
     min_nearest_other: float = Field(

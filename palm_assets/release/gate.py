@@ -16,6 +16,7 @@ from typing import Any
 from palm_assets.errors import (
     ArtifactCorruptError,
     ArtifactError,
+    CheckpointError,
     RefusedError,
     ReleaseChangedError,
 )
@@ -29,6 +30,7 @@ from palm_assets.release.checks import (
     check_contrast,
     check_data,
     check_distance,
+    check_held_out,
     check_memorization,
     check_variety,
     check_withdrawal,
@@ -41,6 +43,7 @@ from palm_assets.release.incumbents import find_incumbents
 from palm_assets.release.load_check import check_loading
 from palm_assets.stages.crops import split_people
 from palm_assets.stages.lineage import lineage_of
+from palm_assets.stages.model import held_out_overlap
 from palm_assets.store.artifacts import Artifact, Store
 from palm_assets.store.origins import Origin, origin_of
 from palm_assets.store.releases import Release, is_withdrawn, read_history
@@ -153,6 +156,7 @@ def decide(evidence: Evidence, bounds: GateConfig) -> Decision:
             evidence.loading,
             check_contrast(metrics, bounds),
             check_variety(metrics, bounds),
+            check_held_out(evidence.data, bounds),
             check_memorization(evidence.evaluation, metrics, bounds),
             check_distance(metrics, bounds),
             check_against_incumbents(metrics, evidence.incumbents, bounds),
@@ -207,10 +211,10 @@ def release_if_passed(store: Store, evaluation: Artifact, bounds: GateConfig) ->
 def _data_facts(store: Store, evaluation: Artifact) -> DataFacts | str:
     try:
         found = lineage_of(store, evaluation)
-        people = split_people(found.crops)
-    except ArtifactError as error:
+        people, overlap = split_people(found.crops), held_out_overlap(found.model, found.crops)
+    except (ArtifactError, CheckpointError) as error:
         return error.what
-    return DataFacts(found.photos.facts, found.detector.facts, found.crops.facts, people)
+    return DataFacts(found.photos.facts, found.detector.facts, found.crops.facts, people, overlap)
 
 
 def _load_check(store: Store, model: str) -> CheckResult:

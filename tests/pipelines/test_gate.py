@@ -122,6 +122,7 @@ def test_the_first_release_is_not_compared_with_another_model(graph: Graph) -> N
         "loads_and_generates",
         "not_blank",
         "not_collapsed",
+        "not_trained_on_held_out",
         "not_memorized",
         "resembles_palms",
         "not_worse_than_released",

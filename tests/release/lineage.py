@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from palm_assets.evaluation.config import EvaluationConfig
 from palm_assets.evaluation.model_metrics import ModelMetrics
+from palm_assets.gan.people_record import PeopleRecord
 from palm_assets.stages.code_versions import CODE_VERSIONS
 from palm_assets.store.artifacts import Artifact, Store
 from tests.crops.published_crops import publish_crops_of, split
@@ -70,10 +71,16 @@ def publish_data(store: Store, source: Literal["folder", "synthetic"] = "folder"
     return Data(photos, detector, crops, publish("reference", {}, crops=crops))
 
 
-def publish_candidate(store: Store, data: Data, seed: int = 0, start: Artifact | None = None) -> Artifact:
-    """Publish a model of these crops."""
+def publish_candidate(
+    store: Store,
+    data: Data,
+    seed: int = 0,
+    start: Artifact | None = None,
+    record: PeopleRecord | None = None,
+) -> Artifact:
+    """Publish a model of these crops, with a record of the people whom it was trained on, if it is given."""
     inputs = {"crops": data.crops.version} | ({} if start is None else {"start": start.version})
-    return publish_model(store, seed, inputs=inputs)
+    return publish_model(store, seed, inputs=inputs, people=record)
 
 
 def publish_evaluation(

@@ -11,6 +11,7 @@ import pytest
 
 from palm_assets.crops.splits import PeopleSplit
 from palm_assets.errors import RefusedError, ReleaseChangedError
+from palm_assets.gan.people_record import NO_OVERLAP, NOBODY, HeldOutOverlap, population_of
 from palm_assets.release import gate
 from palm_assets.release.checks import (
     CROPS_CHECK,
@@ -55,7 +56,7 @@ EVIDENCE = Evidence(
     model="abc",
     reference="def",
     origin="photographs",
-    data=DataFacts(PHOTOS, DETECTOR, CROPS, PEOPLE),
+    data=DataFacts(PHOTOS, DETECTOR, CROPS, PEOPLE, NO_OVERLAP),
     loading=LOADS,
     evaluation=FACTS,
     metrics=METRICS,
@@ -63,7 +64,8 @@ EVIDENCE = Evidence(
     withdrawn=False,
     released=None,
 )
-DATA_CHECKS = {PHOTOS_CHECK, DETECTOR_CHECK, CROPS_CHECK}
+HELD_OUT_CHECK = "not_trained_on_held_out"
+DATA_CHECKS = {PHOTOS_CHECK, DETECTOR_CHECK, CROPS_CHECK, HELD_OUT_CHECK}
 
 
 def failed(decision: Decision) -> set[str]:
@@ -77,11 +79,11 @@ def data(store: Store, monkeypatch: pytest.MonkeyPatch) -> Data:
     return publish_data(store)
 
 
-def test_a_decision_has_a_result_of_all_ten_checks() -> None:
+def test_a_decision_has_a_result_of_all_eleven_checks() -> None:
     decision = decide(EVIDENCE, BOUNDS)
     names = [result.name for result in decision.checks]
     assert names == [PHOTOS_CHECK, DETECTOR_CHECK, CROPS_CHECK, LOAD_CHECK, *MODEL_CHECKS]
-    assert len(names) == 10
+    assert len(names) == 11
     assert decision.passed
     assert decision.refusal == ""
 
@@ -92,6 +94,7 @@ def test_a_decision_has_a_result_of_all_ten_checks() -> None:
         ({"data": replace(EVIDENCE.data, photos=PHOTOS | {"photos": 99})}, PHOTOS_CHECK),
         ({"data": replace(EVIDENCE.data, detector={"ap50": 0.79})}, DETECTOR_CHECK),
         ({"data": replace(EVIDENCE.data, crops=CROPS | {"share_with_palm": 0.5})}, CROPS_CHECK),
+        ({"data": replace(EVIDENCE.data, overlap=HeldOutOverlap(1, unknown=False))}, HELD_OUT_CHECK),
         ({"loading": CheckResult(LOAD_CHECK, False, "NaN")}, LOAD_CHECK),
         ({"metrics": replace(METRICS, blank_share=0.5)}, "not_blank"),
         ({"metrics": replace(METRICS, variance_ratio=0.1)}, "not_collapsed"),
@@ -172,6 +175,30 @@ def test_a_model_of_data_that_failed_its_check_is_refused(
     assert store.released() is None
 
 
+@pytest.mark.parametrize(("trained_on", "known"), [("abc", 0), ("abcd", 1), ("abcfg", 2)])
+def test_a_model_that_was_trained_on_held_out_people_is_refused(
+    store: Store, data: Data, trained_on: str, known: int
+) -> None:
+    """d and e choose its checkpoint, f and g measure it. By its record, whatever its facts say."""
+    record = NOBODY.including(trained_on, population_of(data.crops.facts))
+    model = publish_candidate(store, data, record=record)
+    evaluation = publish_evaluation(store, model, data.reference)
+    if known:
+        with pytest.raises(RefusedError, match=f"held-out people who were trained on {known} \\(at most 0"):
+            release_if_passed(store, evaluation, BOUNDS)
+        assert store.released() is None
+    allowed = GateConfig(allow_leak=bool(known))
+    assert release_if_passed(store, evaluation, allowed).model == model.version
+
+
+def test_a_model_without_a_record_of_its_people_passes(store: Store, data: Data) -> None:
+    model = publish_candidate(store, data)
+    evidence = gather(store, publish_evaluation(store, model, data.reference))
+    assert isinstance(evidence.data, DataFacts)
+    assert evidence.data.overlap == HeldOutOverlap(0, unknown=True)
+    assert decide(evidence, BOUNDS).passed
+
+
 def test_a_released_model_that_cannot_be_evaluated_refuses_its_successor_until_a_person_decides(
     store: Store, data: Data
 ) -> None:
@@ -234,7 +261,7 @@ def test_a_passed_model_is_recorded_and_released(store: Store, data: Data) -> No
     record = read_decision(store, model.version)
     assert record is not None
     assert record.passed
-    assert len(record.checks) == 10
+    assert len(record.checks) == 11
     before = below(store.home)
     assert release_if_passed(store, evaluation, BOUNDS) == release
     assert below(store.home) == before
