@@ -179,7 +179,7 @@ def test_a_model_of_data_that_failed_its_check_is_refused(
 def test_a_model_that_was_trained_on_held_out_people_is_refused(
     store: Store, data: Data, trained_on: str, known: int
 ) -> None:
-    """d and e choose its checkpoint, f and g measure it. By its record, whatever its facts say."""
+    """People d and e choose its checkpoint, f and g measure it. By its record, whatever its facts say."""
     record = NOBODY.including(trained_on, population_of(data.crops.facts))
     model = publish_candidate(store, data, record=record)
     evaluation = publish_evaluation(store, model, data.reference)
