@@ -35,16 +35,25 @@ def _rebuild(kind: type[PalmError], what: str, where: str | None, hint: str) -> 
     return kind(what, where=where, hint=hint)
 
 
+class PackageMissingError(PalmError):
+    """A feature needs an optional package that is not installed."""
+
+    @classmethod
+    def of(cls, package: str, *, extra: str) -> PackageMissingError:
+        """The error for a package, and the extra of this program that installs it."""
+        return cls(f"{package} is not installed", hint=f"Run `pip install 'palms[{extra}]'`.")
+
+
 class SourceError(PalmError):
-    """A set of photographs cannot be obtained."""
+    """A set of photographs, or a model, cannot be obtained or published."""
 
 
 class SourceNotFoundError(SourceError):
-    """The requested data set or folder does not exist."""
+    """The requested data set, model, revision, file or folder does not exist."""
 
 
 class AccessRefusedError(SourceError):
-    """The data set exists, but these credentials do not give access to it."""
+    """The data set or model exists, but these credentials do not give access to it."""
 
 
 class SourceUnreachableError(SourceError):
@@ -129,6 +138,10 @@ class WeightsUnavailableError(QualityError):
 
 class RequestError(PalmError):
     """A request is invalid or too large."""
+
+
+class ExportError(PalmError):
+    """A model cannot be exported."""
 
 
 class TrainingStoppedError(PalmError):

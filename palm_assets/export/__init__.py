@@ -1,0 +1,1 @@
+"""Models for other places: the Hugging Face Hub, ONNX, and a page of static files."""
