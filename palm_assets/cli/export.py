@@ -29,7 +29,7 @@ def model_option() -> Callable[[Any], Any]:
         "--model",
         "name",
         metavar="NAME",
-        help="Version of a model, a folder, or OWNER/NAME on the Hub.  [default: the released model]",
+        help="Version of a model, or a folder.  [default: the released model]",
     )
 
 

@@ -106,7 +106,9 @@ def build_graph(model: PalmModel) -> ModelProto:
         CheckpointError: the generator is of another class.
     """
     if not isinstance(model.generator, Generator):
-        raise CheckpointError("This generator has no ONNX form", where=model.folder, hint="Use another model.")
+        raise CheckpointError(
+            "This generator has no ONNX form", where=model.folder, hint="Use another model."
+        )
     return _Graph(model).to_model()
 
 
@@ -128,17 +130,12 @@ class _Graph:
         """The graph of the whole generator."""
         helper, types = self._onnx.helper, self._onnx.TensorProto
         generator, networks = self._model.generator, self._model.networks
-        first, *layers = generator.main
+        *layers, activation = generator.main
         sizes = _input_sizes(self._model)
-        value = self._first_map(first, ("latents", "labels")[: len(sizes)])
-        while len(layers) > 1:  # the last one is the output activation
-            layer, *layers = layers
-            norm = None
-            if isinstance(layers[0], nn.BatchNorm2d):
-                norm, _relu, *layers = layers
-            assert isinstance(layer, UpsampleConv) or norm is None
-            value = self._upsampled(value, layer, norm) if isinstance(layer, UpsampleConv) else value
-        value = self._pixels(value, layers[0], generator.output_smoothing)
+        value = self._first_map(layers[:3], ("latents", "labels")[: len(sizes)])
+        for layer, norm in zip(layers[3::3], [*layers[4::3], None], strict=True):
+            value = self._upsampled(value, layer, norm)
+        value = self._pixels(value, activation, generator.output_smoothing)
         self._nodes.append(helper.make_node("Cast", [value], ["images"], to=types.UINT8))
         side = networks.image_size
         graph = helper.make_graph(
@@ -151,32 +148,35 @@ class _Graph:
             [helper.make_tensor_value_info("images", types.UINT8, ["count", 3, side, side])],
             self._weights,
         )
-        made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+        made: ModelProto = helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
+        )
         made.producer_name = "palms"
         helper.set_model_props(made, _properties(self._model))
         self._onnx.checker.check_model(made, full_check=True)
         return made
 
-    def _first_map(self, layer: nn.Module, names: tuple[str, ...]) -> str:
+    def _first_map(self, layers: Sequence[nn.Module], names: tuple[str, ...]) -> str:
         """Feature map (N, C, 4, 4) of latent vectors: a transposed convolution of one pixel is a product."""
+        layer, norm, relu = layers
         assert isinstance(layer, nn.ConvTranspose2d)
+        assert isinstance(norm, nn.BatchNorm2d)
+        assert isinstance(relu, nn.ReLU)
         vectors = names[0] if len(names) == 1 else self._node("Concat", *names, axis=1)
         product = self._node("MatMul", vectors, self._weight(layer.weight.flatten(1)))
         shape = self._weight(np.array([-1, *layer.weight.shape[1:]], np.int64))
-        value = self._node("Reshape", product, shape)
-        norm, relu = self._model.generator.main[1], self._model.generator.main[2]
-        assert isinstance(norm, nn.BatchNorm2d)
-        assert isinstance(relu, nn.ReLU)
-        return self._node("Relu", self._normalized(value, norm, 1))
+        return self._node("Relu", self._normalized(self._node("Reshape", product, shape), norm, 1))
 
-    def _upsampled(self, value: str, layer: UpsampleConv, norm: nn.BatchNorm2d | None) -> str:
+    def _upsampled(self, value: str, layer: nn.Module, norm: nn.Module | None) -> str:
         """Feature map of twice the side; normalization before the subpixels are put in place."""
+        assert isinstance(layer, UpsampleConv)
         taps = ([3, 1], [2, 0])  # see palm_assets.gan.inference
         subpixels = [layer.weight[:, :, rows][:, :, :, columns] for rows in taps for columns in taps]
         weight = torch.cat(subpixels, 1).transpose(0, 1)
         value = self._padded(value, "edge" if layer.edge_padding == "replicate" else "constant")
         value = self._node("Conv", value, self._weight(weight), kernel_shape=[2, 2])
         if norm is not None:
+            assert isinstance(norm, nn.BatchNorm2d)
             value = self._node("Relu", self._normalized(value, norm, 4))
         parts = self._nodes_of("Split", [value], 4, axis=1, num_outputs=4)
         placed = []
@@ -266,9 +266,7 @@ def _network_inputs(model: PalmModel, latents: torch.Tensor) -> list[torch.Tenso
 @torch.inference_mode()
 def _pytorch_images(generator: Generator, vectors: torch.Tensor) -> NDArray[np.uint8]:
     images = smooth_output(generator(vectors), generator.output_smoothing)
-    pixels: NDArray[np.uint8] = (
-        ((images + 1) * HALF_RANGE).round_().clamp_(0, 255).to(torch.uint8).numpy()
-    )
+    pixels: NDArray[np.uint8] = ((images + 1) * HALF_RANGE).round_().clamp_(0, 255).to(torch.uint8).numpy()
     return pixels
 
 

@@ -1,0 +1,22 @@
+"""`palms export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.cli.conftest import Palms, Publish
+
+
+def test_export_onnx_writes_a_checked_file(palms: Palms, publish_model: Publish, tmp_path: Path) -> None:
+    version = publish_model().version
+    result = palms("export", "onnx", tmp_path / "palms.onnx", "--model", version)
+    assert result.exit_code == 0, result.output
+    assert version in result.output
+    assert (tmp_path / "palms.onnx").stat().st_size > 1000
+
+
+def test_an_unknown_model_is_one_line_on_standard_error(palms: Palms, tmp_path: Path) -> None:
+    result = palms("export", "onnx", tmp_path / "palms.onnx", "--model", "0123456789ab")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("palms: No model named 0123456789ab")
+    assert not (tmp_path / "palms.onnx").exists()
