@@ -6,7 +6,7 @@ import io
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,7 +68,7 @@ def comparison_job(palms: PalmSet, references: ReferenceCache) -> JobFunction[Co
                     return None  # type: ignore[return-value]  # metrics of a part would mean nothing
         reference = released.reference
         return Comparison(
-            evaluate_features(np.concatenate(rows), reference),
+            replace(evaluate_features(np.concatenate(rows), reference), reference=released.version),
             released.version,
             released.crops,
             tuple(row.n for row in reference.floor),

@@ -1,4 +1,4 @@
-"""The released reference statistics, their feature extractor, and the real palms they describe."""
+"""The reference statistics in force, their feature extractor, and the real palms they describe."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from palm_assets.errors import ArtifactError, NothingReleasedError, PalmError, WeightsUnavailableError
+from palm_assets.errors import ArtifactError, PalmError, WeightsUnavailableError
 from palm_assets.store.artifacts import Store
 
 if TYPE_CHECKING:
+    from palm_assets.evaluation.references import FoundReference
     from palm_assets.quality.features import Extractor
     from palm_assets.quality.reference import Reference
 
@@ -22,7 +23,7 @@ FAST_EXTRACTOR = "efficientnet-lite0"
 
 @dataclass(frozen=True, eq=False)
 class ReleasedReference:
-    """The reference of the release, ready to evaluate with.
+    """The reference of the release, or the starter's, ready to evaluate with.
 
     Attributes:
         version: of the reference.
@@ -59,38 +60,37 @@ class ReferenceCache:
         self._store = store
         self._lock = threading.Lock()
         self._loaded: ReleasedReference | None = None
+        self._wanted = ""
         self._real_palms: tuple[str, NDArray[np.uint8]] | None = None
 
     def released(self) -> ReleasedReference:
-        """Load the reference of the release, or return it from the cache.
+        """The reference of the release, or the starter's until there is one; loaded, or from the cache.
 
         Raises:
-            ArtifactMissingError: nothing is released, or its reference does not exist.
+            ArtifactMissingError: there is none, or the release's does not exist.
             ArtifactCorruptError: the reference is damaged.
             WeightsUnavailableError: the extractor's weights are not on this machine.
             ExtractorMismatchError: they differ from those that the reference was computed with.
         """
-        release = self._store.released()
-        if release is None:
-            raise NothingReleasedError(
-                "No model of photographs is released yet",
-                where=self._store.home,
-                hint="Run `make pipeline PRESET=local` with photographs of your own.",
-            )
+        from palm_assets.evaluation.references import find_reference
+
         with self._lock:
-            if self._loaded is None or self._loaded.version != release.reference:
-                self._loaded = self._load(release.reference)
+            release = self._store.released()
+            wanted = (
+                "" if release is None else release.reference
+            )  # a verified reference is not verified again
+            if self._loaded is None or self._wanted != wanted:
+                self._loaded, self._wanted = self._load(find_reference(self._store)), wanted
             return self._loaded
 
-    def _load(self, version: str) -> ReleasedReference:
+    def _load(self, found: FoundReference) -> ReleasedReference:
         from palm_assets.quality.extractors.identity import require_same_extractor
         from palm_assets.quality.reference_files import load_reference
 
-        artifact = self._store.open("reference", version)
-        reference = load_reference(artifact.folder)
+        reference = load_reference(found.artifact.folder)
         extractor = _installed_extractor(reference.extractor, reference.precision)
-        require_same_extractor(extractor.identity, reference.identity, where=f"reference {version}")
-        return ReleasedReference(version, artifact.manifest.inputs.get("crops", ""), reference, extractor)
+        require_same_extractor(extractor.identity, reference.identity, where=f"reference {found.name}")
+        return ReleasedReference(found.name, found.crops, reference, extractor)
 
     def real_palms(self, version: str) -> NDArray[np.uint8] | None:
         """Training crops uint8 (N, 3, S, S) of this version; None if they are not in the store."""

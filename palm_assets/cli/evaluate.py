@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -18,13 +19,16 @@ if TYPE_CHECKING:
 _reference_option = click.option(
     "--reference",
     metavar="VERSION",
-    help="Version of a reference.  [default: the release's, else the newest]",
+    help="Version of a reference, or \"starter\".  [default: the release's, else the starter's]",
 )
 
 
 @click.command()
 @click.option(
-    "--model", "version", metavar="VERSION", help="Version of a model.  [default: the released model]"
+    "--model",
+    "version",
+    metavar="VERSION",
+    help="Version of a model.  [default: the released model, else the starter]",
 )
 @_reference_option
 @click.option(
@@ -47,20 +51,22 @@ def evaluate(
       palms evaluate --model 0123456789ab --count 1000 --json
     """
     from palm_assets.evaluation.model_evaluation import default_count, fresh_samples
-    from palm_assets.evaluation.set_evaluation import open_reference
+    from palm_assets.evaluation.references import find_reference
     from palm_assets.progress import progress_bar
     from palm_assets.quality.reference_files import load_reference
     from palm_assets.quality.set_metrics import evaluate_set
-    from palm_assets.release.serving import open_model, released_model
+    from palm_assets.release.serving import model_at_hand, open_model
+    from palm_assets.store.starter import starter_folder
 
-    opened = open_reference(store, reference)
-    model = open_model(store, version)[0] if version else released_model(store)
-    loaded = load_reference(opened.folder)
+    found = find_reference(store, reference)
+    model = open_model(store, version)[0] if version else model_at_hand(store, starter_folder())[0]
+    loaded = load_reference(found.artifact.folder)
     total = count or default_count(loaded)
     with progress_bar("palms evaluated", "palm") as progress:
         images = fresh_samples(model, total)
         metrics = evaluate_set(images, loaded, progress=lambda done, _: progress(done, total))
-    _show(metrics, as_json, {"model": model.version, "reference": opened.version})
+    named = replace(metrics, reference=found.name, reference_is_synthetic=found.origin == "synthetic")
+    _show(named, as_json, {"model": model.version, "reference": found.name})
 
 
 @click.command()
@@ -100,18 +106,17 @@ def fid(
     """
     if reference and against:
         raise click.UsageError("Give --reference or --against, not both.")
-    from palm_assets.evaluation.set_evaluation import compare_sets, evaluate, open_reference
+    from palm_assets.evaluation.set_evaluation import compare_sets, evaluate
     from palm_assets.progress import progress_bar
     from palm_assets.quality.image_sets import open_images
 
     with progress_bar("images evaluated", "image") as progress:
         if against is None:
-            opened = open_reference(store, reference)
-            metrics = evaluate(images, opened.folder, progress=progress)
+            metrics = evaluate(images, reference, store=store, progress=progress)
         else:
             pair = compare_sets(open_images(images), open_images(against), extractor, progress=progress)
     if against is None:
-        _show(metrics, as_json, {"reference": opened.version})
+        _show(metrics, as_json, {"reference": metrics.reference})
     else:
         click.echo(json.dumps(pair.to_json(), indent=2) if as_json else pair.describe())
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from palm_assets.errors import ArtifactMissingError, QualityError
+from palm_assets.errors import QualityError
+from palm_assets.evaluation.references import find_reference
 from palm_assets.generation.png_metadata import HEAD_BYTES, read_png_metadata
 from palm_assets.progress import Progress, no_progress
 from palm_assets.quality.extractors.registry import ExtractorName
@@ -20,7 +22,10 @@ from palm_assets.quality.reference import Reference
 from palm_assets.quality.reference_files import load_reference
 from palm_assets.quality.set_metrics import SetMetrics, evaluate_set, filter_note
 from palm_assets.quality.statistics import FeatureStatistics
-from palm_assets.store.artifacts import Artifact, Store
+from palm_assets.store.artifacts import Store
+from palm_assets.store.origins import Origin
+
+SQUARE = 1.02  # sides of an image with a larger ratio are not those of a crop
 
 
 def evaluate(
@@ -36,8 +41,8 @@ def evaluate(
         images: a folder or ZIP of images of any size and mode, or an array uint8 RGB (N, 3, H, W);
             at least 2.
         reference: what to compare with: a loaded reference, the version of one in the store (a `str`), or the
-            folder of one. A string that names a folder is a folder. By default the reference of the released
-            model, else the newest.
+            folder of one. A string that names a folder is a folder. "starter" is the reference that comes
+            with the starter. By default that of the released model of photographs, else the starter's.
         store: where references are looked up, a store or its folder; by default `Store()`.
         progress: called with images done and images in all.
 
@@ -48,39 +53,46 @@ def evaluate(
         PhotoError: an image of the folder or ZIP cannot be read.
         ExtractorMismatchError, WeightsUnavailableError: the reference's extractor cannot be had here.
     """
+    name, origin = "", None
     if not isinstance(reference, Reference):
-        reference = load_reference(_reference_folder(reference, store))
+        folder, name, origin = _find_reference(reference, store)
+        reference = load_reference(folder)
     if isinstance(images, np.ndarray):
-        return evaluate_set(images, reference, progress=progress)
-    found = open_images(Path(images))
-    metrics = evaluate_set(found, reference, progress=progress)
-    return replace(metrics, min_score=min_score_of(found))
+        metrics = evaluate_set(images, reference, progress=progress)
+    else:
+        found = open_images(Path(images))
+        shapes = _Shapes(found)
+        metrics = evaluate_set(shapes, reference, progress=progress)
+        metrics = replace(metrics, min_score=min_score_of(found), not_square=shapes.not_square)
+    return replace(metrics, reference=name, reference_is_synthetic=origin == "synthetic")
 
 
-def open_reference(store: Store, version: str | None = None) -> Artifact:
-    """The reference of this version; by default that of the release, else the newest.
+@dataclass
+class _Shapes:
+    """Images that are passed on one at a time, and how many of them were not square."""
 
-    Raises:
-        ArtifactMissingError: there is none.
-        ArtifactCorruptError: it is damaged.
-    """
-    if version is not None:
-        return store.open("reference", version)
-    release = store.released()
-    try:
-        return store.open("reference", release.reference) if release else store.current("fid_reference")
-    except ArtifactMissingError as error:
-        raise ArtifactMissingError(
-            "There are no statistics of real palms yet, and the starter model comes without them",
-            where=store.home,
-            hint="Run `make pipeline`, or compare two folders: `palms fid FOLDER --against FOLDER`.",
-        ) from error
+    images: ImageSet
+    not_square: int = 0
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        self.not_square = 0
+        for image in self.images:
+            height, width = image.shape[1:]
+            self.not_square += max(height, width) > SQUARE * min(height, width)
+            yield image
 
 
-def _reference_folder(reference: Path | str | None, store: Store | Path | str | None) -> Path:
+def _find_reference(
+    reference: Path | str | None, store: Store | Path | str | None
+) -> tuple[Path, str, Origin | None]:
+    """Folder, name and origin of a reference."""
     if isinstance(reference, Path) or (reference is not None and Path(reference).is_dir()):
-        return Path(reference)
-    return open_reference(store if isinstance(store, Store) else Store(store), reference).folder
+        return Path(reference), str(reference), None
+    found = find_reference(store if isinstance(store, Store) else Store(store), reference)
+    return found.artifact.folder, found.name, found.origin
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,9 @@
 `mu` and `sigma` are pytorch-fid's keys; the others are ours. There are no pickles: everything is a plain
 array, and reading allows nothing else. The JSON holds the numbers that people read and the SHA-256 of the
 npz, so damage to either file is detected on reading.
+
+A compact npz has features in half precision and no covariance, which is computed from them on reading: it is
+a tenth as large, and pytorch-fid cannot read it.
 """
 
 from __future__ import annotations
@@ -15,9 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from palm_assets.errors import ArtifactCorruptError, ArtifactError, ArtifactMissingError
+from palm_assets.errors import ArtifactCorruptError, ArtifactError, ArtifactMissingError, QualityError
 from palm_assets.quality.floor import FloorRow
+from palm_assets.quality.prdc import nearest_neighbor_distances
 from palm_assets.quality.reference import Reference
+from palm_assets.quality.statistics import FeatureStatistics
 from palm_assets.store.atomic import sha256_of
 from palm_assets.store.os_errors import typed_write_errors
 
@@ -35,18 +40,26 @@ ARRAYS = {
     "holdout_indices": "holdout_indices",
 }
 """Key in the npz to field of `Reference`."""
+_COMPUTED = ("mu", "sigma", "factor")
+"""Keys that a compact npz lacks."""
 _REQUIRED = {"extractor", "digest", "n", "floor", "sha256"}
 _REBUILD = "Build the reference again"
 
 
-def save_reference(reference: Reference, folder: Path) -> None:
+def save_reference(reference: Reference, folder: Path, *, compact: bool = False) -> None:
     """Write a reference into a folder, created if missing; the artifact store makes it atomic.
 
+    Args:
+        reference: to write.
+        folder: to write into.
+        compact: whether to write features in half precision and no covariance.
+
     Raises:
+        QualityError: `compact`, and the reference does not hold the features of all its training images.
         DiskFullError: no space left.
         ArtifactError: the folder cannot be written.
     """
-    arrays = {key: getattr(reference, name) for key, name in ARRAYS.items()}
+    arrays = _compact_arrays(reference) if compact else {k: getattr(reference, v) for k, v in ARRAYS.items()}
     with typed_write_errors(
         folder,
         ArtifactError,
@@ -56,7 +69,7 @@ def save_reference(reference: Reference, folder: Path) -> None:
     ):
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / STATISTICS_FILE).open("wb") as file:
-            np.savez(
+            (np.savez_compressed if compact else np.savez)(
                 file,
                 n=np.int64(reference.n),
                 extractor=reference.extractor,
@@ -100,14 +113,13 @@ def load_reference(folder: Path) -> Reference:
     try:
         floor = tuple(FloorRow(**row) for row in description["floor"])
         with np.load(npz, allow_pickle=False) as file:
-            arrays = {name: file[key] for key, name in ARRAYS.items()}
             reference = Reference(
                 extractor=str(file["extractor"]),
                 digest=str(file["digest"]),
                 precision=str(file["precision"]),
                 n=int(file["n"]),
                 floor=floor,
-                **arrays,
+                **_arrays(file),
             )
     except (KeyError, TypeError, ValueError, OSError, zipfile.BadZipFile) as error:
         raise ArtifactCorruptError(
@@ -117,6 +129,37 @@ def load_reference(folder: Path) -> Reference:
     if problem:
         raise ArtifactCorruptError(problem, where=npz, hint=_REBUILD)
     return reference
+
+
+def _compact_arrays(reference: Reference) -> dict[str, np.ndarray]:
+    """What a compact npz holds."""
+    rows = reference.subsample.astype(np.float16)
+    if len(rows) != reference.n:
+        raise QualityError(
+            f"Only {len(rows)} features of {reference.n} training images are kept: no covariance",
+            hint="Build the reference with a `subsample` of at least as many.",
+        )
+    k = reference.neighbor_distances.shape[1]
+    return {
+        "subsample": rows,
+        "subsample_indices": reference.subsample_indices,
+        "neighbor_distances": nearest_neighbor_distances(rows.astype(np.float32), k),
+        "holdout": reference.holdout.astype(np.float16),
+        "holdout_indices": reference.holdout_indices,
+    }
+
+
+def _arrays(file: Any) -> dict[str, np.ndarray]:
+    """The arrays of an open npz by field of `Reference`; what a compact one lacks is computed."""
+    lacking = [] if "mu" in file.files else list(_COMPUTED)
+    arrays = {name: file[key] for key, name in ARRAYS.items() if key not in lacking}
+    if lacking:
+        arrays |= {name: arrays[name].astype(np.float32) for name in ("subsample", "holdout")}
+        rows = arrays["subsample"]
+        statistics = FeatureStatistics.from_features(rows, extractor="", digest="")
+        factor = (rows.astype(np.float64) - statistics.mean).T / np.sqrt(max(len(rows) - 1, 1))
+        arrays |= {"mean": statistics.mean, "cov": statistics.cov, "factor": factor}
+    return arrays
 
 
 def _read_description(path: Path) -> dict[str, Any]:
@@ -159,6 +202,8 @@ def _problem(reference: Reference, description: dict[str, Any]) -> str | None:
             return f"{field.name} is not finite"
     if any(getattr(reference, key) != description[key] for key in ("extractor", "digest", "n")):
         return "The extractor or n differs from the description"
+    if rows > reference.n:
+        return f"It has features of {rows} training images, and n is {reference.n}"
     if reference.n < 2:
         return f"A reference needs at least 2 images, this one has {reference.n}"
     return None

@@ -26,6 +26,10 @@ from palm_assets.quality.prdc import PrdcResult, prdc
 from palm_assets.quality.reference import Reference
 from palm_assets.quality.statistics import Floats
 
+SYNTHETIC_NOTE = (
+    "The reference is of synthetic hands: these metrics say how far the images are from rendered hands, not "
+    "from photographs."
+)
 MAX_FEATURES = 10_000  # kept in memory
 FLOOR_SUBSETS = 4  # random subsets of the floor's size, of a set that is larger
 
@@ -50,6 +54,9 @@ class SetMetrics:
         fid_infinity: the distance extrapolated to infinitely many images; None if the set is too small for
             it.
         min_score: the minimum score by which the set was filtered; None if, as far as is known, it was not.
+        not_square: images of other shapes than crops have.
+        reference: name of what it was compared with; "" if that has none.
+        reference_is_synthetic: whether that is of synthetic hands.
     """
 
     n: int
@@ -64,6 +71,9 @@ class SetMetrics:
     frechet_at_floor: float | None = None
     fid_infinity: FidInfinityResult | None = None
     min_score: float | None = None
+    not_square: int = 0
+    reference: str = ""
+    reference_is_synthetic: bool = False
 
     @property
     def label(self) -> str:
@@ -137,6 +147,9 @@ class SetMetrics:
             "coverage": self.coverage,
             "auth_pct": self.auth_pct,
             "min_score": self.min_score,
+            "not_square": self.not_square,
+            "reference": self.reference,
+            "reference_is_synthetic": self.reference_is_synthetic,
             "floor": None if self.floor is None else self.floor.to_json(),
             "nearest": self.nearest.tolist(),
             "distance": self.distance.tolist(),
@@ -189,6 +202,13 @@ class SetMetrics:
             )
         if self.min_score is not None:
             lines.append(filter_note(self.min_score))
+        if self.reference_is_synthetic:
+            lines.append(SYNTHETIC_NOTE)
+        if 2 * self.not_square > self.n:
+            lines.append(
+                f"{self.not_square} of {self.n} images are not square, so they look like photographs that "
+                "were not cropped, and the reference is of crops: `palms crop FOLDER --out DIR` crops them."
+            )
         return lines
 
 

@@ -28,7 +28,7 @@ from palm_assets.store.artifacts import Artifact, Store
 from palm_assets.store.origins import Origin
 from palm_assets.store.pins import pin
 from palm_assets.store.releases import RELEASED_FILE
-from palm_assets.store.starter import STARTER, find_starter
+from palm_assets.store.starter import STARTER, STARTER_PREFIX, find_starter
 
 if TYPE_CHECKING:
     from palm_assets.gan.sampler import PalmModel

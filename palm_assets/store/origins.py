@@ -31,14 +31,15 @@ def origin_of(home: Path, model: str) -> Origin | None:
         known.add(model)
         inputs = _manifest(home / "models" / model).get("inputs", {})
         if "crops" in inputs:
-            origins.add(_origin_of_crops(home, inputs["crops"]))
+            origins.add(origin_of_crops(home, inputs["crops"]))
         model = inputs.get("start", "")
     if "synthetic" in origins:
         return "synthetic"
     return None if None in origins else "photographs"
 
 
-def _origin_of_crops(home: Path, crops: str) -> Origin | None:
+def origin_of_crops(home: Path, crops: str) -> Origin | None:
+    """Whether crops are of photographs or of synthetic hands; None if they or their photographs are gone."""
     photos = _manifest(home / "crops" / crops).get("inputs", {}).get("photos")
     source = _manifest(home / "photos" / str(photos)).get("facts", {}).get("source")
     if source is None:

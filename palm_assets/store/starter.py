@@ -8,6 +8,10 @@ from pathlib import Path
 from palm_assets.store.artifacts import Artifact, open_folder
 
 STARTER = Path(__file__).parent.parent / "starter"
+REFERENCE_FOLDER, DETECTOR_FOLDER = "reference", "detector"
+"""Of the artifacts that come with the starter, inside its folder."""
+STARTER_PREFIX = "starter-"
+"""Before the versions of the starter and its reference, so that nobody looks for them in a store."""
 
 
 def starter_folder() -> Path:
@@ -22,3 +26,26 @@ def find_starter(folder: Path = STARTER) -> Artifact | None:
         ArtifactCorruptError: it is damaged.
     """
     return open_folder(folder, "models") if folder.is_dir() else None
+
+
+def find_starter_reference(folder: Path | None = None) -> Artifact | None:
+    """Statistics of the crops that the starter was trained on, verified; None if it comes without them.
+
+    Args:
+        folder: of the starter; by default `starter_folder()`.
+
+    Raises:
+        ArtifactCorruptError: they are damaged.
+    """
+    found = (folder or starter_folder()) / REFERENCE_FOLDER
+    return open_folder(found, "reference") if found.is_dir() else None
+
+
+def find_starter_detector(folder: Path = STARTER) -> Artifact | None:
+    """The palm detector that comes with the starter, verified; None in a copy of the program without one.
+
+    Raises:
+        ArtifactCorruptError: it is damaged.
+    """
+    found = folder / DETECTOR_FOLDER
+    return open_folder(found, "detector") if found.is_dir() else None

@@ -345,3 +345,31 @@ def test_features_at_hand_make_the_same_reference(reference: Reference, module_t
     again = reference_from_features(train, held, CONFIG, extractor="efficientnet-lite0", digest="0" * 12)
     assert again.floor == reference.floor
     assert evaluate_features(held[:9], again).frechet == evaluate_features(held[:9], reference).frechet
+
+
+def test_a_compact_reference_is_small_and_has_the_metrics_of_the_whole_one(
+    reference: Reference, module_tiny: Extractor, tmp_path: Path
+) -> None:
+    save_reference(reference, tmp_path / "whole")
+    save_reference(reference, tmp_path / "compact", compact=True)
+    sizes = [(tmp_path / name / "statistics.npz").stat().st_size for name in ("compact", "whole")]
+    assert sizes[0] < sizes[1] / 2
+    whole, compact = (load_reference(tmp_path / name) for name in ("whole", "compact"))
+    np.testing.assert_allclose(compact.factor @ compact.factor.T, compact.cov, atol=1e-12)
+    np.testing.assert_allclose(compact.cov, whole.cov, rtol=0.01, atol=1e-5)
+    assert compact.floor == whole.floor
+    features = extract(module_tiny, draw_palms(32, seed=3))
+    ours, theirs = (evaluate_features(features, each) for each in (compact, whole))
+    assert ours.floor is not None
+    assert abs(ours.frechet - theirs.frechet) < 0.1 * ours.floor.frechet_sd
+    assert abs(ours.kid - theirs.kid) < 0.1 * ours.floor.kid_sd
+    assert (ours.density, ours.coverage) == pytest.approx((theirs.density, theirs.coverage), abs=0.05)
+
+
+def test_a_reference_without_all_its_features_cannot_be_compact(
+    module_tiny: Extractor, tmp_path: Path
+) -> None:
+    config = CONFIG.model_copy(update={"subsample": 20})
+    partial = build_reference(draw_palms(60, seed=0), draw_palms(4, seed=1), config, extractor=module_tiny)
+    with pytest.raises(QualityError, match="Only 20 features of 60"):
+        save_reference(partial, tmp_path, compact=True)
