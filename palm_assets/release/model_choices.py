@@ -13,10 +13,9 @@ from palm_assets.store.artifacts import Store
 from palm_assets.store.manifests import Manifest, read_manifest
 from palm_assets.store.origins import Origin
 from palm_assets.store.releases import Release, ReleasedBy, read_history, read_released
-from palm_assets.store.starter import starter_folder
+from palm_assets.store.starter import STARTER_PREFIX, starter_folder
 
 STARTER_NAME = "starter"
-STARTER_PREFIX = "starter-"  # of the starter's version, in every PNG and manifest
 
 
 @dataclass(frozen=True)

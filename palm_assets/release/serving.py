@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 from palm_assets.errors import CheckpointError, NothingReleasedError, PalmError
 from palm_assets.release.model_choices import (
     STARTER_NAME,
-    STARTER_PREFIX,
     ModelChoice,
     choice_named,
     list_models,
