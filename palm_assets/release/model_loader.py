@@ -6,10 +6,10 @@ from pathlib import Path
 
 from palm_assets.gan import sampler
 from palm_assets.gan.sampler import PalmModel
-from palm_assets.release.model_choices import STARTER_NAME, STARTER_PREFIX, no_such_model
+from palm_assets.release.model_choices import STARTER_NAME, no_such_model
 from palm_assets.release.serving import load_artifact, model_at_hand, open_model, open_starter
 from palm_assets.store.artifacts import MANIFEST, Store, open_folder
-from palm_assets.store.starter import starter_folder
+from palm_assets.store.starter import STARTER_PREFIX, starter_folder
 
 
 def load_model(model: Path | str | None = None, store: Store | Path | str | None = None) -> PalmModel:
