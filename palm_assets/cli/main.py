@@ -15,7 +15,7 @@ import click
 
 from palm_assets import __version__
 from palm_assets.cli.evaluate import evaluate, fid
-from palm_assets.cli.export import export
+from palm_assets.cli.export import export, push
 from palm_assets.cli.generate import generate
 from palm_assets.cli.models import import_published, pack
 from palm_assets.cli.options import home_option
@@ -63,5 +63,5 @@ def main() -> None:
     atexit.register(gc.freeze)  # else Python visits all of torch's objects at exit: a third of a second
 
 
-for _command in (generate, evaluate, fid, status, releases, release, pack, import_published, export):
+for _command in (generate, evaluate, fid, status, releases, release, pack, import_published, export, push):
     main.add_command(_command)
