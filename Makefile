@@ -16,11 +16,12 @@ help: ## List the targets
 
 setup: $(READY) ## Install the project and its dependencies into .venv
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml constraints.txt deploy/opencv-headless/pyproject.toml
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v not in ((3, 11), (3, 12)) and "Python 3.11 or 3.12 is needed, this is %d.%d: make PYTHON=python3.12" % v)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	@$(BIN)/python -c 'import cv2' || (echo "OpenCV needs system libraries: sudo apt-get install libgl1 libglib2.0-0" >&2; exit 1)
+	$(BIN)/pip install --quiet --constraint constraints.txt ./deploy/opencv-headless --editable '.[dev]'
+	@# In an environment that had opencv-python, removing it removes the files of the headless one, too.
+	@$(BIN)/python -c 'import cv2; cv2.__version__' 2>/dev/null || $(BIN)/pip install --quiet --force-reinstall --no-deps --constraint constraints.txt opencv-python-headless
 	@touch $@
 
 pipeline: setup ## Run the pipeline: photographs to a released model (PRESET=sample, local, local-256, kaggle, published, gpu-128)
