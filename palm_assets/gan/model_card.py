@@ -13,6 +13,12 @@ from palm_assets.gan.config import GanConfig
 from palm_assets.gan.people_record import NO_OVERLAP, HeldOutOverlap
 from palm_assets.quality.reliability import CalibrationReport
 from palm_assets.store.artifacts import Artifact
+from palm_assets.store.origins import Origin
+
+SYNTHETIC_NOTE = """
+**This model learned from synthetic hands**, which a program rendered. It has never seen a photograph, and its
+images look synthetic.
+"""
 
 
 def write_model_card(
@@ -23,6 +29,7 @@ def write_model_card(
     score: CalibrationReport | str,
     start: Artifact | None = None,
     overlap: HeldOutOverlap = NO_OVERLAP,
+    origin: Origin | None = None,
 ) -> None:
     """Write the model card beside the weights.
 
@@ -34,6 +41,7 @@ def write_model_card(
         score: evaluation of its calibrated score, or the reason why it has none.
         start: the model that training started from, if any.
         overlap: people held out of its training whom `start` was trained on.
+        origin: of what it was trained on, if that is known; synthetic hands are told.
     """
     facts = crops.facts
     started = (
@@ -42,7 +50,7 @@ def write_model_card(
     skin = ", ".join(f"{name} {count}" for name, count in sorted(facts["skin"].items()))
     (folder / CARD_FILE).write_text(
         f"""# A DCGAN of human palms, {config.image_size} px
-
+{SYNTHETIC_NOTE if origin == "synthetic" else ""}
 ![Uncurated samples](samples.png)
 
 - **Training data:** {facts["crops"]["train"]} crops of {facts["people"]["train"]} people (crops

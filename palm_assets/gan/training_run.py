@@ -27,6 +27,7 @@ from palm_assets.gan.training_loop import STATE_FILE, training_loop
 from palm_assets.progress import ShouldStop
 from palm_assets.quality.reliability import CalibrationReport
 from palm_assets.store.artifacts import Artifact
+from palm_assets.store.origins import Origin
 
 CHECKPOINTS_FOLDER = "checkpoints"
 PROGRESS_FOLDER = "progress"  # of sample grids
@@ -42,6 +43,7 @@ def run_training(
     work: Path,
     *,
     start: Artifact | None = None,
+    origin: Origin | None = None,
     report: Callable[[TrainingMetrics], None],
     on_checkpoint: Callable[[Image.Image, CheckpointRecord], None] = lambda samples, record: None,
     should_stop: ShouldStop,
@@ -57,6 +59,7 @@ def run_training(
         folder: folder to fill with the model.
         work: folder for the resumable state; the caller removes it once the model is published.
         start: the model that training starts from, if any.
+        origin: of what the model is trained on, for its card.
         report: called about once a second.
         on_checkpoint: called with the sample grid and the record of each checkpoint.
         should_stop: asked after every step; True saves the state and ends training.
@@ -129,7 +132,7 @@ def run_training(
     if isinstance(score, CalibrationReport):
         metrics["score_report"] = score.to_json()
     write_metrics(folder, metrics, result.metrics)
-    write_model_card(folder, artifact, config, selector.best, score, start, overlap)
+    write_model_card(folder, artifact, config, selector.best, score, start, overlap, origin)
     return facts
 
 

@@ -19,6 +19,7 @@ from palm_assets.stages.boxes import open_unchanged_boxes
 from palm_assets.stages.crops import open_crops
 from palm_assets.stages.start_model import open_start_model
 from palm_assets.store.artifacts import Store
+from palm_assets.store.origins import origin_of_training
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -197,6 +198,7 @@ def _train_model(job: ModelJob, log: Log, report: Report, should_stop: ShouldSto
         job.folder,
         job.work,
         start=start,
+        origin=origin_of_training(job.home, crops.version, "" if start is None else start.version),
         report=on_metrics,
         on_checkpoint=on_checkpoint,
         should_stop=should_stop,

@@ -38,6 +38,14 @@ def origin_of(home: Path, model: str) -> Origin | None:
     return None if None in origins else "photographs"
 
 
+def origin_of_training(home: Path, crops: str, start: str = "") -> Origin | None:
+    """Origin of a model that is trained on crops, perhaps starting from another model; as `origin_of`."""
+    origins = {origin_of_crops(home, crops), origin_of(home, start)}
+    if "synthetic" in origins:
+        return "synthetic"
+    return None if None in origins else "photographs"
+
+
 def origin_of_crops(home: Path, crops: str) -> Origin | None:
     """Whether crops are of photographs or of synthetic hands; None if they or their photographs are gone."""
     photos = _manifest(home / "crops" / crops).get("inputs", {}).get("photos")

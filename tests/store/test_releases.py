@@ -11,7 +11,7 @@ import pytest
 from palm_assets.errors import ReleaseChangedError
 from palm_assets.release.retention import RetentionConfig, remove_unused
 from palm_assets.store.artifacts import Store
-from palm_assets.store.origins import origin_of
+from palm_assets.store.origins import origin_of, origin_of_training
 from palm_assets.store.releases import HISTORY_FILE, RELEASED_FILE, is_withdrawn, read_history, read_released
 from tests.models import publish_model
 from tests.release.lineage import publish_candidate, publish_data
@@ -49,6 +49,11 @@ def test_the_origin_of_a_model_follows_what_its_training_started_from(store: Sto
     assert origin_of(store.home, publish_model(store).version) == "photographs"  # an imported one
     lost = publish_model(store, inputs={"crops": "gone"})
     assert origin_of(store.home, lost.version) is None
+    of_photographs, of_synthetic = photographs.crops.version, synthetic.crops.version
+    assert origin_of_training(store.home, of_photographs) == "photographs"
+    assert origin_of_training(store.home, of_photographs, start.version) == "synthetic"
+    assert origin_of_training(store.home, of_synthetic, lost.version) == "synthetic"
+    assert origin_of_training(store.home, of_photographs, lost.version) is None
 
 
 def test_a_damaged_pointer_keeps_the_release_of_the_other_origin(store: Store) -> None:
