@@ -41,9 +41,7 @@ class PackageMissingError(PalmError):
     @classmethod
     def of(cls, package: str, *, extra: str) -> PackageMissingError:
         """The error for a package, and the extra of this program that installs it."""
-        return cls(
-            f"{package} is not installed", hint=f"Run `pip install {package}`; it is in the extra `{extra}`."
-        )
+        return cls(f"{package} is not installed", hint=f"Run `pip install 'palms[{extra}]'`.")
 
 
 class SourceError(PalmError):

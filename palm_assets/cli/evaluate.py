@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
-from palm_assets.cli.options import json_option, pass_store
+from palm_assets.cli.options import json_option, model_option, pass_store
 from palm_assets.quality.extractors.registry import ExtractorName
 
 if TYPE_CHECKING:
@@ -24,12 +24,7 @@ _reference_option = click.option(
 
 
 @click.command()
-@click.option(
-    "--model",
-    "version",
-    metavar="VERSION",
-    help="Version of a model.  [default: the released model, else the starter]",
-)
+@model_option()
 @_reference_option
 @click.option(
     "--count",
@@ -38,9 +33,7 @@ _reference_option = click.option(
 )
 @json_option("the metrics")
 @pass_store
-def evaluate(
-    store: Store, version: str | None, reference: str | None, count: int | None, as_json: bool
-) -> None:
+def evaluate(store: Store, name: str | None, reference: str | None, count: int | None, as_json: bool) -> None:
     """Compare a model's palms with real palms.
 
     Each metric is printed beside that of held-out real palms.
@@ -55,11 +48,10 @@ def evaluate(
     from palm_assets.progress import progress_bar
     from palm_assets.quality.reference_files import load_reference
     from palm_assets.quality.set_metrics import evaluate_set
-    from palm_assets.release.serving import model_at_hand, open_model
-    from palm_assets.store.starter import starter_folder
+    from palm_assets.release.model_loader import load_model
 
+    model = load_model(name, store)
     found = find_reference(store, reference)
-    model = open_model(store, version)[0] if version else model_at_hand(store, starter_folder())[0]
     loaded = load_reference(found.artifact.folder)
     total = count or default_count(loaded)
     with progress_bar("palms evaluated", "palm") as progress:

@@ -1,14 +1,13 @@
-"""`palms export` and `palms push`: a model for other places."""
+"""`palms export`: a model for other places."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from palm_assets.cli.options import home_option, pass_store
+from palm_assets.cli.options import home_option, json_option, model_option, pass_store, print_result
 
 if TYPE_CHECKING:
     from palm_assets.store.artifacts import Store
@@ -23,16 +22,6 @@ class ExportGroup(click.Group):
         super().add_command(cmd, name)
 
 
-def model_option() -> Callable[[Any], Any]:
-    """`--model`, passed to the command as `name`."""
-    return click.option(
-        "--model",
-        "name",
-        metavar="NAME",
-        help="Version of a model, a folder, or OWNER/NAME on the Hub.  [default: the released model]",
-    )
-
-
 @click.group(cls=ExportGroup)
 def export() -> None:
     """Write a model in a form that other programs read.
@@ -40,15 +29,15 @@ def export() -> None:
     \b
     Examples:
       palms export onnx palms.onnx
-      palms export hub folder
     """
 
 
 @export.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @model_option()
+@json_option("what was written")
 @pass_store
-def onnx(store: Store, file: Path, name: str | None) -> None:
+def onnx(store: Store, file: Path, name: str | None, as_json: bool) -> None:
     """Write the generator of a model as an ONNX FILE.
 
     Latent vectors go in, pixels come out (uint8, RGB). The file is written only if its images differ from
@@ -64,54 +53,5 @@ def onnx(store: Store, file: Path, name: str | None) -> None:
 
     model = load_model(name, store)
     size = export_onnx(model, file)
-    click.echo(f"{file}: model {model.version}, {size / 1e6:.1f} MB, checked against PyTorch")
-
-
-@export.command()
-@click.argument("folder", type=click.Path(path_type=Path))
-@model_option()
-@pass_store
-def hub(store: Store, folder: Path, name: str | None) -> None:
-    """Write a model into a new FOLDER, in the conventions of the Hugging Face Hub.
-
-    It holds the weights, a model card with the metrics, samples, and the reference statistics if they are
-    known. `palms push` publishes the same files. Needs the package huggingface_hub.
-
-    \b
-    Examples:
-      palms export hub folder
-      palms generate --model folder --count 16
-    """
-    from palm_assets.export.hub_folder import export_hub
-    from palm_assets.release.model_loader import load_model
-
-    model = load_model(name, store)
-    files = export_hub(model, folder, store=store)
-    size = sum((folder / file).stat().st_size for file in files) / 1e6
-    click.echo(f"{folder}: model {model.version}, {len(files)} files, {size:.1f} MB")
-
-
-@click.command()
-@click.argument("repository", metavar="OWNER/NAME")
-@model_option()
-@click.option("--revision", metavar="BRANCH", help="Branch, made if missing.  [default: main]")
-@click.option("--private", is_flag=True, help="Make a new repository private.")
-@pass_store
-def push(store: Store, repository: str, name: str | None, revision: str | None, private: bool) -> None:
-    """Publish a model on the Hugging Face Hub.
-
-    The repository is created if it is missing, and gets all files in one commit. Log in with `hf auth login`
-    before, or set HF_TOKEN. Needs the package huggingface_hub.
-
-    \b
-    Examples:
-      palms push me/palms
-      palms push me/palms --model 0123456789ab --private
-    """
-    from palm_assets.export.hub_upload import push as published
-    from palm_assets.release.model_loader import load_model
-
-    model = load_model(name, store)
-    address = published(model, repository, store=store, revision=revision, private=private)
-    click.echo(f"published model {model.version}: {address}")
-    click.echo(f'load it with: palm_assets.load_model("{repository}")')
+    text = f"{file}: model {model.version}, {size / 1e6:.1f} MB, checked against PyTorch"
+    print_result({"out": str(file), "model": model.version, "bytes": size}, text, as_json=as_json)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from palm_assets.cli.options import pass_store
-from palm_assets.errors import PalmError
+from palm_assets.cli.options import json_option, model_option, pass_store, print_result
+from palm_assets.errors import PalmError, RequestError
 
 if TYPE_CHECKING:
+    from palm_assets.generation.generate import GenerationRequest, GenerationStats
     from palm_assets.store.artifacts import Store
 
 
@@ -37,10 +38,8 @@ if TYPE_CHECKING:
     help="Scale of the latent vectors. 1: full variety; smaller: more typical, less varied.",
 )
 @click.option("--min-score", type=click.FloatRange(0, 1), help="Keep only palms with this score or more.")
-@click.option(
-    "--model", "version", metavar="VERSION", help="Version of a model.  [default: the released model]"
-)
-@click.option("--starter", type=click.Path(path_type=Path), envvar="PALM_STARTER", hidden=True)
+@model_option()
+@json_option("what was written")
 @pass_store
 def generate(
     store: Store,
@@ -49,13 +48,14 @@ def generate(
     out: Path,
     truncation: float,
     min_score: float | None,
-    version: str | None,
-    starter: Path | None,
+    name: str | None,
+    as_json: bool,
 ) -> None:
     """Generate palms into a ZIP or a folder.
 
     They are PNGs, with a manifest. The same model and seed give identical bytes, and a set is the
-    beginning of every larger one. Until you release a model, the bundled starter model is used.
+    beginning of every larger one. Until you release a model of photographs, the bundled starter model is
+    used. An earlier ZIP or folder of palms with the same name is replaced.
 
     \b
     Examples:
@@ -66,39 +66,64 @@ def generate(
     from palm_assets.generation.generate import GenerationRequest, GenerationStats
     from palm_assets.generation.generate import generate as generated
     from palm_assets.progress import progress_bar
-    from palm_assets.release.serving import model_at_hand, open_model
-    from palm_assets.store.starter import STARTER
+    from palm_assets.release.model_choices import learned_from, origin_of_folder
+    from palm_assets.release.model_loader import load_model
+    from palm_assets.store.starter import STARTER_PREFIX
 
     request = GenerationRequest(
         count, secrets.randbelow(2**32) if seed is None else seed, truncation, min_score
     )
-    is_starter = False
-    if version:
-        model, _ = open_model(store, version)
-    else:
-        model, is_starter = model_at_hand(store, starter or STARTER)
-    if is_starter:
-        click.echo(
-            "No model of photographs is released yet: using the bundled starter model.",
-            err=True,
-        )
+    model = load_model(name, store)
+    origin = origin_of_folder(store, model.folder)
+    if name is None and model.version.startswith(STARTER_PREFIX):
+        click.echo("No model of photographs is released yet: using the bundled starter model.", err=True)
+    replaced = out.exists()
     stats = GenerationStats()
-    with progress_bar("palms", "palm") as progress:
-        images = generated(model, request, progress=progress, stats=stats)
-        (write_zip if out.suffix.lower() == ".zip" else write_folder)(out, images, model)
-    click.echo(
-        f"{out}: {stats.kept} palms, seed {request.seed}, model {model.version}, "
-        f"mean score {stats.mean_score:.3f} ({model.scoring})"
+    try:
+        with progress_bar("palms", "palm") as progress:
+            images = generated(model, request, progress=progress, stats=stats)
+            (write_zip if out.suffix.lower() == ".zip" else write_folder)(out, images, model)
+    except RequestError:
+        if stats.outcome != "gave up" or stats.kept:
+            raise
+        raise _too_few(request, stats, out) from None
+    if replaced:
+        click.echo(f"{out} was there before and has been replaced", err=True)
+    values = {
+        "out": str(out),
+        "replaced": replaced,
+        "palms": stats.kept,
+        "requested": count,
+        "seed": request.seed,
+        "truncation": truncation,
+        "min_score": min_score,
+        "candidates": stats.candidates,
+        "model": model.version,
+        "origin": origin,
+        "mean_score": stats.mean_score,
+        "scoring": model.scoring,
+    }
+    print_result(
+        values,
+        f"{out}: {stats.kept} palm{'s' * (stats.kept != 1)}, seed {request.seed}, model {model.version} "
+        f"({learned_from(origin)}), mean score {stats.mean_score:.2f} ({model.scoring})",
+        as_json=as_json,
     )
     if min_score is not None:
         click.echo(
-            f"{stats.rejected} of {stats.candidates} candidates scored below {min_score} and were left out",
+            f"{stats.rejected} of {stats.candidates} candidates scored below {min_score:g} and were left out",
             err=True,
         )
     if stats.outcome == "gave up":
-        raise PalmError(
-            f"Only {stats.kept} of {count} palms reached the score {min_score} "
-            f"in {stats.candidates} candidates",
-            where=out,
-            hint="They were written; lower --min-score to get more.",
-        )
+        raise _too_few(request, stats, out)
+
+
+def _too_few(request: GenerationRequest, stats: GenerationStats, out: Path) -> PalmError:
+    found = f"{stats.kept} of {request.count} palms" if stats.kept else "None of the palms"
+    written = "Those were written; lower" if stats.kept else "Nothing was written: lower"
+    return PalmError(
+        f"{'Only ' * bool(stats.kept)}{found} reached the score {request.min_score:g} "
+        f"in {stats.candidates} candidates",
+        where=out,
+        hint=f"{written} --min-score to get more.",
+    )

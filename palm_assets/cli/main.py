@@ -14,10 +14,11 @@ from typing import Any
 import click
 
 from palm_assets import __version__
+from palm_assets.cli.compare import compare
 from palm_assets.cli.evaluate import evaluate, fid
-from palm_assets.cli.export import export, push
+from palm_assets.cli.export import export
 from palm_assets.cli.generate import generate
-from palm_assets.cli.models import import_published, pack
+from palm_assets.cli.models import card, import_published, pack
 from palm_assets.cli.options import home_option
 from palm_assets.cli.releases import release, releases
 from palm_assets.cli.status import status
@@ -63,5 +64,17 @@ def main() -> None:
     atexit.register(gc.freeze)  # else Python visits all of torch's objects at exit: a third of a second
 
 
-for _command in (generate, evaluate, fid, status, releases, release, pack, import_published, export, push):
+for _command in (
+    generate,
+    evaluate,
+    fid,
+    compare,
+    status,
+    releases,
+    release,
+    card,
+    pack,
+    import_published,
+    export,
+):
     main.add_command(_command)

@@ -1,9 +1,10 @@
-"""What the commands of `palms` share: the artifact store and `--home`, and the JSON switch."""
+"""What the commands of `palms` share: the artifact store and `--home`, the model, and JSON output."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -46,6 +47,22 @@ def pass_store(command: Callable[Concatenate[Store, P], R]) -> Callable[P, R]:
     return with_store
 
 
+def model_option() -> Callable[[Any], Any]:
+    """`--model`, passed to the command as `name`; `palm_assets.load_model` takes it."""
+    return click.option(
+        "--model",
+        "name",
+        metavar="NAME",
+        help="A version, the folder of a model, or `starter`.  [default: the released model of photographs,"
+        " else the starter]",
+    )
+
+
 def json_option(what: str) -> Callable[[Any], Any]:
     """`--json`, passed to the command as `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help=f"Print {what} as JSON.")
+
+
+def print_result(values: Mapping[str, Any], text: str, *, as_json: bool) -> None:
+    """Print what a command did: as JSON, or as text for people."""
+    click.echo(json.dumps(values, indent=2, default=str) if as_json else text)

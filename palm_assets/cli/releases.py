@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from palm_assets.cli.options import json_option, pass_store
+from palm_assets.cli.options import json_option, pass_store, print_result
 
 if TYPE_CHECKING:
     from palm_assets.store.artifacts import Store
@@ -21,7 +21,8 @@ def releases(store: Store, as_json: bool) -> None:
     """List all models and the gate's decisions.
 
     A model is released, released before, refused (with the reason), passed, or not checked. Models of
-    photographs and of synthetic hands are released apart; the page serves those of photographs.
+    photographs and of synthetic hands are released apart. The page and `palms generate` use the default: the
+    released model of photographs, else the bundled starter.
 
     \b
     Examples:
@@ -31,12 +32,16 @@ def releases(store: Store, as_json: bool) -> None:
     from pydantic import TypeAdapter
 
     from palm_assets.release.candidates import Candidate, as_table, candidates
+    from palm_assets.release.model_choices import list_models
 
     rows = candidates(store)
     if as_json:
         click.echo(json.dumps(TypeAdapter(list[Candidate]).dump_python(rows, mode="json"), indent=2))
-    else:
-        click.echo(as_table(rows) or f"There are no models in {store.home} yet. Run `make pipeline`.")
+        return
+    click.echo(as_table(rows) or f"There are no models in {store.home} yet. Run `make pipeline`.")
+    default = next((choice for choice in list_models(store) if choice.is_default), None)
+    if default is not None:
+        click.echo(f"Default of `palms generate` and the page: {default.name}")
 
 
 @click.command()
@@ -46,8 +51,9 @@ def releases(store: Store, as_json: bool) -> None:
     type=click.Choice(["photographs", "synthetic"]),
     help="What the model was trained on, if its photographs are gone.",
 )
+@json_option("the release")
 @pass_store
-def release(store: Store, version: str, origin: Origin | None) -> None:
+def release(store: Store, version: str, origin: Origin | None, as_json: bool) -> None:
     """Release model VERSION by hand.
 
     The gate is not asked, so an older or a refused model can be released, also where the released one
@@ -61,9 +67,15 @@ def release(store: Store, version: str, origin: Origin | None) -> None:
     """
     from palm_assets.release.candidates import release_by_hand
     from palm_assets.release.decisions import find_decision
+    from palm_assets.release.model_choices import learned_from
 
     released = release_by_hand(store, version, origin)
     decision = find_decision(store, version)
-    click.echo(f"released model {released.model} by hand with reference {released.reference}")
-    if decision is not None and not decision.passed:
-        click.echo(f"the gate had refused it: {decision.refusal}", err=True)
+    refusal = "" if decision is None else decision.refusal
+    text = (
+        f"released model {released.model} ({learned_from(released.origin)}) by hand, "
+        f"with reference {released.reference}"
+    )
+    print_result({**released.model_dump(mode="json"), "refusal": refusal}, text, as_json=as_json)
+    if refusal:
+        click.echo(f"the gate had refused it: {refusal}", err=True)

@@ -1,4 +1,4 @@
-"""`palms status`: the artifacts of the store."""
+"""`palms status`: the artifacts of the store, and trainings that are not finished."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def status(store: Store, as_json: bool, verify: bool) -> None:
     """List all artifacts of the store.
 
-    Shows their inputs and facts, and which are current or released. The exit code is 1 if an artifact is
-    damaged.
+    Shows their inputs and facts, and which are current or released; below them, trainings that were
+    interrupted or that run now, and how far they are. The exit code is 1 if an artifact is damaged.
 
     \b
     Examples:

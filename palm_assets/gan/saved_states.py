@@ -13,10 +13,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from palm_assets.gan.state_files import STATE_FILE
 from palm_assets.gan.training_state import load_state, save_state
 from palm_assets.store.atomic import sync
 
-STATE_FILE = "state.safetensors"
 _EARLIER = "state-{age:09d}.safetensors"
 
 

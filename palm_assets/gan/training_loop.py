@@ -18,8 +18,8 @@ from palm_assets.gan.config import GanConfig
 from palm_assets.gan.curves import Curves, read_curves
 from palm_assets.gan.metrics import TrainingMetrics
 from palm_assets.gan.networks import Discriminator, Generator
-from palm_assets.gan.saved_states import STATE_FILE as STATE_FILE
 from palm_assets.gan.saved_states import SavedStates
+from palm_assets.gan.state_files import STATE_FILE as STATE_FILE
 from palm_assets.gan.trainer import Trainer
 from palm_assets.gan.warm_start import start_from
 from palm_assets.progress import ShouldStop, never

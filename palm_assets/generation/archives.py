@@ -79,7 +79,7 @@ def write_zip(path: Path, images: Iterable[GeneratedImage], model: PalmModel) ->
 
     Raises:
         DiskFullError: no space left.
-        RequestError: the path cannot be written.
+        RequestError: there are no images, or the path cannot be written.
     """
     with _write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -87,6 +87,7 @@ def write_zip(path: Path, images: Iterable[GeneratedImage], model: PalmModel) ->
         try:
             with os.fdopen(handle, "wb") as stream:
                 count = zip_into(stream, images, model)
+            _refuse_empty(path, count)
             Path(beside).chmod(0o644)
             Path(beside).replace(path)
         finally:
@@ -102,7 +103,7 @@ def write_folder(path: Path, images: Iterable[GeneratedImage], model: PalmModel)
 
     Raises:
         DiskFullError: no space left.
-        RequestError: the path cannot be written, or holds other files.
+        RequestError: there are no images, or the path cannot be written, or holds other files.
     """
     _refuse_foreign(path)
     with _write_errors(path):
@@ -115,6 +116,7 @@ def write_folder(path: Path, images: Iterable[GeneratedImage], model: PalmModel)
             for image in images:
                 (fresh / image.file_name).write_bytes(png_bytes(image, model.version))
                 rows.append(_row(image, model))
+            _refuse_empty(path, len(rows))
             (fresh / MANIFEST_NAME).write_bytes(_manifest(rows))
             _replace_folder(path, fresh, old)
         finally:
@@ -152,6 +154,11 @@ def _entry(name: str) -> zipfile.ZipInfo:
     entry.create_system = 3  # Unix, wherever it is written
     entry.external_attr = 0o644 << 16
     return entry
+
+
+def _refuse_empty(path: Path, count: int) -> None:
+    if count == 0:
+        raise RequestError("There are no images to write", where=path, hint="Ask for a lower minimum score.")
 
 
 def _refuse_foreign(path: Path) -> None:

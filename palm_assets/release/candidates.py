@@ -8,12 +8,14 @@ from typing import Literal
 
 from palm_assets.errors import ArtifactError, ArtifactMissingError, LineageError
 from palm_assets.release.decisions import DecisionRecord, find_decision
+from palm_assets.release.figures import rounded
 from palm_assets.release.serving import open_model
 from palm_assets.stages.evaluation import evaluation_manifests
 from palm_assets.store.artifacts import Artifact, Store
 from palm_assets.store.origins import Origin, origin_of
-from palm_assets.store.releases import Release, read_history
+from palm_assets.store.releases import Release, ReleasedBy, read_history
 
+_BY: dict[ReleasedBy, str] = {"gate": "by the gate", "hand": "by hand"}
 State = Literal["released", "released before", "refused", "passed", "not checked"]
 
 
@@ -70,7 +72,7 @@ def as_table(rows: list[Candidate]) -> str:
     """The candidates for people: a line each, and one more for a refusal."""
     lines = []
     for row in rows:
-        released = ", ".join(f"{r.released_at:%Y-%m-%d %H:%M} by {r.by}" for r in row.releases)
+        released = ", ".join(f"{r.released_at:%Y-%m-%d %H:%M} {_BY[r.by]}" for r in row.releases)
         lines.append(
             f"{row.model:<14}{row.created:%Y-%m-%d %H:%M}  {row.state:<16}{row.origin or 'unknown':<13}"
             f"{row.metric}".rstrip()
@@ -133,6 +135,6 @@ def _newest_metrics(store: Store) -> dict[str, str]:
     found: dict[str, str] = {}
     for manifest in evaluation_manifests(store):
         facts = manifest.facts
-        text = f"{facts['label']} {facts['frechet']:.4g} at n = {facts['n']}"
+        text = f"{facts['label']} {rounded(facts['frechet'])} at n = {facts['n']}"
         found.setdefault(manifest.inputs["model"], text)
     return found

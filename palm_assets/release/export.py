@@ -27,8 +27,10 @@ from palm_assets.gan.people_record import PEOPLE_FILE
 from palm_assets.gan.plot_files import CURVES_FILE, RELIABILITY_FILE, SAMPLES_FILE
 from palm_assets.gan.plots import sample_grid
 from palm_assets.gan.sampler import CALIBRATION_FILE, load_model
+from palm_assets.release.model_choices import ORIGIN_FACT, no_such_model
 from palm_assets.stages.evaluation import newest_evaluation
 from palm_assets.store.artifacts import MANIFEST, Artifact, Store
+from palm_assets.store.origins import origin_of
 
 CROPS_FILE = "crops-manifest.json"
 CURVE_POINTS = 200
@@ -44,7 +46,9 @@ def pack(store: Store, version: str, target: Path) -> Artifact:
     """
     if target.exists():
         raise RequestError("The folder exists already", where=target, hint="Name a new one.")
-    model = store.open("models", version)
+    model = store.find("models", version)
+    if model is None:
+        raise no_such_model(version, store.home)
 
     def build(folder: Path) -> Mapping[str, Any]:
         for name in (GENERATOR_FILE, DISCRIMINATOR_FILE):
@@ -69,7 +73,8 @@ def pack(store: Store, version: str, target: Path) -> Artifact:
         packed = load_model(folder, "")  # with the rounded weights
         count = min(MAX_SAMPLES, (GRID_PIXELS // packed.image_size) ** 2)
         sample_grid(packed, count).save(folder / SAMPLES_FILE)
-        return {**model.facts, "packed_from": version}
+        origin = origin_of(store.home, version)
+        return {**model.facts, "packed_from": version, **({ORIGIN_FACT: origin} if origin else {})}
 
     with tempfile.TemporaryDirectory() as home:
         original = model.manifest

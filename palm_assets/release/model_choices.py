@@ -7,15 +7,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import get_args
 
 from palm_assets.errors import ArtifactError, ArtifactMissingError
 from palm_assets.store.artifacts import Store
 from palm_assets.store.manifests import Manifest, read_manifest
-from palm_assets.store.origins import Origin
+from palm_assets.store.origins import Origin, origin_of
 from palm_assets.store.releases import Release, ReleasedBy, read_history, read_released
 from palm_assets.store.starter import STARTER_PREFIX, starter_folder
 
 STARTER_NAME = "starter"
+ORIGIN_FACT = "origin"  # in the manifest of a model that was packed for use outside its store
+_LEARNED_FROM: dict[Origin | None, str] = {
+    "photographs": "learned from photographs",
+    "synthetic": "learned from synthetic hands",
+    None: "not known what it learned from",
+}
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,27 @@ def list_models(
     ]
     default = _default_name(opened.home, found)
     return [replace(choice, is_default=choice.name == default) for choice in found]
+
+
+def origin_of_folder(store: Store, folder: Path) -> Origin | None:
+    """What the model in a folder was trained on: a model of the store, the starter, or a packed one.
+
+    Returns:
+        None if nobody knows.
+    """
+    if folder.absolute().parent == store.home / "models":
+        return origin_of(store.home, folder.name)
+    if folder.absolute() == starter_folder().absolute():
+        return "photographs"
+    with contextlib.suppress(ArtifactError):
+        origin = read_manifest(folder, "models", None).facts.get(ORIGIN_FACT)
+        return next((known for known in get_args(Origin) if known == origin), None)
+    return None
+
+
+def learned_from(origin: Origin | None) -> str:
+    """What a model was trained on, in words."""
+    return _LEARNED_FROM[origin]
 
 
 def choice_named(choices: Sequence[ModelChoice], name: str) -> ModelChoice:

@@ -1,4 +1,4 @@
-"""The artifacts of a store at a glance: what each was made from, its facts, and whether it is in use."""
+"""A store at a glance: each artifact with its inputs, facts and use, and trainings that are not finished."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any, get_args
 
 from palm_assets.errors import ArtifactCorruptError, PalmError
 from palm_assets.release.decisions import find_decision
+from palm_assets.release.figures import rounded
+from palm_assets.stages.unfinished_training import UnfinishedTraining, unfinished_trainings
 from palm_assets.store.artifacts import Kind, Manifest, Store
 from palm_assets.store.releases import read_released
 
@@ -18,16 +20,18 @@ MAX_FACT_LENGTH = 60
 
 @dataclass(frozen=True)
 class Row:
-    """One published artifact.
+    """One published artifact, or a training that is not finished.
 
     Attributes:
         kind: one of the store's kinds.
         version: of the artifact.
-        created: ISO 8601, UTC; "" if damaged.
+        created: ISO 8601, UTC; "" if damaged. Of a training: when its state was saved.
         megabytes: of all its files.
         inputs: what it was made from: role to version.
-        facts: what its stage recorded; for a refused model also "refused", the reason.
-        marks: "current" (an asset points to it), "released", "refused", "damaged".
+        facts: what its stage recorded; for a refused model also "refused", the reason. Of a training: "done"
+            and "total", in thousand images ("kimg") or epochs, as "unit" says.
+        marks: "current" (an asset points to it), "released", "refused", "damaged"; of a training "paused" or
+            "running".
         problem: what is damaged; "" if nothing was found.
     """
 
@@ -42,7 +46,7 @@ class Row:
 
 
 def survey(store: Store, *, verify: bool = False) -> list[Row]:
-    """All artifacts, by kind in the order of the pipeline, oldest first.
+    """All artifacts, by kind in the order of the pipeline, oldest first, and then trainings not finished.
 
     Args:
         store: with the artifacts.
@@ -53,7 +57,7 @@ def survey(store: Store, *, verify: bool = False) -> list[Row]:
     for kind in get_args(Kind):
         found = [_row(store, kind, folder, marks, verify) for folder in (store.home / kind).glob("*/")]
         rows += sorted(found, key=lambda row: (row.created, row.version))
-    return rows
+    return rows + [_training_row(training) for training in unfinished_trainings(store)]
 
 
 def as_table(rows: list[Row]) -> str:
@@ -66,7 +70,7 @@ def as_table(rows: list[Row]) -> str:
         inputs = ", ".join(f"{role} {version}" for role, version in sorted(row.inputs.items()))
         if inputs:
             lines.append(f"            from {inputs}")
-        details = row.problem or ", ".join(_short_facts(row.facts))
+        details = row.problem or _training_text(row) or ", ".join(_short_facts(row.facts))
         if details:
             lines.append(f"            {details}")
         if "refused" in row.marks:
@@ -94,6 +98,27 @@ def _row(store: Store, kind: Kind, folder: Path, marks: set[tuple[str, Kind, str
         tuple(sorted({*own_marks, *refused, *(["damaged"] if problem else [])})),
         problem,
     )
+
+
+def _training_row(training: UnfinishedTraining) -> Row:
+    return Row(
+        training.kind,
+        training.version,
+        training.saved.isoformat(timespec="seconds"),
+        training.megabytes,
+        training.inputs,
+        {"done": training.done, "total": training.total, "unit": training.unit},
+        ("running" if training.is_running else "paused",),
+    )
+
+
+def _training_text(row: Row) -> str:
+    """How far a training is, and how it goes on; "" for an artifact."""
+    if not {"paused", "running"} & {*row.marks}:
+        return ""
+    total = "" if row.facts["total"] is None else f" of {row.facts['total']:g}"
+    done = f"saved at {row.facts['done']:g}{total} {row.facts['unit']}"
+    return done if "running" in row.marks else f"{done}; the same run, started again, goes on from there"
 
 
 def _problem(store: Store, kind: Kind, folder: Path, manifest: Manifest, verify: bool) -> str:
@@ -125,7 +150,7 @@ def _marks(store: Store) -> Iterator[tuple[str, Kind, str]]:
 def _short_facts(facts: dict[str, Any]) -> list[str]:
     """The first few facts that fit on a line."""
     texts = [
-        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        f"{name} {rounded(value)}" if isinstance(value, float) else f"{name} {value}"
         for name, value in facts.items()
         if isinstance(value, str | int | float | bool) and name != "refused"
     ]

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from palm_assets.stages.code_versions import CODE_VERSIONS
 from palm_assets.stages.training_job import TrainingJob, run_job
+from palm_assets.stages.unfinished_training import describe_training
 from palm_assets.store.artifacts import Artifact, Kind, Store
 from palm_assets.store.identity import version_of
 
@@ -51,7 +52,10 @@ def make_by_training(
     def build(folder: Path) -> Mapping[str, Any]:
         # Not a pool of Dagster: where no daemon runs, nobody frees the slot of a run that was killed.
         with store.lock("training"):
-            return run(job(folder, store.work_folder(kind, version)))
+            work = store.work_folder(kind, version)
+            with store.writing():
+                describe_training(work, inputs, config)
+            return run(job(folder, work))
 
     made = store.make(kind, build, inputs=inputs, config=config, code_version=code_version)
     store.remove_work_folder(kind, version)

@@ -9,26 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from palm_assets.quality.config import ReferenceConfig
-from palm_assets.quality.reference_builder import build_reference
-from palm_assets.quality.reference_files import save_reference
 from palm_assets.store.artifacts import Artifact, Store
-from tests.cli.conftest import Palms, Publish
+from tests.cli.conftest import Palms, Publish, publish_reference_of_noise
 
 
 @pytest.fixture
 def released(store: Store, publish_model: Publish) -> Artifact:
     """A released model, with a reference of noise."""
     model = publish_model()
-    noise = np.random.default_rng(0).integers(0, 256, (48, 3, 16, 16), np.uint8)
-
-    def build(folder: Path) -> dict[str, object]:
-        config = ReferenceConfig(extractor="efficientnet-lite0", floor_counts=[4, 8], floor_repeats=2)
-        save_reference(build_reference(noise[:32], noise[32:], config), folder)
-        return {}
-
-    reference = store.make("reference", build, inputs={}, config=ReferenceConfig(), code_version="1")
-    store.release(model, reference)
+    store.release(model, publish_reference_of_noise(store))
     return model
 
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import zipfile
 from pathlib import Path
 
+import pytest
+
+from palm_assets.gan.sampler import load_model
+from palm_assets.store.artifacts import Store
 from tests.cli.conftest import Palms, Publish, Release
+from tests.helpers import below
+from tests.release.lineage import publish_candidate, publish_data
 
 
 def test_generate_twice_gives_identical_bytes(
@@ -53,27 +60,104 @@ def test_generate_from_another_version_than_the_released_one(
     assert f"model {other.version}" in result.output
 
 
+@pytest.mark.parametrize("name", ["p.zip", "p"])
 def test_a_minimum_score_that_too_few_reach_is_exit_code_1_and_the_rest_is_written(
-    palms: Palms, publish_model: Publish, release: Release, tmp_path: Path
+    palms: Palms, publish_model: Publish, release: Release, tmp_path: Path, name: str
+) -> None:
+    flat = {"method": "platt", "x": [0.01, 0.0], "y": [], "n_real": 50, "n_fake": 50}  # no two scores are 1
+    artifact = publish_model(calibration=flat)
+    release(artifact)
+    model = load_model(artifact.folder, "")
+    best = float(model.scores(model.sample(40, seed=1)).max())
+    out = tmp_path / name
+    result = palms("generate", "--count", "2", "--seed", "1", "--min-score", repr(best), "--out", out)
+    assert result.exit_code == 1
+    assert "Only 1 of 2 palms reached the score" in result.stderr
+    assert "in 40 candidates" in result.stderr
+    assert out.exists()
+
+
+@pytest.mark.parametrize("name", ["p.zip", "p"])
+def test_nothing_is_written_if_no_palm_reaches_the_minimum_score(
+    palms: Palms, publish_model: Publish, release: Release, tmp_path: Path, name: str
 ) -> None:
     release(publish_model())
-    result = palms(
-        "generate", "--count", "2", "--seed", "1", "--min-score", "1", "--out", str(tmp_path / "p.zip")
-    )
+    arguments = ["generate", "--count", "2", "--seed", "1", "--out", tmp_path / name]
+    result = palms(*arguments, "--min-score", "1")
     assert result.exit_code == 1
-    assert "Only 0 of 2 palms reached the score 1.0 in 40 candidates" in result.stderr
-    assert (tmp_path / "p.zip").exists()
+    assert "None of the palms reached the score 1 in 40 candidates" in result.stderr
+    assert "Nothing was written: lower --min-score" in result.stderr
+    assert not (tmp_path / name).exists()
+    assert palms(*arguments).exit_code == 0
+    before = below(tmp_path)
+    assert palms(*arguments, "--min-score", "1").exit_code == 1
+    assert below(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["p.zip", "p"])
+def test_generate_says_that_it_replaced_an_earlier_set(
+    palms: Palms, publish_model: Publish, release: Release, tmp_path: Path, name: str
+) -> None:
+    release(publish_model())
+    results = [palms("generate", "--count", "1", "--out", tmp_path / name) for _ in range(2)]
+    assert [result.exit_code for result in results] == [0, 0]
+    assert ["has been replaced" in result.stderr for result in results] == [False, True]
+
+
+def test_generate_as_json(palms: Palms, publish_model: Publish, tmp_path: Path) -> None:
+    version, out = publish_model().version, tmp_path / "p.zip"
+    result = palms("generate", "--count", "3", "--seed", "7", "--model", version, "--out", out, "--json")
+    values = json.loads(result.stdout)
+    expected = {"out": str(out), "palms": 3, "seed": 7, "model": version, "origin": "photographs"}
+    assert {name: values[name] for name in expected} == expected
+    assert 0 <= values["mean_score"] <= 1
+
+
+def test_generate_takes_the_folder_of_a_packed_model(
+    palms: Palms, publish_model: Publish, tmp_path: Path
+) -> None:
+    packed = tmp_path / "packed"
+    palms("pack", publish_model().version, packed)
+    result = palms("generate", "--count", "1", "--out", tmp_path / "p.zip", "--model", packed, "--json")
+    assert json.loads(result.stdout)["model"] == json.loads((packed / "manifest.json").read_text())["version"]
+    assert json.loads(result.stdout)["origin"] == "photographs"
+
+
+def test_a_model_of_synthetic_hands_says_so_in_its_store_and_packed(
+    palms: Palms, store: Store, tmp_path: Path
+) -> None:
+    version = publish_candidate(store, publish_data(store, "synthetic")).version
+    palms("pack", version, tmp_path / "packed")
+    for name in (version, tmp_path / "packed"):
+        result = palms("generate", "--count", "1", "--out", tmp_path / "p.zip", "--model", name)
+        assert "learned from synthetic hands" in result.output
+        assert "learned from synthetic hands" in palms("card", name).output
+
+
+def test_no_model_of_a_name_says_where_the_names_are(palms: Palms, tmp_path: Path) -> None:
+    for command in (("generate", "--model"), ("evaluate", "--model"), ("card",), ("release",)):
+        result = palms(*command, "hand-model")
+        assert result.exit_code == 1
+        assert "No model named hand-model" in result.stderr
+        assert "`palms releases` lists them" in result.stderr
+    assert "No model named hand-model" in palms("pack", "hand-model", tmp_path / "packed").stderr
 
 
 def test_the_starter_generates_until_a_model_is_released(
-    palms: Palms, publish_model: Publish, release: Release, tmp_path: Path
+    palms: Palms,
+    publish_model: Publish,
+    release: Release,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     starter, out = shutil.copytree(publish_model(9).folder, tmp_path / "starter"), tmp_path / "p.zip"
-    arguments = ["generate", "--count", "2", "--seed", "1", "--out", str(out), "--starter", str(starter)]
+    monkeypatch.setenv("PALM_STARTER", str(starter))
+    arguments = ["generate", "--count", "2", "--seed", "1", "--out", str(out)]
     result = palms(*arguments)
     assert result.exit_code == 0
     assert "starter model" in result.stderr
     with zipfile.ZipFile(out) as archive:
         assert archive.read("manifest.csv").decode().count(",starter-") == 2
     release(publish_model(1))
-    assert palms(*arguments).stderr == ""
+    assert "starter model" not in palms(*arguments).stderr
+    assert "starter-" in palms(*arguments, "--model", "starter").stdout

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import pytest
 
 from palm_assets import __version__
@@ -24,6 +25,19 @@ def test_every_command_explains_itself_with_an_example(palms: Palms, command: st
     assert result.exit_code == 0
     assert f"\n    palms {command}" in result.output
     assert "--home" in result.output
+
+
+def test_every_command_answers_in_json() -> None:
+    def without_json(group: click.Group) -> list[str]:
+        names = []
+        for name, command in group.commands.items():
+            if isinstance(command, click.Group):
+                names += [f"{name} {below}" for below in without_json(command)]
+            elif not any("--json" in parameter.opts for parameter in command.params):
+                names.append(name)
+        return names
+
+    assert without_json(main) == []
 
 
 def test_the_list_of_commands_shows_whole_sentences(palms: Palms) -> None:

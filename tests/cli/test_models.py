@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 
 import torch
@@ -79,3 +80,17 @@ def test_pack_copies_a_model_into_a_folder(
     assert (tmp_path / "packed" / "generator.safetensors").is_file()
     again = palms("pack", version, tmp_path / "packed")
     assert again.exit_code == 1
+    values = json.loads(palms("pack", version, tmp_path / "other", "--json").stdout)
+    assert (values["packed_from"], values["folder"]) == (version, str(tmp_path / "other"))
+    assert values["bytes"] > 0
+
+
+def test_card_prints_the_card_and_the_facts(palms: Palms, publish_model: Publish) -> None:
+    artifact = publish_model(1, kimg=80.0)
+    assert "This model has no card" in palms("card", artifact.version).output
+    (artifact.folder / "README.md").write_text("# A card\n")  # not among the files of the manifest
+    result = palms("card", artifact.version)
+    assert f"model {artifact.version}, learned from photographs, 16 px" in result.output
+    assert "# A card" in result.output
+    values = json.loads(palms("card", artifact.version, "--json").stdout)
+    assert (values["card"], values["facts"]["kimg"], values["origin"]) == ("# A card\n", 80.0, "photographs")

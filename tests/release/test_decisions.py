@@ -143,7 +143,7 @@ def test_a_release_by_hand_shows_the_refusal_of_the_gate(
     record_checks(store, second.version, [BAD])
     result = palms(store, "release", second.version)
     assert result.exit_code == 0, result.output
-    assert f"released model {second.version} by hand" in result.output
+    assert f"released model {second.version} (learned from photographs) by hand" in result.output
     assert "the gate had refused it: not_collapsed" in result.output
     current = store.released()
     assert current is not None
@@ -167,7 +167,7 @@ def test_a_model_that_cannot_be_run_is_not_released_by_hand_either(
 def test_an_unknown_version_is_reported_in_one_line(store: Store) -> None:
     result = palms(store, "release", "0123456789ab")
     assert result.exit_code == 1
-    assert "There is no models 0123456789ab" in result.output
+    assert "No model named 0123456789ab" in result.output
     with pytest.raises(ArtifactMissingError):
         store.open("models", "0123456789ab")
 
