@@ -41,7 +41,9 @@ class PackageMissingError(PalmError):
     @classmethod
     def of(cls, package: str, *, extra: str) -> PackageMissingError:
         """The error for a package, and the extra of this program that installs it."""
-        return cls(f"{package} is not installed", hint=f"Run `pip install 'palms[{extra}]'`.")
+        return cls(
+            f"{package} is not installed", hint=f"Run `pip install {package}`; it is in the extra `{extra}`."
+        )
 
 
 class SourceError(PalmError):

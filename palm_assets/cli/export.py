@@ -1,4 +1,4 @@
-"""`palms export`: a model for other places."""
+"""`palms export` and `palms push`: a model for other places."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ def export() -> None:
     \b
     Examples:
       palms export onnx palms.onnx
+      palms export hub folder
     """
 
 
@@ -55,3 +56,61 @@ def onnx(store: Store, file: Path, name: str | None, as_json: bool) -> None:
     size = export_onnx(model, file)
     text = f"{file}: model {model.version}, {size / 1e6:.1f} MB, checked against PyTorch"
     print_result({"out": str(file), "model": model.version, "bytes": size}, text, as_json=as_json)
+
+
+@export.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@model_option()
+@json_option("what was written")
+@pass_store
+def hub(store: Store, folder: Path, name: str | None, as_json: bool) -> None:
+    """Write a model into a new FOLDER, in the conventions of the Hugging Face Hub.
+
+    It holds the weights, a model card with the metrics, samples, and the reference statistics if they are
+    known. `palms push` publishes the same files. Needs the package huggingface_hub.
+
+    \b
+    Examples:
+      palms export hub folder
+      palms generate --model folder --count 16
+    """
+    from palm_assets.export.hub_folder import export_hub
+    from palm_assets.release.model_loader import load_model
+
+    model = load_model(name, store)
+    files = export_hub(model, folder, store=store)
+    size = sum((folder / file).stat().st_size for file in files)
+    values = {"out": str(folder), "model": model.version, "files": list(files), "bytes": size}
+    text = f"{folder}: model {model.version}, {len(files)} files, {size / 1e6:.1f} MB"
+    print_result(values, text, as_json=as_json)
+
+
+@click.command()
+@click.argument("repository", metavar="OWNER/NAME")
+@model_option()
+@click.option("--revision", metavar="BRANCH", help="Branch, made if missing.  [default: main]")
+@click.option("--private", is_flag=True, help="Make a new repository private.")
+@json_option("where it is published")
+@pass_store
+def push(
+    store: Store, repository: str, name: str | None, revision: str | None, private: bool, as_json: bool
+) -> None:
+    """Publish a model on the Hugging Face Hub.
+
+    The repository is created if it is missing, and gets all files in one commit. Log in with `hf auth login`
+    before, or set HF_TOKEN. Needs the package huggingface_hub.
+
+    \b
+    Examples:
+      palms push me/palms
+      palms push me/palms --model 0123456789ab --private
+    """
+    from palm_assets.export.hub_upload import push as published
+    from palm_assets.release.model_loader import load_model
+
+    model = load_model(name, store)
+    address = published(model, repository, store=store, revision=revision, private=private)
+    text = f"published model {model.version}: {address}\n"
+    text += f'load it with: palm_assets.load_model("{repository}")'
+    values = {"model": model.version, "repository": repository, "address": str(address)}
+    print_result(values, text, as_json=as_json)

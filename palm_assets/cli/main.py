@@ -16,7 +16,7 @@ import click
 from palm_assets import __version__
 from palm_assets.cli.compare import compare
 from palm_assets.cli.evaluate import evaluate, fid
-from palm_assets.cli.export import export
+from palm_assets.cli.export import export, push
 from palm_assets.cli.generate import generate
 from palm_assets.cli.models import card, import_published, pack
 from palm_assets.cli.options import home_option
@@ -76,5 +76,6 @@ for _command in (
     pack,
     import_published,
     export,
+    push,
 ):
     main.add_command(_command)

@@ -20,3 +20,21 @@ def test_an_unknown_model_is_one_line_on_standard_error(palms: Palms, tmp_path: 
     assert result.exit_code == 1
     assert result.stderr.startswith("palms: No model named 0123456789ab")
     assert not (tmp_path / "palms.onnx").exists()
+
+
+def test_export_hub_writes_a_folder_that_generates(
+    palms: Palms, publish_model: Publish, tmp_path: Path
+) -> None:
+    result = palms("export", "hub", tmp_path / "hub", "--model", publish_model().version)
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "hub" / "README.md").read_text().startswith("---\n")
+    assert palms("export", "onnx", tmp_path / "palms.onnx", "--model", tmp_path / "hub").exit_code == 0
+    again = palms("export", "hub", tmp_path / "hub", "--model", publish_model().version)
+    assert again.exit_code == 1
+    assert "exists already" in again.stderr
+
+
+def test_push_refuses_what_is_no_repository(palms: Palms, publish_model: Publish) -> None:
+    result = palms("push", "palms", "--model", publish_model().version)
+    assert result.exit_code == 1
+    assert "OWNER/NAME" in result.stderr
