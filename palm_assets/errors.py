@@ -46,6 +46,10 @@ class PackageMissingError(PalmError):
         )
 
 
+class ConfigError(PalmError):
+    """A setting has a value that cannot be used, or settings contradict each other."""
+
+
 class SourceError(PalmError):
     """A set of photographs, or a model, cannot be obtained or published."""
 

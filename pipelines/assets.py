@@ -1,6 +1,9 @@
 """The assets, in the order of the pipeline. Each is a stage of `palm_assets.stages`."""
 
+from typing import Any
+
 import dagster as dg
+from pydantic import ValidationError
 
 from palm_assets.crops.config import CONTACT_SHEET_FILE, CropConfig
 from palm_assets.detector.config import DETECTIONS_FILE, DetectorConfig
@@ -12,6 +15,7 @@ from palm_assets.gan.plot_files import CURVES_FILE, RELIABILITY_FILE, SAMPLES_FI
 from palm_assets.quality.config import ReferenceConfig
 from palm_assets.release.gate import release_if_passed
 from palm_assets.release.retention import remove_unused
+from palm_assets.release.run_config import CONFIGS, config_error
 from palm_assets.sources.config import BoxesConfig, PhotosConfig
 from palm_assets.stages.boxes import make_boxes
 from palm_assets.stages.code_versions import CODE_VERSIONS, RELEASE_VERSION
@@ -34,31 +38,43 @@ OWNERS = ["team:palms"]
 
 
 # An asset's config is the library's own config type, so launchpad, presets, tests and notebooks share one.
-class PhotosAssetConfig(PhotosConfig, dg.Config):
+class _OneLineErrors:
+    """Refuses values in one line that names the setting, before the validation error of pydantic is seen."""
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            asset = next(name for name, kind in CONFIGS.items() if isinstance(self, kind))
+            with failures_without_retry():
+                raise config_error(asset, CONFIGS[asset], error) from None
+
+
+class PhotosAssetConfig(_OneLineErrors, PhotosConfig, dg.Config):
     """Which photographs palms are cropped from."""
 
 
-class BoxesAssetConfig(BoxesConfig, dg.Config):
+class BoxesAssetConfig(_OneLineErrors, BoxesConfig, dg.Config):
     """Which labeled images the detector is trained on."""
 
 
-class DetectorAssetConfig(DetectorConfig, dg.Config):
+class DetectorAssetConfig(_OneLineErrors, DetectorConfig, dg.Config):
     """How the palm detector is trained."""
 
 
-class CropAssetConfig(CropConfig, dg.Config):
+class CropAssetConfig(_OneLineErrors, CropConfig, dg.Config):
     """How palms are cropped, and which people are held out."""
 
 
-class GanAssetConfig(GanConfig, dg.Config):
+class GanAssetConfig(_OneLineErrors, GanConfig, dg.Config):
     """The networks and the training recipe."""
 
 
-class ReferenceAssetConfig(ReferenceConfig, dg.Config):
+class ReferenceAssetConfig(_OneLineErrors, ReferenceConfig, dg.Config):
     """How the reference statistics are computed."""
 
 
-class EvaluationAssetConfig(EvaluationConfig, dg.Config):
+class EvaluationAssetConfig(_OneLineErrors, EvaluationConfig, dg.Config):
     """How many samples are evaluated."""
 
 

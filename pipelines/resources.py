@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from pydantic import PrivateAttr
@@ -10,6 +11,7 @@ from pydantic import PrivateAttr
 from palm_assets.errors import PalmError
 from palm_assets.release.config import GateConfig
 from palm_assets.release.retention import RetentionConfig
+from palm_assets.release.run_config import CONFIGS, GATE, check_run
 from palm_assets.store.artifacts import Artifact, Store
 from palm_assets.store.pins import pin
 from pipelines.run_inputs import RunInputs
@@ -19,9 +21,24 @@ class StoreResource(dg.ConfigurableResource[Store]):
     """The artifact store in the folder `home`."""
 
     home: str
+    _refusal: PalmError | None = PrivateAttr(None)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Check the config of the whole run before its first step; `open` raises what is found."""
+        try:
+            if context.run is not None:
+                check_run(Store(Path(self.home)), *run_configs(context.run))
+        except PalmError as error:
+            self._refusal = error
 
     def open(self) -> Store:
-        """The store itself."""
+        """The store itself.
+
+        Raises:
+            PalmError: the config of the run is not usable; see `check_run`.
+        """
+        if self._refusal is not None:
+            raise self._refusal
         return Store(Path(self.home))
 
 
@@ -61,6 +78,16 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Unpin the artifacts of the run."""
         self._pinned.clear()
+
+
+def run_configs(run: dg.DagsterRun) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The config of each asset that a run makes, {} for the defaults; and the bounds of its gate."""
+    config: dict[str, Any] = dict(run.run_config)
+    ops = config.get("ops") or {}
+    steps = CONFIGS if run.step_keys_to_execute is None else run.step_keys_to_execute
+    configs = {name: (ops.get(name) or {}).get("config") or {} for name in CONFIGS if name in steps}
+    gate = (config.get("resources") or {}).get(GATE) or {}
+    return configs, gate.get("config") or {}
 
 
 @contextmanager

@@ -44,14 +44,23 @@ def load_networks(folder: Path) -> tuple[Generator, Discriminator, NetworkConfig
         CheckpointError: a file is missing or damaged, has another architecture, or holds weights that are
             not finite.
     """
-    try:
-        networks = NetworkConfig.model_validate_json((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, ValidationError) as error:
-        raise _unusable(folder / CONFIG_FILE, error) from error
+    networks = read_networks(folder)
     generator, discriminator = Generator(networks), Discriminator(networks)
     _load(generator, folder / GENERATOR_FILE)
     _load(discriminator, folder / DISCRIMINATOR_FILE)
     return generator.eval(), discriminator.eval(), networks
+
+
+def read_networks(folder: Path) -> NetworkConfig:
+    """The architecture of a model, without its weights.
+
+    Raises:
+        CheckpointError: the config is missing or damaged.
+    """
+    try:
+        return NetworkConfig.model_validate_json((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValidationError) as error:
+        raise _unusable(folder / CONFIG_FILE, error) from error
 
 
 def write_metrics(folder: Path, metrics: dict[str, Any], curves: Sequence[TrainingMetrics]) -> None:

@@ -41,23 +41,42 @@ def start_from(
         CheckpointError: the model cannot be read, or its networks do not match.
     """
     trained_generator, trained_discriminator, networks = load_networks(folder)
-    comparable = networks.model_copy(update={name: getattr(config, name) for name in COMPATIBLE_CHANGES})
-    if comparable == config:
+    require_compatible(networks, config, where=folder)
+    if _with_changes(networks, config) == config:
         generator.load_state_dict(trained_generator.state_dict())
         discriminator.load_state_dict(trained_discriminator.state_dict())
-    elif comparable == _half_size(config) and _can_grow(config):
+    else:
         _grow_generator(trained_generator, generator)
         _grow_discriminator(trained_discriminator, discriminator)
-    else:
-        raise CheckpointError(
-            f"Networks of {_describe(config)} cannot start from a model of {_describe(networks)}",
-            where=folder,
-            hint="Configure the same networks; or twice the image_size, half of both widths (at least 6) and "
-            "`discriminator_norm: none`; or `start: scratch`.",
-        )
     if networks.output_activation != config.output_activation:
         factor = TANH_TO_SMOOTHSTEP if config.output_activation == "smoothstep" else 1 / TANH_TO_SMOOTHSTEP
         list(generator.main)[-2].get_parameter("weight").data.mul_(factor)
+
+
+def require_compatible(networks: NetworkConfig, config: NetworkConfig, *, where: Path) -> None:
+    """Check that a training of `config` can start from the model in the folder `where`; see `start_from`.
+
+    Args:
+        networks: architecture of the model.
+        config: architecture to train.
+        where: folder of the model, for the message.
+
+    Raises:
+        CheckpointError: it cannot.
+    """
+    comparable = _with_changes(networks, config)
+    if comparable == config or (comparable == _half_size(config) and _can_grow(config)):
+        return
+    raise CheckpointError(
+        f"Networks of {_describe(config)} cannot start from a model of {_describe(networks)}",
+        where=where,
+        hint="Configure the same networks; or twice the image_size, half of both widths (at least 6) and "
+        "`discriminator_norm: none`; or `start: scratch`.",
+    )
+
+
+def _with_changes(networks: NetworkConfig, config: NetworkConfig) -> NetworkConfig:
+    return networks.model_copy(update={name: getattr(config, name) for name in COMPATIBLE_CHANGES})
 
 
 @torch.no_grad()

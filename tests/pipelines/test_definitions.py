@@ -4,7 +4,6 @@ import dagster as dg
 import pytest
 import torch
 import yaml
-from pydantic import ValidationError
 
 from palm_assets.gan.checkpoint import load_networks
 from palm_assets.gan.config import PUBLISHED_NETWORKS, GanConfig
@@ -127,7 +126,7 @@ def test_the_published_preset_trains_the_published_architecture() -> None:
 def test_an_invalid_config_is_refused_with_the_name_of_the_field(
     config_type: type[dg.Config], wrong: dict[str, object]
 ) -> None:
-    with pytest.raises(ValidationError, match=next(iter(wrong))):
+    with pytest.raises(dg.Failure, match=next(iter(wrong))):
         config_type(**wrong)
 
 
