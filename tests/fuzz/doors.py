@@ -1,6 +1,7 @@
 """The doors by which foreign bytes enter, each as a function of bytes.
 
-Bytes are read, or refused by a typed error. Whatever else a door raises is a fault. `python -m tests.fuzz.hunt DOOR SECONDS` looks for such bytes.
+Bytes are read, or refused by a typed error. Whatever else a door raises is a fault.
+`python -m tests.fuzz.hunt DOOR SECONDS` looks for such bytes.
 """
 
 from __future__ import annotations
