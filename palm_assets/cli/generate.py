@@ -37,6 +37,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Scale of the latent vectors. 1: full variety; smaller: more typical, less varied.",
 )
+@click.option("--aspect", type=click.Choice(("palm", "back", "any")), default="any", help="Palms or backs.")
+@click.option(
+    "--side", type=click.Choice(("left", "right", "any")), default="any", help="Left or right hands."
+)
+@click.option(
+    "--skin", type=click.Choice(("fair", "medium", "dark", "any")), default="any", help="Tone of the skin."
+)
 @click.option("--min-score", type=click.FloatRange(0, 1), help="Keep only palms with this score or more.")
 @model_option()
 @json_option("what was written")
@@ -48,6 +55,9 @@ def generate(
     out: Path,
     truncation: float,
     min_score: float | None,
+    aspect: str,
+    side: str,
+    skin: str,
     name: str | None,
     as_json: bool,
 ) -> None:
@@ -61,7 +71,9 @@ def generate(
     Examples:
       palms generate --count 16 --seed 7 --out palms.zip
       palms generate --count 1000 --min-score 0.6 --out a_folder
+      palms generate --aspect palm --side left --skin dark   (with a model that knows these)
     """
+    from palm_assets.gan.hand_labels import HandLabels
     from palm_assets.generation.archives import write_folder, write_zip
     from palm_assets.generation.generate import GenerationRequest, GenerationStats
     from palm_assets.generation.generate import generate as generated
@@ -71,7 +83,11 @@ def generate(
     from palm_assets.store.starter import STARTER_PREFIX
 
     request = GenerationRequest(
-        count, secrets.randbelow(2**32) if seed is None else seed, truncation, min_score
+        count,
+        secrets.randbelow(2**32) if seed is None else seed,
+        truncation,
+        min_score,
+        HandLabels(aspect, side, skin),
     )
     model = load_model(name, store)
     origin = origin_of_folder(store, model.folder)

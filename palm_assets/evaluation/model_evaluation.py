@@ -107,7 +107,8 @@ def _features_and_pixels(
 def _nearest_real_grid(model: PalmModel, metrics: SetMetrics, train_images: Images) -> Image.Image:
     """Rows of samples spread over the first set, and below each row the nearest training images."""
     shown = _evenly_spaced(metrics.n, GRID_SAMPLES)
-    samples = model.generate(model.latents(SEED, shown.tolist()))
+    indices = shown.tolist()
+    samples = model.generate(model.inputs(model.latents(SEED, indices), model.hands(SEED, indices)))
     nearest = resized(train_images[metrics.nearest[shown]], model.image_size)
     rows = []
     for start in range(0, len(shown), GRID_COLUMNS):

@@ -7,9 +7,11 @@ from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from palm_assets.gan.hand_labels import LABELS
 from palm_assets.store.identity import StageConfig, operational
 
 MAX_SEED = 2**53  # JSON and JavaScript represent every integer up to this exactly
+NEWER_FIELDS = ("labels", "balance_aspects")  # they are off by default
 AUGMENTATIONS = ("color", "rotation", "translation", "cutout")
 
 
@@ -55,6 +57,20 @@ class NetworkConfig(StageConfig):
         False,
         description="let the discriminator see the standard deviation over a batch (Karras et al. 2017)",
     )
+    labels: list[str] = Field(
+        [],
+        description="what a user can ask for: any of aspect (palm or back), side (left or right; needs "
+        "aspect and `mirror: false`), skin (fair, medium or dark); empty for a model that draws any hand",
+    )
+
+    @field_validator("labels")
+    @classmethod
+    def _labels_are_known(cls, labels: list[str]) -> list[str]:
+        if not set(labels) <= set(LABELS):
+            raise ValueError(f"labels must be some of {', '.join(LABELS)}")
+        if "side" in labels and "aspect" not in labels:  # left palms look like backs of right hands do
+            raise ValueError("labels with `side` need `aspect`, too")
+        return [name for name in LABELS if name in labels]
 
     @model_validator(mode="after")
     def _size_is_a_power_of_two(self) -> Self:
@@ -107,6 +123,12 @@ class GanConfig(NetworkConfig):
     )
     mirror: bool = Field(
         True, description="mirror half of the real images, which turns left palms into right ones"
+    )
+    balance_aspects: float = Field(
+        0,
+        ge=0,
+        le=1,
+        description="how evenly palms and backs are drawn in training: 0 as they occur, 1 equally often",
     )
     augment: list[str] = Field(
         ["color", "translation"],
@@ -172,9 +194,16 @@ class GanConfig(NetworkConfig):
             raise ValueError(f"augment must be some of {', '.join(AUGMENTATIONS)}")
         return augment
 
+    @model_validator(mode="after")
+    def _sides_are_kept(self) -> Self:
+        if "side" in self.labels and self.mirror:
+            raise ValueError("labels with `side` need `mirror: false`, as mirrored palms have another side")
+        return self
+
     def identity(self) -> dict[str, Any]:
-        """Augmentations have an order of their own."""
-        return {**super().identity(), "augment": sorted(set(self.augment))}
+        """Augmentations have an order of their own; models without labels keep the versions that they had."""
+        fields = {**super().identity(), "augment": sorted(set(self.augment))}
+        return {name: value for name, value in fields.items() if value or name not in NEWER_FIELDS}
 
     def networks(self) -> NetworkConfig:
         """The architecture alone, without the recipe."""

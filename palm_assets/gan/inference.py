@@ -23,7 +23,7 @@ HALF_RANGE = 127.5  # bytes in 0..255 are mapped to [-1, 1]
 
 
 def fused_generator(generator: nn.Module, *, bfloat16: bool | None = None) -> Callable[[Tensor], Tensor]:
-    """The generator as a function from latents float32 (N, latent) to images float32 (N, 3, S, S) in [-1, 1].
+    """The generator as a function from its inputs, float32 (N, M), to images float32 (N, 3, S, S) in [-1, 1].
 
     Args:
         generator: in evaluation mode; a module of another class is returned unchanged.
@@ -42,8 +42,10 @@ def fused_generator(generator: nn.Module, *, bfloat16: bool | None = None) -> Ca
 
 def fused_discriminator(
     discriminator: Discriminator, *, bfloat16: bool | None = None
-) -> Callable[[Tensor], Tensor]:
+) -> Callable[..., Tensor]:
     """The discriminator as a function from images uint8 (N, 3, S, S) to logits float32 (N,).
+
+    A conditional one takes label vectors (N, L) as a second argument.
 
     Args:
         discriminator: in evaluation mode.
@@ -57,11 +59,12 @@ def fused_discriminator(
     (head,) = _fold_norms(nn.Sequential(discriminator.head))
     weight, bias = head.get_parameter("weight").detach(), head.get_parameter("bias").detach()
 
-    def logits(pixels: Tensor) -> Tensor:
-        features = body(pixels.to(precision).contiguous(memory_format=torch.channels_last))
-        inputs = discriminator.head_inputs(features.float())
+    def logits(pixels: Tensor, labels: Tensor | None = None) -> Tensor:
+        features = body(pixels.to(precision).contiguous(memory_format=torch.channels_last)).float()
+        inputs = discriminator.head_inputs(features)
         # The rounding of a matrix product depends on an image's row in the batch; that of a sum does not.
-        return (inputs * weight).sum(1) + bias
+        scored = (inputs * weight).sum(1) + bias
+        return scored if labels is None else scored + discriminator.label_logits(features, labels)
 
     return logits
 

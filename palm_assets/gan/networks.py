@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from palm_assets.gan.config import NetworkConfig
+from palm_assets.gan.label_vectors import combinations, label_size
 
 GENERATOR_BOTTOM = 4  # side of the first feature map
 BLACK = -1.0
@@ -22,14 +23,19 @@ CLIPPED_SLOPE = 0.1
 
 
 class Generator(nn.Module):
-    """Maps latent vectors (N, latent) to images (N, 3, S, S) in [-1, 1], by transposed convolutions only."""
+    """Maps latent vectors (N, latent) to images (N, 3, S, S) in [-1, 1], by transposed convolutions only.
+
+    A conditional one (`NetworkConfig.labels`) maps latent vectors with label vectors (N, L) appended. It
+    keeps how often each combination of labels was trained on, `label_shares` (K,).
+    """
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         levels = int(math.log2(config.image_size // GENERATOR_BOTTOM))
         widths = [min(config.generator_width * 2**i, config.max_width) for i in reversed(range(levels))]
+        inputs = config.latent + label_size(config.labels)
         layers: list[nn.Module] = [
-            nn.ConvTranspose2d(config.latent, widths[0], GENERATOR_BOTTOM, bias=False),
+            nn.ConvTranspose2d(inputs, widths[0], GENERATOR_BOTTOM, bias=False),
             nn.BatchNorm2d(widths[0]),
             nn.ReLU(True),
         ]
@@ -40,19 +46,23 @@ class Generator(nn.Module):
         layers.append(_upsample(widths[-1], 3, config.image_size, config))
         layers.append(nn.Tanh() if config.output_activation == "tanh" else Smoothstep())
         self.latent = config.latent
+        self.label_size = label_size(config.labels)
+        if self.label_size:
+            count = len(combinations(config.labels))
+            self.register_buffer("label_shares", torch.full((count,), 1 / count))
         self.output_smoothing = config.output_smoothing
         self.main = nn.Sequential(*layers)
         self.apply(_initialize_dcgan)
 
-    def forward(self, latents: Tensor) -> Tensor:
-        """Images of latent vectors."""
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Images of latent vectors, with label vectors appended if the generator is conditional."""
         # Not in bfloat16: there tanh is exactly 1 from 3.4 on, its gradient 0, and a white pixel stays white.
-        images: Tensor = self.main[-1](self.pre_activation(latents).float())
+        images: Tensor = self.main[-1](self.pre_activation(inputs).float())
         return images
 
-    def pre_activation(self, latents: Tensor) -> Tensor:
+    def pre_activation(self, inputs: Tensor) -> Tensor:
         """Images before the output activation maps them to [-1, 1], (N, 3, S, S)."""
-        images: Tensor = self.main[:-1](latents[:, :, None, None])
+        images: Tensor = self.main[:-1](inputs[:, :, None, None])
         return images
 
     @torch.no_grad()
@@ -121,7 +131,12 @@ class Smoothstep(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Maps images (N, 3, S, S) in [-1, 1] to logits (N,): the higher, the more like a photograph."""
+    """Maps images (N, 3, S, S) in [-1, 1] to logits (N,): the higher, the more like a photograph.
+
+    A conditional one is a projection discriminator (Miyato & Koyama 2018, arXiv:1802.05637): an embedding of
+    the labels, multiplied with the features averaged over the last map, is added to the logit. The embedding
+    starts at zero, so a conditional discriminator starts as one without labels.
+    """
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -147,12 +162,24 @@ class Discriminator(nn.Module):
         head = nn.Linear(features, 1)
         self.head = spectral_norm(head) if norm == "spectral" else head
         self.apply(_initialize_dcgan if norm == "batch" else _initialize_he)
+        self.embedding: nn.Linear | None = None
+        if config.labels and label_size(config.labels):
+            self.embedding = nn.Linear(label_size(config.labels), widths[-1], bias=False)
+            nn.init.zeros_(self.embedding.weight)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits of images."""
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Logits of images; as photographs with these labels (N, L) if given, else of any kind."""
         features = self.main(F.pad(images, (1, 1, 1, 1), value=BLACK))
-        logits: Tensor = self.head(self.head_inputs(features))
-        return logits.squeeze(1)
+        logits: Tensor = self.head(self.head_inputs(features)).squeeze(1)
+        return logits if labels is None else logits + self.label_logits(features, labels)
+
+    def label_logits(self, features: Tensor, labels: Tensor) -> Tensor:
+        """What the labels add to the logits, (N,); `features` are the last convolution's."""
+        if self.embedding is None:
+            return features.new_zeros(len(features))
+        # Sums, as the rounding of a matrix product depends on an image's row in the batch.
+        embedded = (labels[:, None] * self.embedding.weight).sum(2)
+        return (embedded * features.mean((2, 3))).sum(1)
 
     def head_inputs(self, features: Tensor) -> Tensor:
         """Inputs of the last layer, (N, K), from the features of the last convolution."""

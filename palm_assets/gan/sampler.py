@@ -16,7 +16,9 @@ from torch import Tensor
 from palm_assets.errors import CheckpointError, RequestError
 from palm_assets.gan.checkpoint import load_networks
 from palm_assets.gan.config import MAX_SEED, NetworkConfig
+from palm_assets.gan.hand_labels import ANY, ANY_HAND, HandLabels
 from palm_assets.gan.inference import fused_discriminator, fused_generator
+from palm_assets.gan.label_vectors import complete, encode_all, label_size
 from palm_assets.gan.networks import Discriminator, Generator
 from palm_assets.runtime import use_all_cores
 
@@ -69,8 +71,13 @@ class PalmModel:
         return fused_generator(self.generator)
 
     @cached_property
-    def _discriminate(self) -> Callable[[Tensor], Tensor]:
+    def _discriminate(self) -> Callable[..., Tensor]:
         return fused_discriminator(self.discriminator)
+
+    @property
+    def labels(self) -> list[str]:
+        """What the model can be asked for: any of aspect, side and skin."""
+        return self.networks.labels
 
     def latents(self, seed: int, indices: Sequence[int]) -> Tensor:
         """Latent vectors (N, latent) of the images with these indices in the set with this seed.
@@ -85,7 +92,48 @@ class PalmModel:
         rows = [torch.randn(self.networks.latent, generator=_random(seed + index)) for index in indices]
         return torch.stack(rows) if rows else torch.empty(0, self.networks.latent)
 
-    def sample(self, count: int, *, seed: int = 0, truncation: float = 1.0, start: int = 0) -> np.ndarray:
+    def hands(self, seed: int, indices: Sequence[int], asked: HandLabels = ANY_HAND) -> list[HandLabels]:
+        """What the images with these indices in the set with this seed show, if `asked` is asked for.
+
+        A label left open is drawn from seed + i, as often as it was trained on; asking for the value that was
+        drawn gives the same image. All labels stay open for a model without labels.
+
+        Raises:
+            RequestError: the model cannot be asked for it.
+        """
+        asked.check(self.labels, self.version)
+        if not self.labels:
+            return [asked for _ in indices]
+        shares = self.generator.get_buffer("label_shares") if label_size(self.labels) else torch.ones(1)
+        hands = []
+        for index in indices:
+            random = _random(seed + index)
+            torch.randn(self.networks.latent, generator=random)  # the latent vector comes first
+            hands.append(complete(self.labels, asked, shares, torch.rand(3, generator=random)))
+        return hands
+
+    def inputs(self, latents: Tensor, hands: Sequence[HandLabels]) -> Tensor:
+        """Latent vectors (N, latent) with the labels of each image appended, (N, M), for `generate`.
+
+        For a model without labels they are the latent vectors. With the label `side`, the last number says
+        whether the thumb is on the left (-1), where the image is mirrored, or on the right (1).
+        """
+        parts = [latents, encode_all(self.labels, hands)]
+        if "side" in self.labels:
+            parts.append(torch.tensor([[-1.0 if hand.thumb_left else 1.0] for hand in hands]).reshape(-1, 1))
+        return torch.cat(parts, 1)
+
+    def sample(
+        self,
+        count: int,
+        *,
+        seed: int = 0,
+        truncation: float = 1.0,
+        start: int = 0,
+        aspect: str = ANY,
+        side: str = ANY,
+        skin: str = ANY,
+    ) -> np.ndarray:
         """Images `start` to `start + count - 1` of the set with this seed, uint8 RGB (count, 3, S, S).
 
         Args:
@@ -93,41 +141,65 @@ class PalmModel:
             seed: 0 to 2**53; the same seed gives the same images, whatever the count.
             truncation: scales the latents; 1 gives the full diversity, towards 0 images become alike.
             start: index of the first image.
+            aspect: palm, back, or any.
+            side: left, right, or any.
+            skin: fair, medium, dark, or any. The same seed gives the same hand with another skin.
 
         Raises:
-            RequestError: a value is out of its range.
+            RequestError: a value is out of its range, or the model has no such label (`labels`).
         """
         if count < 0 or start < 0 or not 0 < truncation <= 1:
             raise RequestError(
                 f"Cannot sample {count} images from index {start} with truncation {truncation}",
                 hint="Count and start must be 0 or more, truncation above 0 and at most 1.",
             )
-        return self.generate(self.latents(seed, range(start, start + count)), truncation=truncation)
+        indices = range(start, start + count)
+        hands = self.hands(seed, indices, HandLabels(aspect, side, skin))
+        return self.generate(self.inputs(self.latents(seed, indices), hands), truncation=truncation)
 
     @torch.inference_mode()
-    def generate(self, latents: Tensor, *, truncation: float = 1.0) -> np.ndarray:
-        """Images uint8 RGB (N, 3, S, S) of latent vectors (N, latent).
+    def generate(self, inputs: Tensor, *, truncation: float = 1.0) -> np.ndarray:
+        """Images uint8 RGB (N, 3, S, S) of latent vectors (N, latent), with labels appended by `inputs`.
 
         `truncation` scales the latents: 1 gives the full diversity, towards 0 images become alike.
         """
-        parts = [self._generate(chunk * truncation)[:count] for chunk, count in self._chunks(latents)]
+        seen = self.networks.latent + label_size(self.labels)
+        rows = torch.cat(
+            [inputs[:, : self.networks.latent] * truncation, inputs[:, self.networks.latent : seen]], 1
+        )
+        parts = [self._generate(chunk)[:count] for chunk, count in self._chunks(rows)]
         images = torch.cat(parts) if parts else torch.empty(0, 3, self.image_size, self.image_size)
+        if "side" in self.labels:
+            images = torch.where(inputs[:, seen, None, None, None] < 0, images.flip(3), images)
         return ((images + 1) * 127.5).round_().clamp_(0, 255).to(torch.uint8).contiguous().numpy()
 
     @torch.inference_mode()
-    def logits(self, images: np.ndarray) -> np.ndarray:
-        """The discriminator's logits, float32 (N,), for images uint8 RGB (N, 3, S, S)."""
+    def logits(self, images: np.ndarray, hands: Sequence[HandLabels] | None = None) -> np.ndarray:
+        """The discriminator's logits, float32 (N,), for images uint8 RGB (N, 3, S, S).
+
+        With `hands`, what each image shows, they are logits of hands of this kind.
+        """
         pixels = torch.from_numpy(np.array(images))
-        parts = [self._discriminate(chunk)[:count] for chunk, count in self._chunks(pixels)]
+        labels = torch.zeros(len(pixels), label_size(self.labels))
+        if hands is not None and self.labels:
+            labels = encode_all(self.labels, hands)
+            if "side" in self.labels:
+                left = torch.tensor([hand.thumb_left for hand in hands], dtype=torch.bool)
+                pixels = torch.where(left[:, None, None, None], pixels.flip(3), pixels)
+        parts = [
+            self._discriminate(chunk, known)[:count]
+            for (chunk, count), (known, _) in zip(self._chunks(pixels), self._chunks(labels), strict=True)
+        ]
         return torch.cat(parts).numpy() if parts else np.empty(0, np.float32)
 
-    def scores(self, images: np.ndarray) -> np.ndarray:
+    def scores(self, images: np.ndarray, hands: Sequence[HandLabels] | None = None) -> np.ndarray:
         """How real each image looks to the discriminator, float32 (N,) in [0, 1]; see `scoring`.
 
         Args:
             images: uint8 RGB (N, 3, S, S).
+            hands: what each image shows, if known.
         """
-        logits = self.logits(images)
+        logits = self.logits(images, hands)
         if self.calibration is not None:
             return self.calibration.probability(logits).astype(np.float32)
         # In float64, as float32 kernels may round differently at different positions of a vector.

@@ -13,6 +13,8 @@ from palm_assets.errors import CheckpointError
 from palm_assets.gan.augment import Augmentations, apply_augmentations, sample_augmentations
 from palm_assets.gan.config import GanConfig
 from palm_assets.gan.cuda_graph import CudaGraphRunner
+from palm_assets.gan.hand_labels import LABELS
+from palm_assets.gan.label_vectors import shares
 from palm_assets.gan.losses import discriminator_loss, generator_loss, gradient_penalty, overfitting_heuristic
 from palm_assets.gan.networks import Discriminator, Generator
 from palm_assets.runtime import computes_in_bfloat16
@@ -27,6 +29,8 @@ class Trainer:
     Args:
         images: the real images, uint8 RGB (N, 3, S, S) with S = `config.image_size`.
         config: networks and recipe.
+        labels: label vector of each image, float32 (N, L), if the networks are conditional; see
+            `palm_assets.gan.label_vectors`.
 
     Attributes:
         generator_ema: EMA of the generator, from which images are sampled.
@@ -36,13 +40,16 @@ class Trainer:
         augment_probability: current probability of each kind of augmentation for each image.
     """
 
-    def __init__(self, images: np.ndarray, config: GanConfig) -> None:
+    def __init__(self, images: np.ndarray, config: GanConfig, labels: Tensor | None = None) -> None:
         self.config = config
+        self.labels = torch.zeros(len(images), 0) if labels is None else labels
+        self._weights = _sampling_weights(self.labels, config)
         self.device = torch.device(_device(config.device))
         self.bfloat16 = _use_bfloat16(config.precision, self.device)
         torch.manual_seed(config.seed)  # for the initial weights
         self.generator = Generator(config).to(self.device).to(memory_format=torch.channels_last)
         self.discriminator = Discriminator(config).to(self.device).to(memory_format=torch.channels_last)
+        self.set_label_shares()
         self.generator_ema = copy.deepcopy(self.generator).requires_grad_(False)
         self.discriminator_ema = copy.deepcopy(self.discriminator).requires_grad_(False)
         self.optimizer_g = self._adam(self.generator, config.generator_lr)
@@ -77,7 +84,7 @@ class Trainer:
     def _update(self, inputs: Sequence[Tensor], with_penalty: bool) -> Tensor:
         """Update both networks, as a CUDA graph can; returns losses, mean logits and heuristic, (5,)."""
         loss = self.config.loss
-        images, latents, *augmentations = inputs
+        images, latents, labels, *augmentations = inputs
         kinds = self._augment_kinds
         augment_real = dict(zip(kinds, augmentations[: len(kinds)], strict=True))
         augment_fake = dict(zip(kinds, augmentations[len(kinds) :], strict=True))
@@ -86,16 +93,16 @@ class Trainer:
         with self._autocast():
             real = apply_augmentations(_to_float(images), augment_real)
             fake = apply_augmentations(self.generator(latents).float(), augment_fake)
-            logits_real, logits_fake = self._logits(real, fake.detach())
+            logits_real, logits_fake = self._logits(real, fake.detach(), labels)
             loss_d = discriminator_loss(loss, logits_real, logits_fake)
-        penalty = self._gradient_penalties(real, fake.detach()) if with_penalty else 0.0
+        penalty = self._gradient_penalties(real, fake.detach(), labels) if with_penalty else 0.0
         self._minimize(self.optimizer_d, loss_d + penalty)
 
         # The generator, through the updated discriminator, whose weights need no gradients here.
         self.discriminator.requires_grad_(False)
         with self._autocast():
-            paired = self.discriminator(real) if loss == "relativistic" else None
-            loss_g = generator_loss(loss, self.discriminator(fake), paired)
+            paired = self.discriminator(real, labels) if loss == "relativistic" else None
+            loss_g = generator_loss(loss, self.discriminator(fake, labels), paired)
         self._minimize(self.optimizer_g, loss_g)
         if self.config.even_upsampling:
             self.generator.remove_checkerboard()
@@ -104,24 +111,31 @@ class Trainer:
         return torch.stack([loss_d, loss_g, logits_real.mean(), logits_fake.mean(), heuristic]).detach()
 
     def _sample_inputs(self) -> list[Tensor]:
-        """Everything random in a step: real images, latents, and augmentations of both batches by kind."""
+        """Everything random in a step: images, latents, labels, and augmentations of both batches by kind.
+
+        Generated images are asked to have the labels of the real ones. The latents have them appended.
+        """
         config = self.config
-        images = self._sample_real_images()
+        images, labels = self._sample_real_images()
         real = self._sample_augmentations()
         latents = torch.randn(config.batch, config.latent, generator=self.random)
         fake = self._sample_augmentations()
-        return [images, latents, *(batch[kind] for batch in (real, fake) for kind in self._augment_kinds)]
+        augmentations = (batch[kind] for batch in (real, fake) for kind in self._augment_kinds)
+        return [images, torch.cat([latents, labels], 1), labels, *augmentations]
 
-    def _sample_real_images(self) -> Tensor:
-        """A batch of real images, uint8 (N, 3, S, S), half of them mirrored if so configured."""
+    def _sample_real_images(self) -> tuple[Tensor, Tensor]:
+        """Real images, uint8 (N, 3, S, S), and their labels (N, L); half are mirrored if so configured."""
         count = self.config.batch
-        indices = torch.randint(len(self.images), (count,), generator=self.random)
+        if self._weights is None:
+            indices = torch.randint(len(self.images), (count,), generator=self.random)
+        else:
+            indices = torch.multinomial(self._weights, count, replacement=True, generator=self.random)
         batch = self.images[indices.to(self.images.device, non_blocking=True)]
         if self.config.mirror:
             mirrored = torch.rand(count, generator=self.random) < 0.5
             mirrored = mirrored.to(batch.device, non_blocking=True)[:, None, None, None]
             batch = torch.where(mirrored, batch.flip(3), batch)
-        return batch
+        return batch, self.labels[indices]
 
     def _sample_augmentations(self) -> Augmentations:
         config = self.config
@@ -134,21 +148,22 @@ class Trainer:
             config.augment_color,
         )
 
-    def _logits(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    def _logits(self, real: Tensor, fake: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of both batches, in one pass unless an image's logit depends on the rest of its batch."""
         if self.config.discriminator_norm == "batch" or self.config.minibatch_stddev:
-            return self.discriminator(real).float(), self.discriminator(fake).float()
-        logits_real, logits_fake = self.discriminator(torch.cat([real, fake])).float().chunk(2)
+            return self.discriminator(real, labels).float(), self.discriminator(fake, labels).float()
+        both = self.discriminator(torch.cat([real, fake]), torch.cat([labels, labels]))
+        logits_real, logits_fake = both.float().chunk(2)
         return logits_real, logits_fake
 
-    def _gradient_penalties(self, real: Tensor, fake: Tensor) -> Tensor | float:
+    def _gradient_penalties(self, real: Tensor, fake: Tensor, labels: Tensor) -> Tensor | float:
         """R1 and R2 penalties in float32, scaled up for the steps without them (lazy regularization)."""
         config = self.config
         penalty: Tensor | float = 0.0
         for weight, images in ((config.r1, real), (config.r2, fake)):
             if weight > 0:
                 inputs = images.detach().requires_grad_(True)
-                penalty += weight * gradient_penalty(self.discriminator(inputs), inputs)
+                penalty += weight * gradient_penalty(self.discriminator(inputs, labels), inputs)
         return penalty * config.penalty_every
 
     def _minimize(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
@@ -196,6 +211,13 @@ class Trainer:
         networks = (self.generator, self.discriminator, self.generator_ema, self.discriminator_ema)
         return all(bool(value.isfinite().all()) for net in networks for value in net.state_dict().values())
 
+    def set_label_shares(self) -> None:
+        """Note in the generator how often each combination of labels is trained on."""
+        if self.labels.shape[1]:
+            weights = torch.ones(len(self.labels)) if self._weights is None else self._weights
+            counted = shares(self.config.labels, self.labels, weights)
+            self.generator.get_buffer("label_shares").copy_(counted)
+
     def parts(self) -> dict[str, object]:
         """The state of training by name, without `images_seen` and `augment_probability`."""
         return {
@@ -207,6 +229,15 @@ class Trainer:
             "optimizer_d": self.optimizer_d,
             "random": self.random,
         }
+
+
+def _sampling_weights(labels: Tensor, config: GanConfig) -> Tensor | None:
+    """How often each image is drawn, relative to others, (N,); None for equally often."""
+    if config.balance_aspects == 0 or "aspect" not in config.labels:
+        return None
+    aspects = labels[:, : len(LABELS["aspect"])]
+    counts = (aspects[:, None] == aspects).all(2).sum(1)
+    return counts.double() ** -config.balance_aspects
 
 
 def _device(wanted: str) -> str:

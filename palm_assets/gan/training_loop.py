@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from palm_assets.errors import DatasetError, TrainingDivergedError
 from palm_assets.gan.config import GanConfig
 from palm_assets.gan.curves import Curves, read_curves
+from palm_assets.gan.label_vectors import combinations, encode_all
 from palm_assets.gan.metrics import TrainingMetrics
 from palm_assets.gan.networks import Discriminator, Generator
 from palm_assets.gan.saved_states import SavedStates
@@ -62,6 +63,7 @@ def training_loop(
     config: GanConfig,
     work: Path,
     *,
+    labels: Tensor | None = None,
     start: Path | None = None,
     report: Report = lambda metrics: None,
     snapshot: Snapshot = lambda generator, discriminator, images_seen: None,
@@ -78,6 +80,7 @@ def training_loop(
         config: networks and recipe.
         work: folder for the resumable state and the curves, saved every `config.save_minutes`, before each
             snapshot, and at the end.
+        labels: label vectors of the images, float32 (N, L), for conditional networks.
         start: folder of the model whose weights a new run starts from; see `palm_assets.gan.warm_start`.
         report: called about once a second.
         snapshot: called every `config.snapshot_kimg` and at the end with copies of the EMA generator and the
@@ -97,7 +100,7 @@ def training_loop(
     use_all_cores()
     torch.set_flush_denormal(True)  # denormal numbers are a hundred times slower on a CPU
     torch.backends.cudnn.benchmark = True  # shapes never change, so a search for the fastest kernels pays off
-    run = _Run(images, config, work, start)
+    run = _Run(images, config, work, start, labels)
 
     def take_snapshot() -> None:
         discriminator = copy.deepcopy(run.trainer.discriminator_ema).eval()
@@ -137,8 +140,10 @@ def training_loop(
 class _Run:
     """A trainer, its metrics so far, and its saved states."""
 
-    def __init__(self, images: np.ndarray, config: GanConfig, work: Path, start: Path | None) -> None:
-        self._images, self._config, self._start = images, config, start
+    def __init__(
+        self, images: np.ndarray, config: GanConfig, work: Path, start: Path | None, labels: Tensor | None
+    ) -> None:
+        self._images, self._config, self._start, self._labels = images, config, start, labels
         self._curves_file = work / CURVES_FILE
         self._states = SavedStates(work, SAFE_REPORTS)
         self.total = math.ceil(config.kimg * 1000 / config.batch) * config.batch
@@ -147,13 +152,14 @@ class _Run:
         self._load()
 
     def _load(self) -> None:
-        self.trainer = trainer = Trainer(self._images, self._config)
+        self.trainer = trainer = Trainer(self._images, self._config, self._labels)
         self.curves = Curves()
         self.recent: list[TrainingMetrics] = []  # the last reports, in which divergence shows
         self._reports = 0
         notes = self._states.load(trainer.parts())
         if notes is None and self._start is not None:
             start_from(self._start, trainer.generator, trainer.discriminator, self._config.networks())
+            trainer.set_label_shares()
             trainer.generator_ema.load_state_dict(trainer.generator.state_dict())
             trainer.discriminator_ema.load_state_dict(trainer.discriminator.state_dict())
         if notes is not None:
@@ -256,8 +262,18 @@ def with_recomputed_batch_norm(
     random = torch.Generator().manual_seed(config.seed)
     device = next(copied.parameters()).device
     for _ in range(batches):
-        copied(torch.randn(size, config.latent, generator=random).to(device))
+        latents = torch.randn(size, config.latent, generator=random)
+        copied(torch.cat([latents, _random_labels(copied, config, size, random)], 1).to(device))
     return copied.eval()
+
+
+def _random_labels(generator: Generator, config: GanConfig, count: int, random: torch.Generator) -> Tensor:
+    """Label vectors (N, L) as often as they were trained on; of length 0 without labels."""
+    if not generator.label_size:
+        return torch.zeros(count, 0)
+    weights = generator.get_buffer("label_shares").cpu()
+    drawn = torch.multinomial(weights, count, replacement=True, generator=random)
+    return encode_all(config.labels, combinations(config.labels))[drawn]
 
 
 class _Means:

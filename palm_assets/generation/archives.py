@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from palm_assets.errors import RequestError
+from palm_assets.gan.hand_labels import LABELS
 from palm_assets.generation.generate import GeneratedImage
 from palm_assets.generation.png_metadata import png_bytes
 from palm_assets.sources.folders import is_disposable
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from palm_assets.gan.sampler import PalmModel
 
 MANIFEST_NAME = "manifest.csv"
-MANIFEST_HEAD = ("file", "index", "seed", "score", "model", "truncation", "min_score")
+MANIFEST_HEAD = ("file", "index", "seed", "score", "model", "truncation", "min_score", *LABELS)
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a ZIP can hold
 _OWN_FILE = re.compile(r"palm_\d{6,}\.png|manifest\.csv")
 
@@ -140,7 +141,8 @@ def _replace_folder(path: Path, fresh: Path, old: Path) -> None:
 def _row(image: GeneratedImage, model: PalmModel) -> tuple[object, ...]:
     score, truncation = f"{image.score:.4f}", f"{image.truncation:g}"
     min_score = "" if image.min_score is None else f"{image.min_score:g}"
-    return image.file_name, image.index, image.seed, score, model.version, truncation, min_score
+    labels = (image.labels.known.get(name, "") for name in LABELS)
+    return image.file_name, image.index, image.seed, score, model.version, truncation, min_score, *labels
 
 
 def _manifest(rows: list[tuple[object, ...]]) -> bytes:

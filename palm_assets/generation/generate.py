@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from palm_assets.errors import RequestError
 from palm_assets.gan.config import MAX_SEED
+from palm_assets.gan.hand_labels import ANY_HAND, HandLabels
 from palm_assets.generation.config import ATTEMPTS_PER_IMAGE, MAX_COUNT
 from palm_assets.progress import Progress, ShouldStop, never, no_progress
 
@@ -34,6 +35,7 @@ class GeneratedImage:
         min_score: images with a lower score were left out of the set; None if none were.
         steps: variations chosen one after the other, from 1, that lead here from the image of this seed and
             index, see `palm_assets.generation.variations`; empty for that image itself.
+        labels: what it was made to show; all are "any" if the model has no labels.
     """
 
     index: int
@@ -43,6 +45,7 @@ class GeneratedImage:
     truncation: float = 1.0
     min_score: float | None = None
     steps: tuple[int, ...] = ()
+    labels: HandLabels = ANY_HAND
 
     @property
     def number(self) -> int:
@@ -64,6 +67,7 @@ class GenerationRequest:
         seed: 0..2**53; the same seed gives the same images.
         truncation: scale of the latents, above 0, up to 1; towards 0 images become typical and alike.
         min_score: keep only images with at least this score, 0..1; None keeps all.
+        labels: what to show; the model must have the labels that are not "any".
 
     Raises:
         RequestError: a value is out of its range.
@@ -73,6 +77,7 @@ class GenerationRequest:
     seed: int
     truncation: float = 1.0
     min_score: float | None = None
+    labels: HandLabels = ANY_HAND
 
     def __post_init__(self) -> None:
         if not 1 <= self.count <= MAX_COUNT:
@@ -142,6 +147,9 @@ def generate(
         progress: called after every chunk with the number of images kept, and the number requested.
         should_stop: called before every chunk; True ends the set with what is done.
         stats: filled in meanwhile; its `outcome` says why the set ended.
+
+    Raises:
+        RequestError: the model cannot be asked for such labels.
     """
     progress(0, request.count)
     done = 0
@@ -168,9 +176,12 @@ def generate_chunks(
             stats.outcome = "stopped"
             return
         indices = range(start, min(start + model.chunk, request.max_candidates))
-        pixels = model.generate(model.latents(request.seed, indices), truncation=request.truncation)
+        hands = model.hands(request.seed, indices, request.labels)
+        inputs = model.inputs(model.latents(request.seed, indices), hands)
+        pixels = model.generate(inputs, truncation=request.truncation)
+        scores = model.scores(pixels, hands)
         images = []
-        for index, image, score in zip(indices, pixels, model.scores(pixels), strict=True):
+        for index, image, score, hand in zip(indices, pixels, scores, hands, strict=True):
             if stats.kept == request.count:
                 break
             stats.candidates += 1
@@ -179,7 +190,13 @@ def generate_chunks(
                 stats.score_sum += float(score)
                 images.append(
                     GeneratedImage(
-                        index, request.seed, image, float(score), request.truncation, request.min_score
+                        index,
+                        request.seed,
+                        image,
+                        float(score),
+                        request.truncation,
+                        request.min_score,
+                        labels=hand,
                     )
                 )
         yield images

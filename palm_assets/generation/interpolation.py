@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from palm_assets.gan.hand_labels import ANY_HAND, HandLabels
 from palm_assets.gan.sampler import PalmModel
 
 FRAME_COUNT = 32
@@ -19,7 +20,7 @@ MIN_SIDE = 256  # smaller frames are enlarged: an animation is watched, and sent
 
 
 def interpolate_latents(start: Tensor, end: Tensor, count: int) -> Tensor:
-    """Latents (count, latent) from `start` to `end`, (latent,) each, both included.
+    """Latent vectors (count, latent) from `start` to `end`, (latent,) each, both included.
 
     Spherical interpolation (Shoemake 1985; White 2016, arXiv:1609.04468): a straight line would pass
     closer to the origin than any latent of training. The length changes linearly.
@@ -37,7 +38,14 @@ def interpolate_latents(start: Tensor, end: Tensor, count: int) -> Tensor:
 
 
 def interpolate_chunks(
-    model: PalmModel, seed: int, start: int, end: int, *, count: int = FRAME_COUNT, truncation: float = 1.0
+    model: PalmModel,
+    seed: int,
+    start: int,
+    end: int,
+    *,
+    count: int = FRAME_COUNT,
+    truncation: float = 1.0,
+    labels: HandLabels = ANY_HAND,
 ) -> Iterator[NDArray[np.uint8]]:
     """Generate the frames between two images of the set with this seed, a chunk (n, 3, S, S) at a time.
 
@@ -48,11 +56,17 @@ def interpolate_chunks(
         end: index of the last frame's image.
         count: number of frames, both ends included.
         truncation: scale of the latents.
+        labels: asked for in the set. Where both images show different kinds, the kind changes linearly; the
+            side changes at half the way, because it is a mirror image.
     """
-    ends = model.latents(seed, [start, end])
-    latents = interpolate_latents(ends[0], ends[1], count)
+    hands = model.hands(seed, [start, end], labels)
+    ends = model.inputs(model.latents(seed, [start, end]), hands)
+    size = model.networks.latent
+    latents = interpolate_latents(ends[0, :size], ends[1, :size], count)
+    kinds = torch.lerp(ends[0, size:], ends[1, size:], torch.linspace(0, 1, count)[:, None])
+    inputs = torch.cat([latents, kinds], 1)
     for first in range(0, count, model.chunk):
-        yield model.generate(latents[first : first + model.chunk], truncation=truncation)
+        yield model.generate(inputs[first : first + model.chunk], truncation=truncation)
 
 
 def animated_webp(frames: Sequence[NDArray[np.uint8]]) -> bytes:

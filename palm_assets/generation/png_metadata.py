@@ -19,6 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from palm_assets import __version__
 from palm_assets.gan.config import MAX_SEED
+from palm_assets.gan.hand_labels import ANY_HAND, LABELS, HandLabels
 from palm_assets.generation.config import (
     ATTEMPTS_PER_IMAGE,
     MAX_COUNT,
@@ -45,6 +46,7 @@ _REQUIRED = {
 _OPTIONAL = {
     "palms:steps": re.compile(rf"[1-9][0-9]?(\.[1-9][0-9]?){{0,{MAX_VARIATION_STEPS - 1}}}"),
     _MIN_SCORE: re.compile(_SHARE),
+    **{f"palms:{name}": re.compile("|".join(values)) for name, values in LABELS.items()},
 }
 
 
@@ -60,6 +62,7 @@ class PngMetadata:
         truncation: scale of the latent.
         min_score: minimum score of its set; None if there was none.
         steps: variations that lead to it from the image of this seed and index; empty for that image itself.
+        labels: what it was made to show.
     """
 
     seed: int
@@ -69,11 +72,12 @@ class PngMetadata:
     truncation: float = 1.0
     min_score: float | None = None
     steps: tuple[int, ...] = ()
+    labels: HandLabels = ANY_HAND
 
     @property
     def request(self) -> GenerationRequest:
         """Generates this image alone, or the one that its variations started from."""
-        return GenerationRequest(1, self.seed + self.index, self.truncation)
+        return GenerationRequest(1, self.seed + self.index, self.truncation, labels=self.labels)
 
 
 def png_bytes(image: GeneratedImage, model_version: str) -> bytes:
@@ -86,6 +90,7 @@ def png_bytes(image: GeneratedImage, model_version: str) -> bytes:
         image.truncation,
         image.min_score,
         image.steps,
+        image.labels,
     )
     return encode_png(image.image, metadata)
 
@@ -121,6 +126,7 @@ def read_png_metadata(head: bytes) -> PngMetadata | None:
         float(texts["palms:truncation"]),
         float(texts[_MIN_SCORE]) if _MIN_SCORE in texts else None,
         tuple(map(int, steps.split("."))) if steps else (),
+        HandLabels(**{name: texts[f"palms:{name}"] for name in LABELS if f"palms:{name}" in texts}),
     )
     return metadata if _is_possible(metadata) else None
 
@@ -139,7 +145,7 @@ def _chunk_texts(metadata: PngMetadata) -> dict[str, str]:
         texts["palms:steps"] = ".".join(map(str, metadata.steps))
     if metadata.min_score is not None:  # an evaluation of the set has to say that it was filtered
         texts[_MIN_SCORE] = f"{metadata.min_score:g}"
-    return texts
+    return texts | {f"palms:{name}": value for name, value in metadata.labels.known.items()}
 
 
 def _is_possible(metadata: PngMetadata) -> bool:

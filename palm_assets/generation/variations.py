@@ -8,6 +8,7 @@ import math
 import torch
 from torch import Tensor
 
+from palm_assets.gan.hand_labels import ANY_HAND, HandLabels
 from palm_assets.gan.sampler import PalmModel
 from palm_assets.generation.config import VARIATION_COUNT
 from palm_assets.generation.generate import GeneratedImage
@@ -43,16 +44,23 @@ def variation_latent(model: PalmModel, seed: int, steps: tuple[int, ...]) -> Ten
 
 
 def generate_variations(
-    model: PalmModel, seed: int, steps: tuple[int, ...] = (), *, truncation: float = 1.0
+    model: PalmModel,
+    seed: int,
+    steps: tuple[int, ...] = (),
+    *,
+    truncation: float = 1.0,
+    labels: HandLabels = ANY_HAND,
 ) -> list[GeneratedImage]:
     """Generate the image that these steps lead to, followed by its `VARIATION_COUNT` variations.
 
-    The arguments are those of `variation_latent`, and the scale of the latents.
+    The arguments are those of `variation_latent`, the scale of the latents, and the labels asked for. All
+    variations show the same kind of hand.
     """
     paths = [steps, *((*steps, number) for number in range(1, VARIATION_COUNT + 1))]
     latents = torch.stack([variation_latent(model, seed, path) for path in paths])
-    pixels = model.generate(latents, truncation=truncation)
+    hands = model.hands(seed, [0], labels) * len(paths)
+    pixels = model.generate(model.inputs(latents, hands), truncation=truncation)
     return [
-        GeneratedImage(0, seed, image, float(score), truncation, steps=path)
-        for path, image, score in zip(paths, pixels, model.scores(pixels), strict=True)
+        GeneratedImage(0, seed, image, float(score), truncation, steps=path, labels=hands[0])
+        for path, image, score in zip(paths, pixels, model.scores(pixels, hands), strict=True)
     ]

@@ -249,7 +249,7 @@ def load_artifact(artifact: Artifact, prefix: str = "") -> PalmModel:
     from palm_assets.gan.sampler import load_model  # imports torch; the page shows its form before
 
     model = load_model(artifact.folder, prefix + artifact.version)
-    if not math.isfinite(model.logits(model.generate(model.latents(0, [0]))).item()):
+    if not math.isfinite(model.logits(model.sample(1)).item()):
         raise CheckpointError(
             "Its scores are not finite", where=artifact.folder, hint="Train or import the model again."
         )

@@ -21,7 +21,7 @@ def test_half_of_the_real_images_are_mirrored_if_configured() -> None:
     left[..., :8] = 255
     for mirror, share in ((True, 0.5), (False, 1.0)):
         trainer = Trainer(left, tiny(mirror=mirror, batch=400))
-        batch = trainer._sample_real_images()
+        batch, _ = trainer._sample_real_images()
         assert (batch[:, 0, 0, 0] == 255).float().mean() == pytest.approx(share, abs=0.1)
         assert batch.unique().tolist() == [0, 255]
 

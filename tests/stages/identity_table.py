@@ -42,6 +42,7 @@ OTHER_VALUES: Mapping[str, Any] = {
     "aspects": ["dorsal"],
     "palm_classes": ["fist"],
     "augment": ["cutout"],
+    "labels": ["aspect"],
     "floor_counts": [3],
     "weights": "/other.pth",
     "count": 9,
