@@ -1,0 +1,122 @@
+"""What `make pipeline` says at the end: the release and what to do next, or what failed and how to go on."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, get_args
+
+from palm_assets.release.bounds import bounds_in
+from palm_assets.release.figures import rounded
+from palm_assets.release.model_choices import learned_from, list_models
+from palm_assets.stages.unfinished_training import UnfinishedTraining, unfinished_trainings
+from palm_assets.store.artifacts import Kind, Store
+from palm_assets.store.origins import origin_of
+
+SAMPLES_FILE = "samples.png"
+_ORIGIN_NOTE = "The page still shows {default}: a model of synthetic hands never takes its place."
+
+
+def success_summary(store: Store, model: str) -> str:
+    """The lines after a success: the released model, the picture of its samples, and what to do next."""
+    folder, origin = store.home / "models" / model, origin_of(store.home, model)
+    size = store.manifest("models", model).facts.get("image_size", "")
+    lines = [
+        f"Released: model {model}, {size} px, {learned_from(origin)}",
+        f"  its samples   {_short(folder / SAMPLES_FILE)}",
+        *(f"  {line}" for line in _metric_lines(store, model)),
+    ]
+    default = next((choice.name for choice in list_models(store) if choice.is_default), "no model")
+    palms = _short(Path(".venv/bin/palms"))
+    shown = "make app"
+    if default != model:
+        lines.append(_ORIGIN_NOTE.format(default="the starter" if default == "starter" else default))
+        shown += "; choose the model there"
+    lines += [
+        "Next:",
+        f"  {shown}",
+        f"  {palms} generate --model {model} --out palms.zip",
+        f"  {palms} compare {default} {model}" if default not in (model, "no model") else f"  {palms} card",
+    ]
+    return "\n".join(lines)
+
+
+def failure_summary(error: str, preset: str, checks: Iterable[Mapping[str, Any]] = ()) -> str:
+    """The last line after a run that failed or was refused: what failed, its bound, how to go on.
+
+    Args:
+        error: what ended the run, in one line.
+        preset: name of the preset.
+        checks: the failed checks: name ("check") and reason.
+    """
+    failed = list(checks)
+    again = f"Run `{command(preset)}` again to go on: what is done is reused."
+    if not failed:
+        return f"Failed: {' '.join(error.split())} {again}"
+    reasons = "; ".join(f"{check['check']}: {check['reason']}" for check in failed)
+    names = bounds_in(reasons)
+    knob = f" Bound: {', '.join(names)}, under resources, gate, config in the preset." if names else ""
+    return f"Refused: {_sentence(reasons)}{knob} {again}"
+
+
+def interruption_summary(store: Store, preset: str, started: datetime) -> str:
+    """The last line after Ctrl-C: what was made and saved since the start, and how to go on."""
+    made = [
+        f"{kind} {manifest.version}"
+        for kind in get_args(Kind)
+        for manifest in store.manifests(kind)
+        if manifest.created >= started
+    ]
+    made += [_saved(training) for training in unfinished_trainings(store) if training.saved >= started]
+    saved = f"Saved: {', '.join(made)}." if made else "Nothing was finished yet."
+    return f"Interrupted. {saved} Run `{command(preset)}` again to go on."
+
+
+def unknown_preset(name: str, presets: Mapping[str, str], folder: Path) -> str:
+    """The lines that list all presets, after a wrong name.
+
+    Args:
+        name: that was given.
+        presets: name and description of each.
+        folder: that holds them.
+    """
+    width = max(map(len, presets), default=0)
+    lines = [f"  {preset:<{width}}  {_first_sentence(about)}" for preset, about in presets.items()]
+    return "\n".join([f"There is no preset {name} in {_short(folder)}. The presets are:", *lines])
+
+
+def command(preset: str) -> str:
+    """What a person types to run a preset."""
+    return "make pipeline" if preset == "sample" else f"make pipeline PRESET={shlex.quote(preset)}"
+
+
+def _metric_lines(store: Store, model: str) -> list[str]:
+    """The Fréchet distance of the newest evaluation beside that of real palms."""
+    evaluations = [m for m in store.manifests("evaluations") if m.inputs.get("model") == model]
+    facts = evaluations[-1].facts if evaluations else {}
+    if not {"label", "frechet", "n"} <= facts.keys():
+        return []
+    floor = facts.get("floor") or {}
+    real = f"; real hands {rounded(floor['frechet'])}" if "frechet" in floor else ""
+    return [f"{facts['label']}: {rounded(facts['frechet'])} at n = {facts['n']}{real}"]
+
+
+def _saved(training: UnfinishedTraining) -> str:
+    total = "" if training.total is None else f" of {training.total:g}"
+    return f"the training of {training.kind} {training.version} at {training.done:g}{total} {training.unit}"
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith(".") else f"{text}."
+
+
+def _first_sentence(text: str) -> str:
+    return _sentence(text.split(". ")[0]) if text else ""
+
+
+def _short(path: Path) -> str:
+    """A path relative to the current folder if it is below it."""
+    return os.path.relpath(path) if path.absolute().is_relative_to(Path.cwd()) else str(path)

@@ -1,0 +1,94 @@
+"""The last lines of `make pipeline`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from palm_assets.gan.config import GanConfig
+from palm_assets.gan.training_state import save_state
+from palm_assets.stages.unfinished_training import describe_training
+from palm_assets.store.artifacts import Store
+from pipelines.summary import failure_summary, interruption_summary, success_summary, unknown_preset
+from tests.models import publish_model
+from tests.release.lineage import publish_candidate, publish_data, publish_evaluation
+
+LONG_AGO = datetime.now(UTC) - timedelta(days=1)
+SOON = datetime.now(UTC) + timedelta(days=1)
+
+
+def test_a_success_names_the_release_its_samples_and_what_to_do_next(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = publish_data(store)
+    model = publish_candidate(store, data)
+    publish_evaluation(store, model, data.reference)
+    store.release(model, data.reference)
+    monkeypatch.chdir(store.home.parent)
+    lines = success_summary(store, model.version).splitlines()
+    assert lines[0] == f"Released: model {model.version}, 16 px, learned from photographs"
+    samples = Path(lines[1].split()[-1])
+    assert samples == Path("home/models", model.version, "samples.png")
+    assert samples.is_file()
+    assert "still shows" not in "\n".join(lines)
+    assert lines[-3:-1] == [
+        "  make app",
+        f"  .venv/bin/palms generate --model {model.version} --out palms.zip",
+    ]
+
+
+def test_a_success_on_synthetic_hands_says_what_the_page_still_shows(store: Store) -> None:
+    real, rendered = publish_data(store), publish_data(store, "synthetic")
+    shown, model = publish_candidate(store, real), publish_candidate(store, rendered, 1)
+    store.release(model, rendered.reference, origin="synthetic")
+    store.release(shown, real.reference)
+    text = success_summary(store, model.version)
+    assert f"{model.version}, 16 px, learned from synthetic hands" in text
+    assert f"The page still shows {shown.version}" in text
+    assert "make app; choose the model there" in text
+    assert f"palms compare {shown.version} {model.version}" in text
+
+
+def test_a_refusal_names_check_value_bound_and_knob_and_how_to_go_on() -> None:
+    checks = [{"check": "detector_finds_palms", "reason": "AP50 on the test split 0.42 (at least 0.8)"}]
+    text = failure_summary("Refused: ...", "local", checks)
+    assert text == (
+        "Refused: detector_finds_palms: AP50 on the test split 0.42 (at least 0.8). "
+        "Bound: min_ap50, under resources, gate, config in the preset. "
+        "Run `make pipeline PRESET=local` again to go on: what is done is reused."
+    )
+
+
+def test_a_failure_is_one_line_however_long_its_error_is() -> None:
+    text = failure_summary("The disk is full (/data).\nFree some space.", "sample")
+    assert text == (
+        "Failed: The disk is full (/data). Free some space. "
+        "Run `make pipeline` again to go on: what is done is reused."
+    )
+
+
+def test_an_interruption_says_what_was_saved_since_the_start(
+    store: Store,
+) -> None:
+    assert "Nothing was finished yet" in interruption_summary(store, "sample", LONG_AGO)
+    made = publish_model(store).version
+    work = store.work_folder("models", "0123456789ab")
+    describe_training(work, {}, GanConfig(kimg=80))
+    save_state(work / "state.safetensors", {}, {"images_seen": 45_000})
+    text = interruption_summary(store, "sample", LONG_AGO)
+    assert text == (
+        f"Interrupted. Saved: models {made}, the training of models 0123456789ab at 45 of 80 kimg. "
+        "Run `make pipeline` again to go on."
+    )
+    assert "Nothing was finished yet" in interruption_summary(store, "sample", SOON)
+
+
+def test_a_wrong_name_lists_the_presets(tmp_path: Path) -> None:
+    presets = {"sample": "Synthetic hands. They need nothing.", "local-256": "Your own photographs."}
+    assert unknown_preset("smaple", presets, tmp_path).splitlines() == [
+        f"There is no preset smaple in {tmp_path}. The presets are:",
+        "  sample     Synthetic hands.",
+        "  local-256  Your own photographs.",
+    ]
