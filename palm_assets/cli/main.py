@@ -20,6 +20,7 @@ from palm_assets.cli.export import export, push
 from palm_assets.cli.generate import generate
 from palm_assets.cli.models import card, import_published, pack
 from palm_assets.cli.options import home_option
+from palm_assets.cli.photographs import check, crop
 from palm_assets.cli.releases import release, releases
 from palm_assets.cli.status import status
 from palm_assets.errors import PalmError
@@ -77,5 +78,7 @@ for _command in (
     import_published,
     export,
     push,
+    check,
+    crop,
 ):
     main.add_command(_command)

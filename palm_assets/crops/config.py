@@ -41,6 +41,11 @@ class CropConfig(StageConfig):
     min_confidence: float = Field(
         0.25, gt=0, lt=1, description="Detections with a lower confidence are ignored."
     )
+    quarter_turns: bool = Field(
+        False,
+        description="Seek the palm also in the photo turned by 90, 180 and 270 degrees, and crop it turned "
+        "as the most confident detection was: for photos with fingers down or to the side.",
+    )
     validation_share: float = Field(
         0.1,
         gt=0,
@@ -55,6 +60,11 @@ class CropConfig(StageConfig):
         ge=1,
         description="At least so many people are in validation and in test, where half of all are enough for "
         "both; else the same people are in both. The gate asks for 2.",
+    )
+    hold_out: Literal["anyone", "not_in_starter"] = Field(
+        "anyone",
+        description="Who may be in validation and test: anyone, or only people whom the starter was not "
+        "trained on. A training that starts from the starter needs the latter.",
     )
     seed: int = Field(0, ge=0, description="Seed of the assignment of people to the splits.")
     batch: int = operational(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,26 @@ INDEX_FILE = "crops.csv"
 WITHOUT_PALM_FILE = "without_palm.csv"
 SHEET_TILES = 100
 
-Cropped = tuple[Photo, Detection | None, Box, np.ndarray]
+TURNS = (0, 1, 2, 3)  # quarter turns against the clock
+
+
+@dataclass(frozen=True, eq=False)
+class CroppedPhoto:
+    """One photo and its crop.
+
+    Attributes:
+        photo: as the index lists it.
+        turn: degrees against the clock by which it was turned before it was cropped.
+        detection: of the palm in the turned photo; None if the whole photo was taken.
+        box: region of the turned photo, in pixels.
+        pixels: uint8 (3, S, S).
+    """
+
+    photo: Photo
+    turn: int
+    detection: Detection | None
+    box: Box
+    pixels: np.ndarray
 
 
 class Detector(Protocol):
@@ -41,7 +60,10 @@ class Detector(Protocol):
 
 @dataclass(frozen=True)
 class Crop:
-    """Origin of row `row` of the packed array; the box is in pixels of the photo."""
+    """Origin of row `row` of the packed array.
+
+    The box is in pixels of the photo, turned by `turn` degrees against the clock.
+    """
 
     row: int
     path: str
@@ -55,6 +77,7 @@ class Crop:
     top: float
     right: float
     bottom: float
+    turn: int = 0
 
 
 @dataclass(frozen=True)
@@ -108,11 +131,20 @@ def make_crops(
     config: CropConfig,
     folder: Path,
     *,
+    known: Collection[str] = (),
     progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """Crop the palm from every photo.
 
     Writes `crops.npy`, `crops.csv`, `without_palm.csv` and `contact_sheet.png`.
+
+    Args:
+        photos: to crop.
+        detector: finds the palms.
+        config: how to crop.
+        folder: to write into.
+        known: people who may not be held out.
+        progress: called with photos done and photos in all.
 
     Returns:
         Facts for the manifest: numbers of crops and people in each split, whether validation and test share
@@ -121,19 +153,8 @@ def make_crops(
     Raises:
         DatasetError: fewer than two people, or no palm found at all.
     """
-    assign_people({photo.person for photo in photos.photos}, config)  # refuses a single person at once
-    crops: list[Cropped] = []
-    without: list[Photo] = []
-    for batch, decoded in _decoded_ahead(photos, config.batch):
-        found = detector.detect(decoded, min_confidence=config.min_confidence)
-        for photo, pixels, detection in zip(batch, decoded, found, strict=True):
-            if detection is None:
-                without.append(photo)
-                if config.no_palm == "set_aside":
-                    continue
-            box = _box(photo, detection, config)
-            crops.append((photo, detection, box, _resized(pixels, box, config.image_size)))
-        progress(len(crops) + (len(without) if config.no_palm == "set_aside" else 0), len(photos.photos))
+    assign_people({photo.person for photo in photos.photos}, config, known)  # refuses a single person at once
+    crops, without = crop_photos(photos, detector, config, progress=progress)
     if not crops:
         raise DatasetError(
             f"The detector found no palm on any of {len(photos.photos)} photos",
@@ -141,13 +162,39 @@ def make_crops(
             hint="Check detections.png of the detector; train it longer or lower min_confidence.",
         )
 
-    index = _pack(crops, config, folder)
+    people = assign_people({crop.photo.person for crop in crops}, config, known)
+    index = _pack(crops, people, config, folder)
     write_rows(folder / WITHOUT_PALM_FILE, Photo, without)
     return {
         **_counts(index),
         "share_with_palm": 1 - len(without) / len(photos.photos),
+        "turned": sum(crop.turn != 0 for crop in index),
         "image_size": config.image_size,
     }
+
+
+def crop_photos(
+    photos: PhotoIndex, detector: Detector, config: CropConfig, *, progress: Progress = no_progress
+) -> tuple[list[CroppedPhoto], list[Photo]]:
+    """Crop the palm from every photo; returns the crops, and the photos in which none was detected."""
+    crops: list[CroppedPhoto] = []
+    without: list[Photo] = []
+    done = 0
+    for batch, decoded in _decoded_ahead(photos, config.batch):
+        for photo, pixels, (turn, detection) in zip(
+            batch, decoded, _detected(detector, decoded, config), strict=True
+        ):
+            if detection is None:
+                without.append(photo)
+                if config.no_palm == "set_aside":
+                    continue
+            turned = np.rot90(pixels, turn)
+            box = _box(turned, detection, config)
+            crop = _resized(turned, box, config.image_size)
+            crops.append(CroppedPhoto(photo, 90 * turn, detection, box, crop))
+        done += len(batch)
+        progress(done, len(photos.photos))
+    return crops, without
 
 
 def read_crops(folder: Path) -> Crops:
@@ -168,36 +215,59 @@ def read_crops(folder: Path) -> Crops:
     return Crops(images, index)
 
 
-def _pack(crops: list[Cropped], config: CropConfig, folder: Path) -> tuple[Crop, ...]:
+def _detected(
+    detector: Detector, photos: Sequence[np.ndarray], config: CropConfig
+) -> list[tuple[int, Detection | None]]:
+    """For each photo the most confident palm, and the quarter turn in which it was detected."""
+    best: list[tuple[int, Detection | None]] = [(0, None)] * len(photos)
+    for turn in TURNS if config.quarter_turns else TURNS[:1]:
+        turned = [np.ascontiguousarray(np.rot90(photo, turn)) for photo in photos]
+        for i, found in enumerate(detector.detect(turned, min_confidence=config.min_confidence)):
+            before = best[i][1]
+            if found is not None and (before is None or found.confidence > before.confidence):
+                best[i] = turn, found
+    return best
+
+
+def _pack(
+    crops: list[CroppedPhoto], people: PeopleSplit, config: CropConfig, folder: Path
+) -> tuple[Crop, ...]:
     """Write the array in the order of the splits, with its index and a contact sheet."""
-    people = assign_people({photo.person for photo, _, _, _ in crops}, config)
-    crops.sort(key=lambda entry: (LABELS.index(people.label(entry[0].person)), entry[0].path))
+    crops.sort(key=lambda crop: (LABELS.index(people.label(crop.photo.person)), crop.photo.path))
     shape = (len(crops), 3, config.image_size, config.image_size)
     # Written directly: a large set would not fit into memory twice, and a full disk would end a process that
     # writes to a memory map.
     with (folder / CROPS_FILE).open("wb") as file:
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
-        for _, _, _, pixels in crops:
-            file.write(pixels.tobytes())
-    index = tuple(
-        Crop(
-            row,
-            photo.path,
-            photo.person,
-            photo.aspect,
-            photo.side,
-            photo.skin,
-            people.label(photo.person),
-            0.0 if detection is None else round(detection.confidence, 4),
-            *(round(value, 1) for value in box),
-        )
-        for row, (photo, detection, box, _) in enumerate(crops)
-    )
+        for crop in crops:
+            file.write(crop.pixels.tobytes())
+    index = tuple(indexed(row, crop, people.label(crop.photo.person)) for row, crop in enumerate(crops))
     write_rows(folder / INDEX_FILE, Crop, index)
     shown = np.linspace(0, len(crops) - 1, min(SHEET_TILES, len(crops))).astype(int)
-    grid([crops[row][3] for row in shown]).save(folder / CONTACT_SHEET_FILE)
+    grid([crops[row].pixels for row in shown]).save(folder / CONTACT_SHEET_FILE)
     return index
+
+
+def indexed(row: int, crop: CroppedPhoto, split: SplitLabel) -> Crop:
+    """The row of the index for a crop."""
+    photo = crop.photo
+    left, top, right, bottom = (round(value, 1) for value in crop.box)
+    return Crop(
+        row,
+        photo.path,
+        photo.person,
+        photo.aspect,
+        photo.side,
+        photo.skin,
+        split,
+        0.0 if crop.detection is None else round(crop.detection.confidence, 4),
+        left,
+        top,
+        right,
+        bottom,
+        crop.turn,
+    )
 
 
 def _decoded_ahead(photos: PhotoIndex, batch: int) -> Iterator[tuple[list[Photo], list[np.ndarray]]]:
@@ -214,9 +284,10 @@ def _decoded_ahead(photos: PhotoIndex, batch: int) -> Iterator[tuple[list[Photo]
             yield current, [future.result() for future in decoding]
 
 
-def _box(photo: Photo, detection: Detection | None, config: CropConfig) -> Box:
-    whole = (0.0, 0.0, float(photo.width), float(photo.height))
-    return crop_box(whole if detection is None else detection.box, photo.width, photo.height, config)
+def _box(pixels: np.ndarray, detection: Detection | None, config: CropConfig) -> Box:
+    height, width = pixels.shape[:2]
+    whole = (0.0, 0.0, float(width), float(height))
+    return crop_box(whole if detection is None else detection.box, width, height, config)
 
 
 def _resized(pixels: np.ndarray, box: Box, size: int) -> np.ndarray:
@@ -242,7 +313,7 @@ def _counts(index: Sequence[Crop]) -> dict[str, Any]:
 
 
 def _crop(row: dict[str, str]) -> Crop:
-    types: dict[str, type] = {"row": int, "confidence": float}
+    types: dict[str, type] = {"row": int, "turn": int, "confidence": float}
     types |= dict.fromkeys(("left", "top", "right", "bottom"), float)
     values = {name: types.get(name, str)(value) for name, value in row.items()}
     # An older version of the program used the same people for what validation and test are for now.

@@ -49,7 +49,7 @@ class PeopleSplit:
         return "validation" if person in self.validation else "train"
 
 
-def assign_people(people: Collection[str], config: CropConfig) -> PeopleSplit:
+def assign_people(people: Collection[str], config: CropConfig, known: Collection[str] = ()) -> PeopleSplit:
     """Assign each person to a split, by a pseudo-random number that depends on the seed and the person alone.
 
     People with a number in [0, 1) below `test_share` are in test, the next up to `test_share +
@@ -61,15 +61,27 @@ def assign_people(people: Collection[str], config: CropConfig) -> PeopleSplit:
     people, the same ones are in validation and test. At least `min_split_people` are trained on, but at most
     half of everybody, if the shares leave fewer.
 
+    Args:
+        people: everybody.
+        config: the seed and the shares.
+        known: people who are in train whatever their number; the rules are applied to the others.
+
     Raises:
-        DatasetError: fewer than two people.
+        DatasetError: fewer than two people, or two who may be held out.
     """
+    strangers = set(people) - set(known)
+    if len(people) > 1 and len(strangers) < 2:
+        raise DatasetError(
+            f"The starter was trained on {len(people) - len(strangers)} of these {len(people)} people, so "
+            "nobody is left to be held out of training",
+            hint="Add photographs of other people; or train with `start: scratch` and `hold_out: anyone`.",
+        )
     if len(people) < 2:
         raise DatasetError(
             "All photographs are of one person, so nobody can be held out of training",
             hint="Add photographs of other people, one subfolder for each, or correct `person_level`.",
         )
-    numbers = {person: _number(person, config.seed) for person in people}
+    numbers = {person: _number(person, config.seed) for person in strangers}
     ranked = sorted(numbers, key=lambda person: (numbers[person], person))
     least, half = config.min_split_people, len(ranked) // 2
     shared = 2 * least > half
@@ -80,12 +92,14 @@ def assign_people(people: Collection[str], config: CropConfig) -> PeopleSplit:
     if shared:
         both = min(max(below_both, min(least, half)), most)
         everybody_else = frozenset(ranked[:both])
-        return PeopleSplit(frozenset(ranked[both:]), everybody_else, everybody_else)
+        return PeopleSplit(frozenset(people) - everybody_else, everybody_else, everybody_else)
     test = max(below_test, least)
     held_out = min(max(below_both, test + least), most)
     test = min(test, held_out - least)
     return PeopleSplit(
-        frozenset(ranked[held_out:]), frozenset(ranked[test:held_out]), frozenset(ranked[:test])
+        frozenset(people) - frozenset(ranked[:held_out]),
+        frozenset(ranked[test:held_out]),
+        frozenset(ranked[:test]),
     )
 
 

@@ -35,10 +35,13 @@ class PeopleRecord:
         """The record of a model that starts from this one and is trained on these people."""
         return PeopleRecord(self.hashes | {hash_of(person, population) for person in people}, self.complete)
 
+    def known_among(self, people: Collection[str], population: str) -> frozenset[str]:
+        """Those of these people whom the model was trained on."""
+        return frozenset(person for person in people if hash_of(person, population) in self.hashes)
+
     def overlap(self, held_out: Collection[str], population: str) -> HeldOutOverlap:
         """How many of these people the model was trained on."""
-        known = sum(hash_of(person, population) in self.hashes for person in held_out)
-        return HeldOutOverlap(known, not self.complete)
+        return HeldOutOverlap(len(self.known_among(held_out, population)), not self.complete)
 
 
 NOBODY = PeopleRecord(frozenset(), complete=True)

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 from palm_assets.errors import DatasetError, PhotoError, SourceNotFoundError
 from palm_assets.photos.candidates import EXPECTED_REASONS, Candidates, find_candidates
 from palm_assets.photos.hand_info import Labels, Side, find_table, join_table
-from palm_assets.photos.people import labels_of
+from palm_assets.photos.people import has_person_folder, labels_of
 from palm_assets.photos.reader import MAX_MEGAPIXELS, read_photo
 from palm_assets.progress import Progress, no_progress
 from palm_assets.runtime import usable_cores
-from palm_assets.sources.config import Aspect
+from palm_assets.sources.config import Aspect, LoosePhotos
 from palm_assets.sources.folders import SetAside, reason_counts
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 PHOTOS_FILE = "photos.csv"
 SET_ASIDE_FILE = "set_aside.csv"
 CHANGED_HINT = "Materialize raw_hands again, which indexes the photographs as they are now."
+NO_FOLDER = "no folder says who is on it"
 _OTHER_ASPECT = "aspect"
 
 
@@ -90,6 +91,7 @@ def index_photos(
     *,
     aspects: Iterable[str] = ("palmar", "unknown"),
     person_level: int = 1,
+    loose_photos: LoosePhotos = "each_a_person",
     max_set_aside: float = 0.1,
     max_megapixels: float = MAX_MEGAPIXELS,
     progress: Progress = no_progress,
@@ -97,7 +99,7 @@ def index_photos(
     """Decode every image under `root` once and separate usable photographs from the rest.
 
     A `HandInfo.csv` anywhere below `root` (the 11k Hands layout) gives person, aspect and skin. Without one,
-    the first folder below `root` names the person, and a photo directly in `root` is a person of its own.
+    the first folder below `root` names the person; `loose_photos` says who is on a photo in no folder.
     Whatever looks like an image and is not used is set aside with a reason. Photos of other `aspects` and
     files with the same pixels as another one are no faults of the set.
 
@@ -105,6 +107,7 @@ def index_photos(
         root: folder of images, any layout.
         aspects: aspects to keep.
         person_level: which folder below `root` names the person, from 1; see `people.labels_of`.
+        loose_photos: see `PhotosConfig`.
         max_set_aside: largest acceptable share of files set aside for a fault, 0 to 1.
         max_megapixels: larger images are set aside.
         progress: called with (files read, files in all).
@@ -118,13 +121,18 @@ def index_photos(
     table = find_table(root, candidates.others)
     joined = join_table(table, candidates.images) if table is not None else {}
     labels = {
-        name: joined.get(name) or labels_of(name, person_level=person_level) for name in candidates.images
+        name: joined.get(name)
+        or labels_of(name, person_level=person_level, by_file_name=loose_photos == "by_file_name")
+        for name in candidates.images
     }
     wanted = set(aspects)
     entries = list(candidates.set_aside)
+    refused_loose = _refused_loose(root, candidates, table, loose_photos, max_set_aside)
     chosen = []
     for name in candidates.images:
-        if labels[name].aspect in wanted:
+        if name in refused_loose:
+            entries.append(SetAside(name, NO_FOLDER))
+        elif labels[name].aspect in wanted:
             chosen.append(name)
         elif table is not None and name not in joined:
             entries.append(SetAside(name, "not in HandInfo.csv"))
@@ -210,6 +218,28 @@ def _check_images(root: Path, candidates: Candidates) -> None:
         reasons = reason_counts(candidates.set_aside)
         what += " that can be read (" + ", ".join(f"{n} {reason}" for reason, n in reasons.items()) + ")"
     raise DatasetError(what, where=root, hint="Point the source at photographs of hands.")
+
+
+def _refused_loose(
+    root: Path, candidates: Candidates, table: Path | None, loose_photos: LoosePhotos, max_set_aside: float
+) -> frozenset[str]:
+    """Images that nothing says of who is on them, to be set aside.
+
+    Raises:
+        DatasetError: they are more than may be set aside.
+    """
+    if loose_photos != "refuse" or table is not None:
+        return frozenset()
+    loose = frozenset(name for name in candidates.images if not has_person_folder(name))
+    if len(loose) > max_set_aside * len(candidates.images):
+        raise DatasetError(
+            f"{len(loose)} of {len(candidates.images)} photographs lie in no folder: who is on them?",
+            where=root,
+            hint="Nobody may be both trained on and held out. Make a folder for each person, or set "
+            "`loose_photos`: by_file_name if file names begin with the person (anna_1.jpg), each_a_person if "
+            "everybody is on one photograph only.",
+        )
+    return loose
 
 
 def _decode_all(

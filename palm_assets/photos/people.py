@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePosixPath
 
 from palm_assets.photos.hand_info import Labels, Side
@@ -17,12 +18,13 @@ _ASPECTS: dict[str, Aspect] = {
 }  # fmt: skip
 
 
-def labels_of(image: str, *, person_level: int = 1) -> Labels:
+def labels_of(image: str, *, person_level: int = 1, by_file_name: bool = False) -> Labels:
     """Labels of an image, by the folders of its path below the root of the set.
 
     The person is the name of the folder at `person_level`, counted from the root. Folders that name a side
     or an aspect of the hand (left, right, palm, back, ...) are not counted. An image with fewer folders
-    belongs to the last one it has; one without any is a person of its own.
+    belongs to the last one it has. One without any is a person of its own, or of all whose file names begin
+    alike, if `by_file_name`: up to the first space, hyphen or underscore, or without the digits at the end.
     """
     path = PurePosixPath(image)
     words = [_words(folder) for folder in path.parts[:-1]]
@@ -31,7 +33,10 @@ def labels_of(image: str, *, person_level: int = 1) -> Labels:
         for folder, word in zip(path.parts[:-1], words, strict=True)
         if word not in _SIDES and word not in _ASPECTS
     ]
-    person = people[min(person_level, len(people)) - 1] if people else path.name
+    if people:
+        person = people[min(person_level, len(people)) - 1]
+    else:
+        person = _beginning(path.stem) if by_file_name else path.name
     side: Side = next((_SIDES[word] for word in reversed(words) if word in _SIDES), "unknown")
     aspect: Aspect = next((_ASPECTS[word] for word in reversed(words) if word in _ASPECTS), "unknown")
     return Labels(person, aspect, side, "unknown")
@@ -39,3 +44,13 @@ def labels_of(image: str, *, person_level: int = 1) -> Labels:
 
 def _words(folder: str) -> str:
     return " ".join(folder.lower().replace("_", " ").replace("-", " ").split())
+
+
+def has_person_folder(image: str) -> bool:
+    """Whether one of the folders of an image names a person."""
+    words = (_words(folder) for folder in PurePosixPath(image).parts[:-1])
+    return any(word not in _SIDES and word not in _ASPECTS for word in words)
+
+
+def _beginning(stem: str) -> str:
+    return re.split(r"[\s_-]", stem, maxsplit=1)[0].rstrip("0123456789") or stem

@@ -10,6 +10,8 @@ from palm_assets.store.identity import StageConfig, operational
 
 Aspect = Literal["palmar", "dorsal", "unknown"]
 SourceKind = Literal["synthetic", "folder", "kaggle"]
+LoosePhotos = Literal["refuse", "each_a_person", "by_file_name"]
+BoxesSourceKind = Literal["synthetic", "folder", "kaggle", "none"]
 _CONTENT = "the content of the files is the input `files`"
 
 
@@ -98,12 +100,20 @@ class PhotosConfig(SourceConfig):
         description="Which folder below the root names the person, if there is no HandInfo.csv: 1 is the "
         "first. Folders such as left, right, palm and back are not counted.",
     )
+    # Not a Literal, because Dagster takes no choice from an environment variable.
+    loose_photos: str = Field(
+        "refuse",
+        pattern=f"^({'|'.join(get_args(LoosePhotos))})$",
+        description="Who is on photographs that lie in no folder, if there is no HandInfo.csv. refuse: few "
+        "are set aside, many stop the run; each_a_person: somebody else on each; by_file_name: as the file's "
+        "name begins, up to a space, hyphen or underscore, or without the digits at its end.",
+    )
 
     def identity(self) -> dict[str, Any]:
         """A seed is that of rendered photographs, whose people no folder names."""
-        unused = "person_level" if self.source == "synthetic" else "seed"
+        unused = ("person_level", "loose_photos") if self.source == "synthetic" else ("seed",)
         fields = {**super().identity(), "aspects": sorted(set(self.aspects))}
-        return {name: value for name, value in fields.items() if name != unused}
+        return {name: value for name, value in fields.items() if name not in unused}
 
     @model_validator(mode="after")
     def _everybody_has_a_photo(self) -> Self:
@@ -121,8 +131,13 @@ class PhotosConfig(SourceConfig):
 
 
 class BoxesConfig(SourceConfig):
-    """The labeled images that the palm detector is trained on: a YOLO export."""
+    """The labeled images that the palm detector is trained on: a YOLO export, or none at all."""
 
+    source: BoxesSourceKind = Field(  # type: ignore[assignment]  # one more than other sources have
+        "synthetic",
+        description="Where the labeled images come from: rendered here (synthetic), a folder, or a Kaggle "
+        "data set. With none, no detector is trained: palm_detector needs `start: starter`.",
+    )
     kaggle_set: str = operational(
         "korff16/hands-and-palms-yolo-dataset",
         reason=_CONTENT,
@@ -150,7 +165,9 @@ class BoxesConfig(SourceConfig):
     )
 
     def identity(self) -> dict[str, Any]:
-        """Classes are named in any order and case."""
+        """Classes are named in any order and case; without labeled images nothing else matters."""
+        if self.source == "none":
+            return {"source": self.source}
         return {
             **super().identity(),
             "palm_classes": sorted({name.strip().lower() for name in self.palm_classes}),

@@ -29,6 +29,8 @@ def make_boxes(store: Store, config: BoxesConfig, *, progress: Progress = no_pro
         SourceError: the export is not available.
         DatasetError: it is not a usable export.
     """
+    if config.source == "none":
+        return store.make("boxes", _no_boxes, inputs={}, config=config, code_version=CODE_VERSIONS["boxes"])
     root, inputs = locate_source(config, export_fingerprint)
 
     def build(folder: Path) -> Mapping[str, Any]:
@@ -62,6 +64,14 @@ def make_boxes(store: Store, config: BoxesConfig, *, progress: Progress = no_pro
     if made.reused:  # by a config that may have allowed more unusable files
         check_box_set(open_boxes(made), config.max_set_aside)
     return made
+
+
+def _no_boxes(folder: Path) -> Mapping[str, Any]:
+    """Write a set without an image, for a detector that is not trained."""
+    (folder / SYNTHETIC_FOLDER).mkdir()
+    boxes = BoxSet(folder / SYNTHETIC_FOLDER, (), ())
+    write_box_set(boxes, folder)
+    return {**boxes.facts(), "source": "none", "root": root_fact(None)}
 
 
 def open_boxes(artifact: Artifact) -> BoxSet:

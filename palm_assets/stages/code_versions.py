@@ -10,7 +10,7 @@ CODE_VERSIONS: Mapping[Kind, str] = {
     "photos": "2",
     "boxes": "2",
     "detector": "2",
-    "crops": "3",
+    "crops": "4",
     "models": "7",
     "reference": "4",
     "evaluations": "5",

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from palm_assets.crops.config import CropConfig
+from palm_assets.gan.people_record import NOBODY, read_people
 from palm_assets.progress import Progress, no_progress
 from palm_assets.stages.code_versions import CODE_VERSIONS
 from palm_assets.stages.photos import open_photos
+from palm_assets.stages.start_model import open_start_model
 from palm_assets.store.artifacts import Artifact, Store
 
 if TYPE_CHECKING:
@@ -30,17 +32,25 @@ def make_crops(
     Raises:
         DatasetError: the photographs do not make a usable set of crops.
         DetectorError: the detector cannot be loaded.
+        ArtifactMissingError: `hold_out` asks for the starter's people, and there is no starter.
     """
+    inputs = {"photos": photos.version, "detector": detector.version}
+    record = NOBODY
+    if config.hold_out == "not_in_starter":
+        starter = open_start_model(store, "starter")
+        assert starter is not None
+        inputs["starter"], record = starter.version, read_people(starter.folder)
 
     def build(folder: Path) -> Mapping[str, Any]:
         from palm_assets.crops import extraction
         from palm_assets.detector.detection import load_detector
 
         index, loaded = open_photos(photos), load_detector(detector.folder)
-        facts = extraction.make_crops(index, loaded, config, folder, progress=progress)
-        return {**facts, "population": _population(photos)}
+        people, population = {photo.person for photo in index.photos}, _population(photos)
+        known = record.known_among(people, population)
+        facts = extraction.make_crops(index, loaded, config, folder, known=known, progress=progress)
+        return {**facts, "population": population}
 
-    inputs = {"photos": photos.version, "detector": detector.version}
     return store.make("crops", build, inputs=inputs, config=config, code_version=CODE_VERSIONS["crops"])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from palm_assets.photos.index import (
     PhotoIndex,
@@ -15,7 +15,7 @@ from palm_assets.photos.index import (
     write_index,
 )
 from palm_assets.progress import Progress, no_progress
-from palm_assets.sources.config import PhotosConfig
+from palm_assets.sources.config import LoosePhotos, PhotosConfig
 from palm_assets.stages.code_versions import CODE_VERSIONS
 from palm_assets.stages.source_folder import (
     SYNTHETIC_FOLDER,
@@ -56,6 +56,7 @@ def make_photos(store: Store, config: PhotosConfig, *, progress: Progress = no_p
             root or folder / SYNTHETIC_FOLDER,
             aspects=config.aspects,
             person_level=config.person_level,
+            loose_photos=cast(LoosePhotos, config.loose_photos),
             max_set_aside=config.max_set_aside,
             max_megapixels=config.max_megapixels,
             progress=progress,

@@ -104,3 +104,21 @@ def test_a_single_person_cannot_be_split() -> None:
 def test_shares_that_leave_nobody_to_train_on_are_refused() -> None:
     with pytest.raises(ValidationError, match="sum below 1"):
         CropConfig(validation_share=0.6, test_share=0.4)
+
+
+@given(
+    st.sets(st.integers(0, 500), min_size=2, max_size=40), st.sets(st.integers(0, 500)), st.integers(0, 99)
+)
+def test_people_whom_the_starter_knows_are_trained_on_and_the_others_are_split_as_before(
+    some: set[int], known: set[int], seed: int
+) -> None:
+    config = CropConfig(seed=seed)
+    everybody, trained_on = ({str(number) for number in numbers} for numbers in (some, known))
+    strangers = everybody - trained_on
+    if len(strangers) < 2:
+        with pytest.raises(DatasetError, match=f"{len(everybody & trained_on)} of these {len(everybody)}"):
+            assign_people(everybody, config, trained_on)
+        return
+    split, alone = assign_people(everybody, config, trained_on), assign_people(strangers, config)
+    assert (split.validation, split.test) == (alone.validation, alone.test)
+    assert split.train == alone.train | (everybody & trained_on)

@@ -41,6 +41,7 @@ OTHER_VALUES: Mapping[str, Any] = {
     "kaggle_version": 7,
     "aspects": ["dorsal"],
     "palm_classes": ["fist"],
+    "loose_photos": "by_file_name",
     "augment": ["cutout"],
     "labels": ["aspect"],
     "floor_counts": [3],
@@ -48,6 +49,7 @@ OTHER_VALUES: Mapping[str, Any] = {
     "count": 9,
 }
 CONDITIONS: Mapping[tuple[Kind, str], str] = {
+    ("photos", "loose_photos"): "a rendered set has a HandInfo.csv, which names the people",
     ("photos", "person_level"): "a rendered set has a HandInfo.csv, which names the people",
     ("photos", "seed"): "it is the seed of rendered photographs",
 }
