@@ -8,8 +8,6 @@ PRESET ?= sample
 export PALM_HOME    ?= $(CURDIR)/palm_home
 export DAGSTER_HOME ?= $(CURDIR)/dagster_home
 
-export PALM_LOOSE_PHOTOS ?= refuse
-
 .DEFAULT_GOAL := help
 .PHONY: help setup pipeline ui app test test-load test-faults test-dagster screenshots lint bench blind-sheet clean
 

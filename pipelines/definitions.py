@@ -15,6 +15,7 @@ from pipelines.failures import failure_sensor
 from pipelines.resources import ArtifactIOManager, GateResource, RetentionResource, StoreResource
 
 PRESETS = Path(__file__).parent / "presets"
+os.environ.setdefault("PALM_LOOSE_PHOTOS", "refuse")  # of the preset `own`; Dagster has no default of its own
 
 
 def preset_job(path: Path) -> dg.UnresolvedAssetJobDefinition:

@@ -5,10 +5,13 @@ import pytest
 import torch
 import yaml
 
+from palm_assets.crops.config import CropConfig
 from palm_assets.gan.checkpoint import load_networks
 from palm_assets.gan.config import PUBLISHED_NETWORKS, GanConfig
 from palm_assets.gan.networks import Discriminator, Generator
 from palm_assets.gan.warm_start import start_from
+from palm_assets.release import own_photographs
+from palm_assets.release.config import GateConfig
 from palm_assets.stages.code_versions import CODE_VERSIONS
 from palm_assets.store.starter import STARTER
 from pipelines import assets
@@ -91,6 +94,14 @@ def test_crops_and_networks_of_every_preset_have_one_size(preset: Path) -> None:
     ops = yaml.safe_load(preset.read_text())["ops"]
     sizes = {ops[name]["config"].get("image_size", 64) for name in ("cropped_palms", "dcgan_checkpoint")}
     assert len(sizes) == 1
+
+
+def test_the_check_of_photographs_expects_what_the_preset_own_does() -> None:
+    preset = yaml.safe_load(Path("pipelines/presets/own.yaml").read_text(encoding="utf-8"))
+    configs = {name: values.get("config", {}) for name, values in preset["ops"].items()}
+    assert CropConfig(**configs["cropped_palms"]) == own_photographs.CROPS
+    assert GanConfig(**configs["dcgan_checkpoint"]) == own_photographs.TRAINING
+    assert GateConfig(**preset["resources"]["gate"]["config"]) == own_photographs.BOUNDS
 
 
 FINE_TUNING = [path for path in PRESETS if "start: starter" in path.read_text()]
