@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from palm_assets.gan.config import NetworkConfig
-from palm_assets.gan.label_vectors import combinations, label_size
+from palm_assets.gan.label_vectors import combinations, encode_all, label_size
 
 GENERATOR_BOTTOM = 4  # side of the first feature map
 BLACK = -1.0
@@ -46,6 +46,7 @@ class Generator(nn.Module):
         layers.append(_upsample(widths[-1], 3, config.image_size, config))
         layers.append(nn.Tanh() if config.output_activation == "tanh" else Smoothstep())
         self.latent = config.latent
+        self.labels = tuple(config.labels)
         self.label_size = label_size(config.labels)
         if self.label_size:
             count = len(combinations(config.labels))
@@ -64,6 +65,15 @@ class Generator(nn.Module):
         """Images before the output activation maps them to [-1, 1], (N, 3, S, S)."""
         images: Tensor = self.main[:-1](inputs[:, :, None, None])
         return images
+
+    def random_inputs(self, count: int, random: torch.Generator) -> Tensor:
+        """Random inputs (count, M) on the CPU: latents, with labels as often as they were trained on."""
+        latents = torch.randn(count, self.latent, generator=random)
+        if not self.label_size:
+            return latents
+        shares = self.get_buffer("label_shares").cpu()
+        drawn = torch.multinomial(shares, count, replacement=True, generator=random)
+        return torch.cat([latents, encode_all(self.labels, combinations(self.labels))[drawn]], 1)
 
     @torch.no_grad()
     def remove_checkerboard(self) -> None:

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from palm_assets.errors import DatasetError, TrainingDivergedError
 from palm_assets.gan.config import GanConfig
 from palm_assets.gan.curves import Curves, read_curves
-from palm_assets.gan.label_vectors import combinations, encode_all
 from palm_assets.gan.metrics import TrainingMetrics
 from palm_assets.gan.networks import Discriminator, Generator
 from palm_assets.gan.saved_states import SavedStates
@@ -262,18 +261,8 @@ def with_recomputed_batch_norm(
     random = torch.Generator().manual_seed(config.seed)
     device = next(copied.parameters()).device
     for _ in range(batches):
-        latents = torch.randn(size, config.latent, generator=random)
-        copied(torch.cat([latents, _random_labels(copied, config, size, random)], 1).to(device))
+        copied(copied.random_inputs(size, random).to(device))
     return copied.eval()
-
-
-def _random_labels(generator: Generator, config: GanConfig, count: int, random: torch.Generator) -> Tensor:
-    """Label vectors (N, L) as often as they were trained on; of length 0 without labels."""
-    if not generator.label_size:
-        return torch.zeros(count, 0)
-    weights = generator.get_buffer("label_shares").cpu()
-    drawn = torch.multinomial(weights, count, replacement=True, generator=random)
-    return encode_all(config.labels, combinations(config.labels))[drawn]
 
 
 class _Means:

@@ -1,9 +1,13 @@
-"""Initial weights from a trained model of the same size, or of half the image size, which is grown.
+"""Initial weights from a trained model: of the same size; of half the image size, grown; or larger, shrunk.
 
 Growing preserves the functions of both networks (as in Net2Net: Chen et al. 2016, arXiv:1511.05641). The
 grown generator outputs the images of the small one at twice the size, the grown discriminator applies the
 small one to the means of 2x2 pixels, and only the new detail has to be learned. Training at increasing sizes
 follows progressive growing (Karras et al. 2017, arXiv:1710.10196), here without fading in.
+
+A model without labels goes on as a conditional one: the weights of the labels start at zero, so both networks
+compute what they did before, whatever is asked for. Conditioning from the start collapses more easily on few
+images (Shahbazi et al. 2022, arXiv:2201.06578).
 """
 
 from __future__ import annotations
@@ -17,34 +21,45 @@ from palm_assets.errors import CheckpointError
 from palm_assets.gan.checkpoint import load_networks
 from palm_assets.gan.config import NetworkConfig
 from palm_assets.gan.networks import Discriminator, Generator, UpsampleConv
+from palm_assets.gan.shrink import shrink
 
 SIGNED_COLORS = 6  # channels: red, green and blue, and their negatives, so that all pass a ReLU
 LEAKY_GAIN = 1.2  # leaky(x) - leaky(-x) = 1.2 x, for a slope of 0.2
 STATISTICS_SAMPLES = 256
 TANH_TO_SMOOTHSTEP = 0.55  # tanh(x) and smoothstep(0.55 x) differ by at most 0.06
+FIRST_LAYER = "main.0.weight"
+MIN_SIZE = 16  # of an image, in pixels
 COMPATIBLE_CHANGES = ("padding_mode", "output_activation", "output_smoothing")  # training adapts to these
 
 
 def start_from(
     folder: Path, generator: Generator, discriminator: Discriminator, config: NetworkConfig
 ) -> None:
-    """Load the weights of the model in `folder` into both networks, growing them if its images are smaller.
+    """Load the weights of the model in `folder` into both networks, grown or shrunk to their image size.
 
     Args:
         folder: folder of the model.
         generator: network of architecture `config`, changed in place.
         discriminator: likewise.
-        config: architecture of the model, or with twice its `image_size` and half its widths. `padding_mode`,
-            `output_activation` and `output_smoothing` may differ.
+        config: architecture of the model, or with twice its `image_size` and half its widths, or the other
+            way round. `padding_mode`, `output_activation` and `output_smoothing` may differ, and `labels` if
+            the model has none.
 
     Raises:
         CheckpointError: the model cannot be read, or its networks do not match.
     """
     trained_generator, trained_discriminator, networks = load_networks(folder)
     require_compatible(networks, config, where=folder)
-    if _with_changes(networks, config) == config:
+    if config.labels != networks.labels:
+        trained_generator, trained_discriminator = _with_labels(
+            trained_generator, trained_discriminator, networks.model_copy(update={"labels": config.labels})
+        )
+    comparable = _with_changes(networks, config)
+    if comparable == config:
         generator.load_state_dict(trained_generator.state_dict())
         discriminator.load_state_dict(trained_discriminator.state_dict())
+    elif comparable.image_size > config.image_size:
+        shrink(trained_generator, trained_discriminator, generator, discriminator)
     else:
         _grow_generator(trained_generator, generator)
         _grow_discriminator(trained_discriminator, discriminator)
@@ -67,16 +82,36 @@ def require_compatible(networks: NetworkConfig, config: NetworkConfig, *, where:
     comparable = _with_changes(networks, config)
     if comparable == config or (comparable == _half_size(config) and _can_grow(config)):
         return
+    if config in _smaller(comparable) and config.discriminator_norm == "none":
+        return
     raise CheckpointError(
         f"Networks of {_describe(config)} cannot start from a model of {_describe(networks)}",
         where=where,
         hint="Configure the same networks; or twice the image_size, half of both widths (at least 6) and "
-        "`discriminator_norm: none`; or `start: scratch`.",
+        "`discriminator_norm: none`, or half the image_size and twice the widths; or `start: scratch`. "
+        "Labels can be added to a model without any, not changed.",
     )
 
 
 def _with_changes(networks: NetworkConfig, config: NetworkConfig) -> NetworkConfig:
-    return networks.model_copy(update={name: getattr(config, name) for name in COMPATIBLE_CHANGES})
+    changes = {name: getattr(config, name) for name in COMPATIBLE_CHANGES}
+    if not networks.labels:
+        changes["labels"] = config.labels
+    return networks.model_copy(update=changes)
+
+
+@torch.no_grad()
+def _with_labels(
+    generator: Generator, discriminator: Discriminator, widened: NetworkConfig
+) -> tuple[Generator, Discriminator]:
+    """Conditional networks, in evaluation mode, that compute what these ones do, whatever the labels are."""
+    conditional, projection = Generator(widened), Discriminator(widened)
+    weights = generator.state_dict()
+    zeros = weights[FIRST_LAYER].new_zeros(conditional.label_size, *weights[FIRST_LAYER].shape[1:])
+    first = {FIRST_LAYER: torch.cat([weights[FIRST_LAYER], zeros])}
+    conditional.load_state_dict(conditional.state_dict() | weights | first)
+    projection.load_state_dict(projection.state_dict() | discriminator.state_dict())
+    return conditional.eval(), projection.eval()
 
 
 @torch.no_grad()
@@ -93,7 +128,7 @@ def _grow_generator(small: Generator, grown: Generator) -> None:
     # The scale and bias of the batch norm undo its normalization of the colors.
     inner.weight[:, :SIGNED_COLORS] = torch.cat([last.weight, -last.weight], 1)
     random = torch.Generator().manual_seed(0)
-    colors = small.train().pre_activation(torch.randn(STATISTICS_SAMPLES, small.latent, generator=random))
+    colors = small.train().pre_activation(small.random_inputs(STATISTICS_SAMPLES, random))
     mean, std = colors.mean((0, 2, 3)), colors.var((0, 2, 3)).add(norm.eps).sqrt()
     norm.weight[:SIGNED_COLORS], norm.bias[:SIGNED_COLORS] = std.repeat(2), torch.cat([mean, -mean])
 
@@ -117,6 +152,8 @@ def _grow_discriminator(small: Discriminator, grown: Discriminator) -> None:
     assert inner.bias is not None
     _copy(trunk, rest)
     grown.head.load_state_dict(small.head.state_dict())
+    if grown.embedding is not None and small.embedding is not None:
+        grown.embedding.load_state_dict(small.embedding.state_dict())
 
     # Colors are offset so that black is 0: the zero padding of the next layer is then the black padding that
     # the small discriminator has.
@@ -127,6 +164,15 @@ def _grow_discriminator(small: Discriminator, grown: Discriminator) -> None:
     inner.weight.zero_()
     inner.weight[:, :SIGNED_COLORS] = torch.cat([first.weight, -first.weight], 1) / LEAKY_GAIN
     inner.bias.copy_(first.bias - first.weight.sum((1, 2, 3)))
+
+
+def _smaller(config: NetworkConfig) -> list[NetworkConfig]:
+    """The architectures with a half, a quarter, ... of the image size."""
+    found = []
+    while config.image_size > MIN_SIZE:
+        config = _half_size(config)
+        found.append(config)
+    return found
 
 
 def _copy(layers: list[nn.Module], into: list[nn.Module]) -> None:

@@ -149,3 +149,66 @@ def test_training_starts_from_the_model_once_and_then_resumes_from_its_own_state
             assert torch.allclose(weight, expected[name], atol=1e-6), name
     assert (tmp_path / STATE_FILE).is_file()
     assert training_loop(images, config, tmp_path, start=tmp_path / "is gone by now") is not None
+
+
+ALL = ["aspect", "side", "skin"]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("networks", [SMALL, TWICE], ids=["same size", "grown"])
+def test_a_model_without_labels_goes_on_as_a_conditional_one_that_computes_the_same(
+    model: Path, networks: NetworkConfig
+) -> None:
+    generator, discriminator = warm_started(model, networks)
+    conditional = warm_started(model, networks.model_copy(update={"labels": ALL}))
+    labels = torch.eye(5)[torch.arange(64) % 5]
+    images = generator.eval()(latents())
+    assert torch.equal(conditional[0].eval()(torch.cat([latents(), labels], 1)), images)
+    assert torch.equal(conditional[1](images, labels), discriminator(images))
+
+
+@torch.no_grad()
+def test_a_conditional_model_keeps_its_labels_when_it_grows(model: Path, tmp_path: Path) -> None:
+    config = SMALL.model_copy(update={"labels": ALL})
+    generator, discriminator = warm_started(model, config)
+    generator.get_parameter("main.0.weight")[-5:].normal_(0, 0.1)
+    discriminator.get_parameter("embedding.weight").normal_()
+    save_networks(generator.eval(), discriminator.eval(), config, tmp_path)
+    grown = warm_started(tmp_path, TWICE.model_copy(update={"labels": ALL}))
+    labels = torch.eye(5)[torch.arange(64) % 5]
+    images = torch.rand(64, 3, 32, 32, generator=torch.Generator().manual_seed(2)) * 2 - 1
+    logits = discriminator(F.avg_pool2d(images, 2), labels)
+    assert torch.allclose(grown[1](images, labels), logits, atol=1e-4)
+    assert (logits - discriminator(F.avg_pool2d(images, 2))).std() > 0.01
+    inputs = torch.cat([latents(), labels], 1)
+    small = generator.train()(inputs)
+    smooth = F.interpolate(small.atanh(), scale_factor=2, mode="bilinear").tanh()[..., 2:-2, 2:-2]
+    large = grown[0](inputs)[..., 2:-2, 2:-2]
+    error, others = (large - smooth).abs().mean(), (large - smooth.roll(1, 0)).abs().mean()
+    assert error < 0.1 * others
+
+
+@torch.no_grad()
+def test_a_model_that_was_grown_and_is_shrunk_draws_nearly_what_it_drew(model: Path, tmp_path: Path) -> None:
+    config = TWICE.model_copy(update={"labels": ALL})
+    generator, discriminator = warm_started(model, config)
+    random = torch.Generator().manual_seed(5)
+    for _ in range(20):  # of batch statistics
+        generator(generator.random_inputs(64, random))
+    save_networks(generator.eval(), discriminator.eval(), config, tmp_path)
+    shrunk = warm_started(tmp_path, SMALL.model_copy(update={"labels": ALL}))
+    inputs = generator.random_inputs(64, random)
+    wanted = F.avg_pool2d(generator(inputs), 2)
+    images = shrunk[0].eval()(inputs)
+    assert F.mse_loss(images, wanted) < 0.1 * wanted.var(0).mean()
+    logits = discriminator(generator(inputs))
+    agreement = torch.corrcoef(torch.stack([shrunk[1](wanted), logits]))[0, 1]
+    assert agreement > 0.8
+
+
+def test_labels_cannot_be_changed_or_dropped(model: Path, tmp_path: Path) -> None:
+    config = SMALL.model_copy(update={"labels": ["skin"]})
+    save_networks(*warm_started(model, config), config, tmp_path)
+    for labels in ([], ["aspect", "skin"]):
+        with pytest.raises(CheckpointError, match="Labels can be added"):
+            warm_started(tmp_path, SMALL.model_copy(update={"labels": labels}))
