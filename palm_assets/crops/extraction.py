@@ -102,6 +102,10 @@ class Crops:
         """Crops of the people whom models are measured against, (K, 3, S, S)."""
         return self.images[self._rows("test")]
 
+    def rows(self, split: Split) -> tuple[Crop, ...]:
+        """Where each crop of a split comes from, in order."""
+        return self.index[self._rows(split)]
+
     def people_in_rows(self, split: Split) -> list[str]:
         """The person of each crop of a split, in order."""
         return [crop.person for crop in self.index[self._rows(split)]]

@@ -10,6 +10,7 @@ import numpy as np
 
 from palm_assets.crops.extraction import Crops
 from palm_assets.errors import QualityError
+from palm_assets.gan.labeled_crops import hands_of
 from palm_assets.gan.sampler import CALIBRATION_FILE, PalmModel
 from palm_assets.quality.calibration import Calibration, fit_calibration
 from palm_assets.quality.reliability import CalibrationReport, cross_validate_by_person
@@ -48,7 +49,7 @@ def calibrate(model: PalmModel, crops: Crops) -> tuple[Calibration, CalibrationR
     """
     if problem := calibration_problem(crops):
         raise QualityError(problem, hint="Hold out more people or photograph them more often.")
-    real = model.logits(np.asarray(crops.validation))
+    real = model.logits(np.asarray(crops.validation), hands_of(crops, "validation"))
     calibration = fit_calibration(real, _fake_logits(model, FIT_SEED))
     people = crops.people_in_rows("validation")
     report = cross_validate_by_person(real, people, _fake_logits(model, EVALUATION_SEED))
@@ -63,4 +64,4 @@ def write_calibration(calibration: Calibration, folder: Path) -> None:
 
 
 def _fake_logits(model: PalmModel, seed: int) -> np.ndarray:
-    return model.logits(model.sample(FAKES, seed=seed))
+    return model.logits(model.sample(FAKES, seed=seed), model.hands(seed, range(FAKES)))

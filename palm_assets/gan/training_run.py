@@ -14,6 +14,7 @@ from palm_assets.errors import QualityError, TrainingStoppedError
 from palm_assets.gan.checkpoint import save_networks, write_metrics
 from palm_assets.gan.checkpoint_selection import CheckpointRecord, CheckpointSelector
 from palm_assets.gan.config import GanConfig
+from palm_assets.gan.labeled_crops import label_counts, labeled_crops
 from palm_assets.gan.metrics import TrainingMetrics
 from palm_assets.gan.model_card import write_model_card
 from palm_assets.gan.networks import Discriminator, Generator
@@ -93,11 +94,13 @@ def run_training(
         log.add_checkpoint(samples, record)
         on_checkpoint(samples, record)
 
+    images, labels = labeled_crops(crops, config.labels)
     try:
         result = training_loop(
-            crops.train,
+            images,
             config,
             work,
+            labels=labels,
             start=None if start is None else start.folder,
             report=on_report,
             snapshot=snapshot,
@@ -123,6 +126,7 @@ def run_training(
         "chosen_kimg": selector.best.images_seen / 1000,
         "rollbacks": result.rollbacks,
         "image_size": config.image_size,
+        **({"labels": config.labels, "label_counts": label_counts(crops)} if config.labels else {}),
         **_score_facts(score),
         "trained_on_held_out": overlap.people,
         "held_out_unknown": overlap.unknown,
