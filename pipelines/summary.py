@@ -9,12 +9,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, get_args
 
+from palm_assets.crops.config import CONTACT_SHEET_FILE
 from palm_assets.release.bounds import bounds_in
 from palm_assets.release.figures import rounded
 from palm_assets.release.model_choices import learned_from, list_models
 from palm_assets.stages.unfinished_training import UnfinishedTraining, unfinished_trainings
 from palm_assets.store.artifacts import Kind, Store
 from palm_assets.store.origins import origin_of
+from palm_assets.store.starter import find_starter, starter_folder
 
 SAMPLES_FILE = "samples.png"
 _ORIGIN_NOTE = "The page still shows {default}: a model of synthetic hands never takes its place."
@@ -26,7 +28,8 @@ def success_summary(store: Store, model: str) -> str:
     size = store.manifest("models", model).facts.get("image_size", "")
     lines = [
         f"Released: model {model}, {size} px, {learned_from(origin)}",
-        f"  its samples   {_short(folder / SAMPLES_FILE)}",
+        f"  its samples           {_short(folder / SAMPLES_FILE)}",
+        *(f"  its training crops    {_short(sheet)}" for sheet in _contact_sheets(store, model)),
         *(f"  {line}" for line in _metric_lines(store, model)),
     ]
     default = next((choice.name for choice in list_models(store) if choice.is_default), "no model")
@@ -93,15 +96,29 @@ def command(preset: str) -> str:
     return "make pipeline" if preset == "sample" else f"make pipeline PRESET={shlex.quote(preset)}"
 
 
+def _contact_sheets(store: Store, model: str) -> list[Path]:
+    """The picture of some of the crops that a model was trained on, if it is there."""
+    crops = store.manifest("models", model).inputs.get("crops", "")
+    sheet = store.home / "crops" / crops / CONTACT_SHEET_FILE
+    return [sheet] if crops and sheet.is_file() else []
+
+
 def _metric_lines(store: Store, model: str) -> list[str]:
-    """The Fréchet distance of the newest evaluation beside that of real palms."""
-    evaluations = [m for m in store.manifests("evaluations") if m.inputs.get("model") == model]
-    facts = evaluations[-1].facts if evaluations else {}
-    if not {"label", "frechet", "n"} <= facts.keys():
+    """The Fréchet distance of the newest evaluation, beside those of real palms and of other models there."""
+    found = [m for m in store.manifests("evaluations") if {"label", "frechet", "n"} <= m.facts.keys()]
+    evaluations = {m.inputs["model"]: m for m in found}  # the newest of each model
+    own = evaluations.get(model)
+    if own is None:
         return []
-    floor = facts.get("floor") or {}
-    real = f"; real hands {rounded(floor['frechet'])}" if "frechet" in floor else ""
-    return [f"{facts['label']}: {rounded(facts['frechet'])} at n = {facts['n']}{real}"]
+    facts, floor = own.facts, own.facts.get("floor") or {}
+    lines = [f"{facts['label']} of {facts['n']} samples, smaller is better:"]
+    figures = {model: facts["frechet"], **({"real hands": floor["frechet"]} if "frechet" in floor else {})}
+    starter = find_starter(starter_folder())
+    for other, manifest in evaluations.items():
+        same = (manifest.inputs["reference"], manifest.facts["n"]) == (own.inputs["reference"], facts["n"])
+        if same and other != model:
+            figures["starter" if starter and other == starter.version else other] = manifest.facts["frechet"]
+    return [*lines, *(f"  {name:<18}  {rounded(value)}" for name, value in figures.items())]
 
 
 def _saved(training: UnfinishedTraining) -> str:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import click
 
 from palm_assets.cli.options import json_option, pass_store
 from palm_assets.errors import PalmError
-from palm_assets.sources.config import LoosePhotos
 
 if TYPE_CHECKING:
+    from palm_assets.sources.config import LoosePhotos
     from palm_assets.store.artifacts import Store
 
+LOOSE_PHOTOS = ("refuse", "each_a_person", "by_file_name")  # as `sources.config.LoosePhotos`, without pydantic
 _folder = click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 
 
@@ -22,7 +23,7 @@ _folder = click.argument("folder", type=click.Path(exists=True, file_okay=False,
 @_folder
 @click.option(
     "--loose-photos",
-    type=click.Choice(get_args(LoosePhotos)),
+    type=click.Choice(LOOSE_PHOTOS),
     default="refuse",
     show_default=True,
     help="Who is on photographs that lie in no folder: refuse to guess, somebody else on each, or as the "
@@ -33,7 +34,7 @@ _folder = click.argument("folder", type=click.Path(exists=True, file_okay=False,
 )
 @json_option("the report")
 def check(folder: Path, loose_photos: LoosePhotos, sheet: Path | None, as_json: bool) -> None:
-    """Say what `make pipeline PRESET=own` would make of the photographs in FOLDER.
+    """Say what the preset `own` would make of a FOLDER of photographs.
 
     How many photographs and people were found, what was set aside, whether that is enough, and how long
     the training would take here. Nothing is trained or stored. The exit code is 1 if it is not enough.

@@ -6,12 +6,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
 import click
 import pytest
 
 from palm_assets import __version__
 from palm_assets.cli.main import main
+from palm_assets.cli.photographs import LOOSE_PHOTOS
+from palm_assets.sources.config import LoosePhotos
 from palm_assets.store.artifacts import Store
 from tests.cli.conftest import Palms, Publish, Release
 
@@ -137,3 +140,7 @@ def test_an_interruption_is_exit_code_130(
     result = palms("generate")
     assert result.exit_code == 130
     assert "interrupted" in result.stderr
+
+
+def test_the_choices_that_the_command_line_repeats_are_the_librarys() -> None:
+    assert get_args(LoosePhotos) == LOOSE_PHOTOS

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from palm_assets.evaluation.config import EvaluationConfig
 from palm_assets.gan.config import GanConfig
 from palm_assets.gan.training_state import save_state
 from palm_assets.stages.unfinished_training import describe_training
 from palm_assets.store.artifacts import Store
 from pipelines.summary import failure_summary, interruption_summary, success_summary, unknown_preset
 from tests.models import publish_model
-from tests.release.lineage import publish_candidate, publish_data, publish_evaluation
+from tests.release.lineage import publish_candidate, publish_data
 
 LONG_AGO = datetime.now(UTC) - timedelta(days=1)
 SOON = datetime.now(UTC) + timedelta(days=1)
@@ -24,7 +25,17 @@ def test_a_success_names_the_release_its_samples_and_what_to_do_next(
 ) -> None:
     data = publish_data(store)
     model = publish_candidate(store, data)
-    publish_evaluation(store, model, data.reference)
+    other = publish_candidate(store, data, 1)
+    for evaluated, distance in ((other, 91.23), (model, 84.56)):
+        facts = {"label": "FID", "frechet": distance, "n": 100, "floor": {"frechet": 79.01}}
+        store.make(
+            "evaluations",
+            lambda folder, facts=facts: facts,
+            inputs={"model": evaluated.version, "reference": data.reference.version},
+            config=EvaluationConfig(),
+            code_version="1",
+        )
+    (data.crops.folder / "contact_sheet.png").touch()
     store.release(model, data.reference)
     monkeypatch.chdir(store.home.parent)
     lines = success_summary(store, model.version).splitlines()
@@ -32,6 +43,10 @@ def test_a_success_names_the_release_its_samples_and_what_to_do_next(
     samples = Path(lines[1].split()[-1])
     assert samples == Path("home/models", model.version, "samples.png")
     assert samples.is_file()
+    assert Path(lines[2].split()[-1]) == Path("home/crops", data.crops.version, "contact_sheet.png")
+    assert lines[3] == "  FID of 100 samples, smaller is better:"
+    figures = [line.split() for line in lines[4:7]]
+    assert figures == [[model.version, "84.6"], ["real", "hands", "79"], [other.version, "91.2"]]
     assert "still shows" not in "\n".join(lines)
     assert lines[-3:-1] == [
         "  make app",
