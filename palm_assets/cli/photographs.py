@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from palm_assets.sources.config import LoosePhotos
     from palm_assets.store.artifacts import Store
 
-LOOSE_PHOTOS = ("refuse", "each_a_person", "by_file_name")  # as `sources.config.LoosePhotos`, without pydantic
+LOOSE_PHOTOS = ("refuse", "each_a_person", "by_file_name")  # `sources.config.LoosePhotos` without pydantic
 _folder = click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 
 
