@@ -34,10 +34,11 @@ _folder = click.argument("folder", type=click.Path(exists=True, file_okay=False,
 )
 @json_option("the report")
 def check(folder: Path, loose_photos: LoosePhotos, sheet: Path | None, as_json: bool) -> None:
-    """Say what the preset `own` would make of a FOLDER of photographs.
+    """Check a FOLDER of photographs for training.
 
-    How many photographs and people were found, what was set aside, whether that is enough, and how long
-    the training would take here. Nothing is trained or stored. The exit code is 1 if it is not enough.
+    Says what `make pipeline PRESET=own` would make of it: how many photographs and people were found,
+    what was set aside, whether that is enough, and how long the training would take here. Nothing is
+    trained or stored. The exit code is 1 if it is not enough.
 
     \b
     Examples:
