@@ -30,6 +30,7 @@ def export() -> None:
     Examples:
       palms export onnx palms.onnx
       palms export hub folder
+      palms export web site
     """
 
 
@@ -83,6 +84,31 @@ def hub(store: Store, folder: Path, name: str | None, as_json: bool) -> None:
     values = {"out": str(folder), "model": model.version, "files": list(files), "bytes": size}
     text = f"{folder}: model {model.version}, {len(files)} files, {size / 1e6:.1f} MB"
     print_result(values, text, as_json=as_json)
+
+
+@export.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@model_option()
+@pass_store
+def web(store: Store, folder: Path, name: str | None) -> None:
+    """Write a page of static files into a new FOLDER.
+
+    It generates palms in the visitor's browser, in English and Russian, from any static host and offline.
+    ONNX Runtime for browsers is downloaded from npm once (20 MB) and kept. Needs the packages onnx and
+    onnxruntime.
+
+    \b
+    Examples:
+      palms export web site
+      python3 -m http.server --directory site
+    """
+    from palm_assets.export.web_page import export_web
+    from palm_assets.release.model_loader import load_model
+
+    model = load_model(name, store)
+    files = export_web(model, folder)
+    click.echo(f"{folder}: model {model.version}, {len(files)} files, {sum(files.values()) / 1e6:.1f} MB")
+    click.echo(f"look at it: python3 -m http.server --directory {folder}, then http://localhost:8000")
 
 
 @click.command()

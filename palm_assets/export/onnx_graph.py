@@ -131,7 +131,7 @@ class _Graph:
         helper, types = self._onnx.helper, self._onnx.TensorProto
         generator, networks = self._model.generator, self._model.networks
         *layers, activation = generator.main
-        sizes = _input_sizes(self._model)
+        sizes = input_sizes(self._model)
         value = self._first_map(layers[:3], ("latents", "labels")[: len(sizes)])
         for layer, norm in zip(layers[3::3], [*layers[4::3], None], strict=True):
             value = self._upsampled(value, layer, norm)
@@ -247,7 +247,7 @@ def _properties(model: PalmModel) -> dict[str, str]:
     }
 
 
-def _input_sizes(model: PalmModel) -> list[int]:
+def input_sizes(model: PalmModel) -> list[int]:
     """Sizes of the latent vector, and of the label vector if the generator takes one behind it."""
     first = model.generator.main[0]
     assert isinstance(first, nn.ConvTranspose2d)
@@ -257,7 +257,7 @@ def _input_sizes(model: PalmModel) -> list[int]:
 
 def _network_inputs(model: PalmModel, latents: torch.Tensor) -> list[torch.Tensor]:
     """The latents, and different labels for each image if the generator takes labels."""
-    sizes = _input_sizes(model)
+    sizes = input_sizes(model)
     if len(sizes) == 1:
         return [latents]
     return [latents, torch.eye(sizes[1])[torch.arange(len(latents)) % sizes[1]]]

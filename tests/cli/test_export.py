@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Palms, Publish
 
 
@@ -38,3 +40,15 @@ def test_push_refuses_what_is_no_repository(palms: Palms, publish_model: Publish
     result = palms("push", "palms", "--model", publish_model().version)
     assert result.exit_code == 1
     assert "OWNER/NAME" in result.stderr
+
+
+def test_export_web_tells_what_is_missing(
+    palms: Palms, publish_model: Publish, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a network: the page itself is tested in a browser."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("NPM_CONFIG_REGISTRY", "http://127.0.0.1:9")
+    result = palms("export", "web", tmp_path / "site", "--model", publish_model().version)
+    assert result.exit_code == 1
+    assert "onnxruntime-web cannot be downloaded" in result.stderr
+    assert not (tmp_path / "site").exists()

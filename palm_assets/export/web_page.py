@@ -1,0 +1,100 @@
+"""A page of static files that generates images in the visitor's browser: no server, no other host."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from importlib.resources import files
+from pathlib import Path
+
+from palm_assets.errors import ExportError, RequestError
+from palm_assets.export.npm_packages import PACKAGES, package_files
+from palm_assets.export.onnx_graph import input_sizes, onnx_bytes
+from palm_assets.gan.sampler import PalmModel
+from palm_assets.generation.png_metadata import SOFTWARE
+from palm_assets.store.os_errors import typed_write_errors
+
+MODEL_FILE, DESCRIPTION_FILE = "model.onnx", "model.json"
+OFFLINE_FILE = "offline.js"
+SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+
+
+def export_web(model: PalmModel, target: Path) -> dict[str, int]:
+    """Write the page into a new folder, which appears once complete; return its files and their sizes.
+
+    Args:
+        model: whose images the page generates.
+        target: the folder.
+
+    Raises:
+        RequestError: the folder exists.
+        PackageMissingError: onnx or onnxruntime is not installed.
+        SourceUnreachableError, CorruptDownloadError: the runtime of the page cannot be had.
+        ExportError: the graph differs from PyTorch, or the folder cannot be written.
+        DiskFullError: no space left.
+    """
+    if target.exists():
+        raise RequestError("The folder exists already", where=target, hint="Name a new one.")
+    contents = page_files(model)
+    with typed_write_errors(
+        target, ExportError, "The page cannot be written", hint="Name another folder.", only_writes=True
+    ):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as beside:
+            draft = Path(beside) / "draft"
+            for name, content in contents.items():
+                (draft / name).parent.mkdir(parents=True, exist_ok=True)
+                (draft / name).write_bytes(content)
+            draft.rename(target)
+    return {name: len(content) for name, content in contents.items()}
+
+
+def page_files(model: PalmModel) -> dict[str, bytes]:
+    """The page's files by their path."""
+    contents = {
+        entry.name: entry.read_bytes()
+        for entry in sorted(
+            files("palm_assets.export").joinpath("web").iterdir(), key=lambda entry: entry.name
+        )
+        if entry.is_file()
+    }
+    contents[MODEL_FILE] = onnx_bytes(model)
+    for package in PACKAGES:
+        contents.update(package_files(package))
+    sizes = input_sizes(model)
+    description = {
+        "model": model.version,
+        "software": SOFTWARE,
+        "image_size": model.image_size,
+        "latent": sizes[0],
+        "labels": sum(sizes[1:]),
+        "xmp": _xmp(model.version),
+        "files": {name: len(content) for name, content in contents.items()},
+    }
+    contents[DESCRIPTION_FILE] = json.dumps(description, indent=1).encode()
+    contents[OFFLINE_FILE] = _offline_script(contents)
+    return contents
+
+
+def _offline_script(contents: dict[str, bytes]) -> bytes:
+    """The service worker, with the files that it keeps and a version that changes with any of them."""
+    kept = {name: content for name, content in contents.items() if name != OFFLINE_FILE}
+    digest = hashlib.sha256()
+    for name, content in kept.items():
+        digest.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())
+    script = contents[OFFLINE_FILE].decode()
+    script = script.replace('"{version}"', json.dumps(f"palms-{digest.hexdigest()[:16]}"))
+    return script.replace('"{files}"', json.dumps(["./", *sorted(kept)])).encode()
+
+
+def _xmp(version: str) -> str:
+    """XMP packet of an image, with a place for its seed (IPTC: Digital Source Type)."""
+    return (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/"'
+        ' xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"'
+        f' xmlns:palms="https://palms.invalid/ns/1.0/" xmp:CreatorTool="{SOFTWARE}"'
+        f' Iptc4xmpExt:DigitalSourceType="{SOURCE_TYPE}" palms:Model="{version}" palms:Seed="{{seed}}"/>'
+        "</rdf:RDF></x:xmpmeta>"
+    )
