@@ -6,14 +6,16 @@ import logging
 
 import streamlit as st
 
-from app.i18n.words import LANGUAGE_NAMES, Words, language_for
+from app.i18n.words import LANGUAGE_NAMES, Words
 from app.logs import write_json_lines
 from app.ui.page_language import set_page_language
 from app.ui.style import STYLE
+from app.views.address import language_of_address
+from app.work.links import unknown_path
 from app.work.source_archive import SourceUnavailableError, source_zip
 from palm_assets.runtime import configure
 
-KEPT_WIDGETS = ("language", "count", "seed", "truncation", "min_score", "order")
+KEPT_WIDGETS = ("language", "count", "seed", "truncation", "min_score")
 # Streamlit's own labels of buttons, and the keys of their translations.
 STREAMLIT_LABELS = {"Help for ": "help_for", "Copy to clipboard": "copy", "Close": "close", "Open": "open"}
 
@@ -21,20 +23,7 @@ configure()
 write_json_lines()
 log = logging.getLogger("app.main")
 
-# Language: the visitor's choice, else the link's, else the browser's.
 state = st.session_state
-if "language" not in state:
-    linked = st.query_params.get("lang", "")
-    state.language = linked if linked in LANGUAGE_NAMES else language_for(st.context.locale)
-words = Words(state.language)
-st.set_page_config(page_title=words("title"), page_icon="🖐️", layout="wide")
-st.html(STYLE)
-set_page_language(
-    words.language, {label: words(key) for label, key in STREAMLIT_LABELS.items()}, words("skip")
-)
-if "lang" in st.query_params:
-    st.query_params["lang"] = words.language  # the address stays a link to what is shown
-
 # Streamlit forgets the values of widgets that are not shown as soon as a fragment of the other page reruns.
 kept = state.setdefault("kept", {})
 for name in KEPT_WIDGETS:
@@ -42,6 +31,15 @@ for name in KEPT_WIDGETS:
         kept[name] = state[name]
     if name in kept:
         state[name] = kept[name]
+
+# Language: that of the address the visitor comes to, else the browser's, until the visitor chooses one.
+state.language = language_of_address() or state.language
+words = Words(state.language)
+st.set_page_config(page_icon="🖐️", layout="wide")
+st.html(STYLE)
+set_page_language(
+    words.language, {label: words(key) for label, key in STREAMLIT_LABELS.items()}, words("skip")
+)
 
 
 def show_palms() -> None:
@@ -58,15 +56,25 @@ def show_about() -> None:
     show(words)
 
 
-pages = [
-    st.Page(show_palms, title=words("page_main"), default=True),
-    st.Page(show_about, title=words("page_about"), url_path="about"),
-]
+def show_not_found() -> None:
+    """The page for an address that names none."""
+    st.write(words("not_found"))
+
+
+palms_page = st.Page(show_palms, title=words("title"), default=True)
+about_page = st.Page(show_about, title=f"{words('page_about')} · {words('title')}", url_path="about")
+pages = [palms_page, about_page]
+unknown = unknown_path(st.context.url, [page.url_path for page in pages])
+if unknown:
+    pages.append(st.Page(show_not_found, title=words("not_found_title"), url_path=unknown))
 page = st.navigation(pages, position="hidden")
 
-with st.container(horizontal=True, vertical_alignment="center"):
-    for other in pages:
-        st.page_link(other)
+model = {"model": state.chosen_model} if state.get("chosen_model") else {}
+about_parameters = {**model, "lang": words.language}
+with st.container(horizontal=True, vertical_alignment="center", key="header"):
+    parameters = {**state.get("shown", {}), **about_parameters}
+    st.page_link(palms_page, label=words("page_main"), query_params=parameters)
+    st.page_link(about_page, label=words("page_about"), query_params=about_parameters)
     st.space("stretch")
     st.segmented_control(
         words("language"),
@@ -77,7 +85,8 @@ with st.container(horizontal=True, vertical_alignment="center"):
         label_visibility="collapsed",
     )
 
-st.title(words("title" if page.url_path == "" else "page_about"), anchor=False)
+headings = {palms_page.url_path: "title", about_page.url_path: "page_about"}
+st.title(words(headings.get(page.url_path, "not_found_title")), anchor=False)
 page.run()
 
 

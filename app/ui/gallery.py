@@ -10,10 +10,10 @@ import streamlit as st
 from app.ui.images import data_url
 
 _GALLERY_CSS = """
-ul { list-style: none; margin: 0 -.25rem; padding: .25rem; display: grid; gap: .9rem;
+ul { list-style: none; margin: 0 -.25rem; padding: .25rem; display: grid; gap: .7rem .9rem;
   grid-template-columns: repeat(auto-fill, var(--side)); justify-content: space-between; }
 @media (max-width: 40rem) {
-  ul { grid-template-columns: repeat(auto-fill, minmax(min(var(--side), 29%), 1fr)); gap: .6rem; }
+  ul { grid-template-columns: repeat(var(--narrow), 1fr); gap: .5rem; }
 }
 button { all: unset; box-sizing: border-box; display: block; width: 100%; cursor: pointer;
   border-radius: .7rem; color: var(--st-text-color); font-family: var(--st-font);
@@ -22,37 +22,67 @@ button:hover { transform: translateY(-2px); }
 button:focus-visible { outline: 3px solid var(--st-primary-color); outline-offset: 3px; }
 img { display: block; width: 100%; aspect-ratio: 1; border-radius: .7rem; image-rendering: pixelated;
   background: var(--st-secondary-background-color); outline: 1px solid #8883; outline-offset: -1px; }
-span { display: flex; flex-wrap: wrap; justify-content: space-between; padding: .3rem .2rem 0;
-  font-size: .9rem; font-variant-numeric: tabular-nums; }
+span { display: flex; flex-wrap: wrap; justify-content: space-between; column-gap: .3rem;
+  padding: .3rem .2rem 0; font-size: .9rem; line-height: 1.25; font-variant-numeric: tabular-nums; }
+b { font-weight: 400; }
+b + b { font-weight: 600; }
+small { flex-basis: 100%; text-align: right; font-size: .8rem; opacity: .85; }
+b[data-band]::before { content: ""; display: inline-block; width: .6rem; height: .6rem; margin-right: .3rem;
+  border-radius: 50%; background: #b3261e; }
+b[data-band=middle]::before { background: #d99a1c; border-radius: 0; }
+b[data-band=high]::before { background: #3f8f4f; border-radius: 0;
+  transform: rotate(45deg) scale(.85); }
+@media (max-width: 40rem) { small { display: none; } span { font-size: .8rem; } }
 @media (prefers-reduced-motion: reduce) { button { transition: none; } }
 """
 
-# Cards are built from textContent and properties only: nothing in the data can become markup.
+# Cards are built from textContent and properties only: nothing in the data can become markup. Cards that are
+# there already are filled anew, so that the keyboard focus stays where it is.
 _GALLERY_JS = """
+function newCard() {
+  const item = document.createElement("li");
+  const button = document.createElement("button");
+  const caption = document.createElement("span");
+  button.type = "button";
+  caption.append(document.createElement("b"), document.createElement("b"), document.createElement("small"));
+  button.append(document.createElement("img"), caption);
+  item.append(button);
+  return item;
+}
+
+function fill(item, card, open) {
+  const button = item.firstChild;
+  const [image, caption] = button.children;
+  const [name, score, word] = caption.children;
+  button.setAttribute("aria-label", card.action);
+  button.onclick = () => open(card.index);
+  if (image.src !== card.src) image.src = card.src;
+  image.alt = card.alt;
+  name.textContent = card.name;
+  score.textContent = card.score;
+  word.textContent = card.word;
+  if (card.band) score.dataset.band = card.band; else delete score.dataset.band;
+  return item;
+}
+
+function focusWithoutDialog(button) {
+  if (document.querySelector("[role=dialog]")) setTimeout(focusWithoutDialog, 50, button);
+  else button.focus();
+}
+
 export default function (component) {
   const { data, parentElement, setTriggerValue } = component;
   const list = parentElement.querySelector("ul");
+  const open = (index) => setTriggerValue("opened", index);
   list.style.setProperty("--side", `${data.side}px`);
-  list.replaceChildren(...data.cards.map((card) => {
-    const item = document.createElement("li");
-    const button = document.createElement("button");
-    const image = document.createElement("img");
-    const caption = document.createElement("span");
-    button.type = "button";
-    button.setAttribute("aria-label", card.action);
-    image.src = card.src;
-    image.alt = card.alt;
-    for (const text of [card.name, card.score]) {
-      const part = document.createElement("b");
-      part.style.fontWeight = text === card.score ? 600 : 400;
-      part.textContent = text;
-      caption.append(part);
-    }
-    button.append(image, caption);
-    button.onclick = () => setTriggerValue("opened", card.index);
-    item.append(button);
-    return item;
-  }));
+  list.style.setProperty("--narrow", data.narrow);
+  const items = data.cards.map((card, place) => fill(list.children[place] ?? newCard(), card, open));
+  list.replaceChildren(...items);
+  const place = data.cards.findIndex((card) => card.index === data.focus);
+  if (place >= 0 && window.palmFocused !== data.focusToken) {
+    window.palmFocused = data.focusToken;  // not of this element, which may be another one later
+    focusWithoutDialog(items[place].firstChild);
+  }
 }
 """
 
@@ -70,6 +100,8 @@ class Card:
         alt: description of the image.
         action: what a click does, for screen readers.
         png: the image.
+        word: what the score says; "" for nothing.
+        band: of the score, which gives it a color; "" for none.
     """
 
     index: int
@@ -78,9 +110,32 @@ class Card:
     alt: str
     action: str
     png: bytes
+    word: str = ""
+    band: str = ""
 
 
-def gallery(cards: Sequence[Card], key: str, *, image_size: int, card_width: int = 150) -> int | None:
+@dataclass(frozen=True)
+class Focus:
+    """A card that gets the keyboard focus, once.
+
+    Attributes:
+        index: of the card.
+        token: another one for each time.
+    """
+
+    index: int
+    token: int
+
+
+def gallery(
+    cards: Sequence[Card],
+    key: str,
+    *,
+    image_size: int,
+    card_width: int = 150,
+    narrow: int = 3,
+    focus: Focus | None = None,
+) -> int | None:
     """Show cards; return the index of the one that was just clicked, else None.
 
     Args:
@@ -88,6 +143,8 @@ def gallery(cards: Sequence[Card], key: str, *, image_size: int, card_width: int
         key: tells this gallery from others on the page.
         image_size: side of the images; each of their pixels becomes a whole number of screen pixels.
         card_width: wanted width of a card in CSS pixels; see `display_size`.
+        narrow: cards in a row on a phone.
+        focus: the card that gets the keyboard focus as soon as no dialog is open.
     """
     data = [
         {
@@ -97,11 +154,19 @@ def gallery(cards: Sequence[Card], key: str, *, image_size: int, card_width: int
             "alt": card.alt,
             "action": card.action,
             "src": data_url(card.png),
+            "word": card.word,
+            "band": card.band,
         }
         for card in cards
     ]
     result = _gallery(
-        data={"cards": data, "side": display_size(image_size, card_width)},
+        data={
+            "cards": data,
+            "side": display_size(image_size, card_width),
+            "narrow": narrow,
+            "focus": None if focus is None else focus.index,
+            "focusToken": 0 if focus is None else focus.token,
+        },
         key=key,
         on_opened_change=lambda: None,
     )

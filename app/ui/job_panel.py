@@ -81,6 +81,16 @@ class JobPanel(Generic[Result]):
             self._set("result", None)
         return True
 
+    def show(self, result: Result) -> None:
+        """Show a result that is there already."""
+        self.clear()
+        self._set("result", result)
+
+    def cancel(self) -> None:
+        """Stop the unfinished job, if any."""
+        if self.job is not None:
+            job_queue().cancel(self.job)
+
     def set_message(self, key: str | None) -> None:
         """Show this text instead of a result."""
         self._set("message", key)

@@ -5,7 +5,8 @@ from __future__ import annotations
 STYLE = """<style>
 /* Streamlit's own texts are English in every language. */
 [data-testid="InputInstructions"], [data-testid="stStatusWidget"] { display: none; }
-[data-testid="stMainBlockContainer"] { max-width: 76rem; padding-top: 1.5rem; padding-bottom: 2rem; }
+[data-testid="stMainBlockContainer"] { max-width: 76rem; padding-top: 1rem; padding-bottom: 2rem; }
+[data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"] { gap: .7rem; }
 [data-testid="stHeader"] { display: none; }  /* empty: the page has its own navigation */
 [data-variant="segmented_control"][data-selected] p { color: var(--palm-text); }
 :root { --palm-text: #2a211c; }
@@ -14,11 +15,24 @@ STYLE = """<style>
 [data-testid="stSliderThumbValue"] p { color: var(--palm-text); }
 h2 { font-size: 1.5rem !important; }
 h3 { font-size: 1.25rem !important; }
-h1 { font-size: clamp(1.9rem, 6vw, 2.75rem) !important; padding-top: .25rem !important; }
-.palm-lead { max-width: 44rem; opacity: .85; margin: -.5rem 0 .5rem; font-size: 1.05rem; }
-.palm-empty { text-align: center; padding: 3.5rem 1rem; border: 2px dashed #8886;
-  border-radius: 1rem; }
-.palm-empty strong { display: block; font-size: 1.2rem; margin-bottom: .3rem; }
+h1 { font-size: clamp(1.45rem, 5vw, 2.1rem) !important; padding: 0 0 .35rem !important; }
+.palm-lead { max-width: 41rem; opacity: .85; margin: 0; }
+.st-key-lead [data-testid="stHtml"] { flex: 1 1 20rem; min-width: 0; }
+@media (max-width: 40rem) {
+  h1 { font-size: 1.3rem !important; }
+  .palm-lead { font-size: .9rem; line-height: 1.35; }
+  .st-key-lead label { display: none; }  /* the field keeps its name for screen readers */
+}
+.palm-ai { display: inline-block; padding: .1rem .6rem; border-radius: 1rem; font-size: .9rem;
+  border: 1px solid currentColor; white-space: nowrap; }
+.palm-score { font-variant-numeric: tabular-nums; }
+.palm-band { display: inline-block; width: .7rem; height: .7rem; margin-right: .3rem; border-radius: 50%;
+  background: #b3261e; }
+.palm-band.middle { background: #d99a1c; border-radius: 0; }
+.palm-band.high { background: #3f8f4f; border-radius: 0; transform: rotate(45deg) scale(.85); }
+.palm-bands { display: grid; grid-template-columns: max-content 1fr; gap: .3rem .8rem; margin: 0; }
+.palm-bands dt, .palm-bands dd { margin: 0 !important; padding: 0; }
+input[aria-invalid=true] { box-shadow: inset 0 0 0 2px #b3261e; border-radius: .5rem; }
 .palm-animation { display: block; max-width: 100%; border-radius: .8rem; }
 .palm-samples { display: block; width: 100%; border-radius: .5rem; }
 .palm-chart { display: block; max-width: 100%; height: auto; }
@@ -40,7 +54,7 @@ h1 { font-size: clamp(1.9rem, 6vw, 2.75rem) !important; padding-top: .25rem !imp
   border-bottom: 1px solid #8884; text-align: left; font-weight: 400; vertical-align: top; }
 .palm-table thead th { font-size: .9rem; opacity: .85; }
 .palm-table td:nth-child(2) { font-weight: 650; }
-.st-key-page_language { display: none; }
+.st-key-page_language, .st-key-invalid_field, .st-key-focus_variations { display: none; }
 .st-key-footer { border-top: 1px solid #8886; margin-top: 2rem; padding-top: .5rem; }
 .palm-footer { font-size: .9rem; opacity: .9; }
 </style>"""

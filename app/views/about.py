@@ -10,6 +10,7 @@ from app.i18n.words import LANGUAGES, Words
 from app.ui.charts import line_chart, reliability_chart, show_chart
 from app.ui.images import show_sheet
 from app.ui.tables import show_bars, show_table
+from app.views import address, model_choice
 from app.views.comparison_text import UNKNOWN, metric_name
 from app.views.model_status import follow_releases, show_model_status
 from app.work.about import ModelEvaluation, TrainingPhotos, model_evaluation, training_photos
@@ -26,13 +27,23 @@ MAX_POINTS = 400
 
 def show(words: Words) -> None:
     """The page, top to bottom."""
-    st.html(f'<p class="palm-lead">{words("about_lead")}</p>')
+    link = address.arrived_at("about")
+    if link is not None:
+        model_choice.choose(link.model)
+    with st.container(key="lead"):
+        lead = st.container(horizontal=True, vertical_alignment="bottom")
     with st.spinner(words("loading"), show_time=False):
-        served = model_watcher().served()
+        served = model_choice.served_to_visitor()
+    with lead:
+        st.html(f'<p class="palm-lead">{words("about_lead")}</p>', width="stretch")
+        model_choice.show_choice(words, served, lambda: None)
     show_model_status(words, served)
-    follow_releases(served)
+    model_choice.show_missing(words)
+    follow_releases(served, model_watcher().choices())
     if served.model is None or served.artifact is None:
         return
+    shown = {"model": served.model.version, "lang": words.language}
+    address.write("about", shown, model=model_choice.default_version())
     facts, samples = st.columns([2, 3], gap="large")
     with facts:
         st.header(words("about_facts"), anchor=False)

@@ -1,51 +1,74 @@
-"""A finished set: its gallery, page by page, and its downloads."""
+"""A set: its gallery, page by page, and its downloads."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import streamlit as st
 
 from app.i18n.words import Words
 from app.ui.gallery import Card, gallery
-from app.views import comparison
-from app.views.palm import show_palm
-from app.work.gallery import Order, page_count, page_entries, sort_entries
+from app.ui.score import explain_score, score_word
+from app.views import comparison, large
+from app.work.gallery import PAGE_SIZE, Order, page_count, page_entries, sort_entries
 from app.work.links import link_to
 from app.work.palm_sets import PalmSet
+from app.work.score import band
 from palm_assets.release.serving import Served
 
-PAGE_SIZE = 24
+EXAMPLES_IN_A_ROW = 4  # on a phone, so that all are seen at once
 state = st.session_state
 
 
 def show_set(words: Words, palms: PalmSet, served: Served) -> None:
-    """The set, top to bottom; a card that is clicked opens its palm in a dialog."""
-    st.header(words.counted("palms", len(palms.entries)), anchor=False)
+    """A set that a visitor requested, top to bottom."""
+    _show_heading(words, words.counted("palms", len(palms.entries)))
     _show_outcome(words, palms, served)
-    archive = palms.archive
-    if archive is None:
+    if palms.archive is None:
         st.info(words("set_evicted"))
         return
     if not palms.entries:
         return
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        order = _choose_order(words) if len(palms.entries) > 1 else "number"
-        label = words("download_zip", size=words.decimal(max(len(archive) / 1e6, 0.1), 1))
-        file_name = f"palms-{palms.request.seed}.zip"
-        with st.container(horizontal=True, width="content"):
-            comparison.show_button(words, palms)
-            st.download_button(
-                label, archive, file_name, "application/zip", on_click="ignore", type="primary"
-            )
+        with st.container(horizontal=True, width="content", vertical_alignment="center"):
+            if len(palms.entries) > 1:
+                _choose_order(words)
+            explain_score(words, calibrated=palms.calibrated)
+        _show_actions(words, palms)
     comparison.show(words)
-    opened = _show_cards(words, palms, order)
+    _show_cards(words, palms)
     _turn_pages(words, page_count(len(palms.entries), PAGE_SIZE))
-    with st.expander(words("score_what")):
-        st.write(words("score_help_calibrated" if palms.calibrated else "score_help_raw"))
     with st.expander(words("set_link")):
-        st.code(link_to(st.context.url or "", palms.request, words.language), language=None, wrap_lines=True)
-    if opened is not None:
-        entry = next(entry for entry in palms.entries if entry.index == opened)
-        st.dialog(words("palm_title", n=entry.number), width="medium")(show_palm)(words, palms, entry, served)
+        link = link_to(st.context.url or "", palms.request, words.language, palms.model_version)
+        st.code(link, language=None, wrap_lines=True)
+
+
+def show_examples(words: Words, palms: PalmSet) -> None:
+    """What a visitor sees first: a dozen palms, and below them what can be done with a set."""
+    _show_heading(words, words("examples"))
+    _show_cards(words, palms, narrow=EXAMPLES_IN_A_ROW)
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        explain_score(words, calibrated=palms.calibrated)
+        _show_actions(words, palms)
+    comparison.show(words)
+
+
+def _show_heading(words: Words, text: str) -> None:
+    """A heading, with the label that the images are generated."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="set_heading"):
+        st.header(text, anchor=False, width="content")
+        st.html(f'<span class="palm-ai">{words("ai_label")}</span>', width="content")
+
+
+def _show_actions(words: Words, palms: PalmSet) -> None:
+    """The buttons that compare the set and download it."""
+    label = words("download_zip", size=words.decimal(max(palms.size / 1e6, 0.1), 1))
+    file_name = f"palms-{palms.request.seed}.zip"
+    with st.container(horizontal=True, width="content", vertical_alignment="center"):
+        comparison.show_button(words, palms)
+        st.download_button(
+            label, palms.archive or b"", file_name, "application/zip", on_click="ignore", type="primary"
+        )
 
 
 def _show_outcome(words: Words, palms: PalmSet, served: Served) -> None:
@@ -66,47 +89,61 @@ def _show_outcome(words: Words, palms: PalmSet, served: Served) -> None:
         st.info(words("old_model"))
 
 
-def _choose_order(words: Words) -> Order:
-    def show_first_page() -> None:
-        state.page = 1
+def _choose_order(words: Words) -> None:
+    def change() -> None:
+        order: Order = state.order
+        state.view = replace(state.view, order=order, page=1)
 
-    order: Order | None = st.segmented_control(
+    state.order = state.view.order
+    st.segmented_control(
         words("order"),
         ["number", "score"],
         format_func=lambda order: words(f"order_{order}"),
         key="order",
         required=True,
-        on_change=show_first_page,
+        on_change=change,
         label_visibility="collapsed",
     )
-    return order or "number"
 
 
-def _show_cards(words: Words, palms: PalmSet, order: Order) -> int | None:
-    """The cards of the current page; the index of the one that was just clicked."""
+def _show_cards(words: Words, palms: PalmSet, *, narrow: int = 3) -> None:
+    """The cards of the current page; one that is clicked is shown large."""
+    large.settle(palms)
     cards = []
-    for entry in page_entries(sort_entries(palms.entries, order), state.page, PAGE_SIZE):
+    for entry in page_entries(sort_entries(palms.entries, state.view.order), state.view.page, PAGE_SIZE):
         score = words.decimal(entry.score)
+        word = score_word(words, entry.score, calibrated=palms.calibrated)
         cards.append(
             Card(
                 entry.index,
                 words("card", n=entry.number),
                 score,
                 words("card_alt", n=entry.number, score=score),
-                words("card_open", n=entry.number, score=score),
+                " ".join(filter(None, [words("card_open", n=entry.number, score=score), word])),
                 palms.png(entry),
+                word,
+                band(entry.score) if word else "",
             )
         )
-    return gallery(cards, key="gallery", image_size=palms.image_size)
+    opened = gallery(
+        cards, key="gallery", image_size=palms.image_size, narrow=narrow, focus=large.focus_after_dialog()
+    )
+    if opened is not None:
+        large.open_palm(next(entry.number for entry in palms.entries if entry.index == opened))
 
 
 def _turn_pages(words: Words, pages: int) -> None:
-    def turn(by: int) -> None:
-        state.page = min(max(state.page + by, 1), pages)
-
     if pages == 1:
         return
-    with st.container(horizontal=True, horizontal_alignment="center", vertical_alignment="center"):
-        st.button(words("previous"), on_click=turn, args=(-1,), disabled=state.page == 1)
-        st.write(words("page_x_of_y", page=state.page, pages=pages))
-        st.button(words("next"), on_click=turn, args=(1,), disabled=state.page == pages)
+    page = min(state.view.page, pages)
+    # The widget cannot be set: where the page was turned by something else, another one takes its place.
+    number = state.setdefault("pagination_number", 0)
+    if state.get(f"pagination_{number}", page) != page:
+        state.pagination_number = number = number + 1
+    key = f"pagination_{number}"
+
+    def turn() -> None:
+        state.view = replace(state.view, page=state[key])
+
+    with st.container(horizontal=True, horizontal_alignment="center", key="pages"):
+        st.pagination(pages, default=page, key=key, on_change=turn)

@@ -9,29 +9,34 @@ import streamlit as st
 from app.i18n.words import Words
 from app.ui.images import show_thumbnails
 from app.ui.job_panel import JobPanel
-from app.views import comparison, interpolation, variations
+from app.views import comparison, interpolation, model_choice, variations
 from app.work.generation import Preview, generation_job
-from app.work.links import link_parameters
+from app.work.links import View, link_parameters
 from app.work.palm_sets import PalmSet
 from app.work.request_form import FormError, parse_request
 from app.work.resources import set_cache
+from palm_assets.generation.generate import GenerationRequest
 from palm_assets.release.serving import Served
 
 log = logging.getLogger(__name__)
 
 PANEL: JobPanel[PalmSet] = JobPanel("generation", stopped_text="generation_stopped_empty", can_stop=True)
+MAX_RECENT = 3  # sets that Back and Forward show without generating them again
 state = st.session_state
 
 
 def clear() -> None:
-    """Forget the set, and what was computed from it."""
+    """Forget the set, and what was computed from it: the page then shows examples."""
+    PANEL.cancel()
     PANEL.clear()
     state.preview = Preview()
+    state.requested = None
+    state.setdefault("view", View())
     _clear_results()
 
 
-def submit(words: Words, served: Served) -> None:
-    """Put the request in the form into the queue; a problem with it stays visible until the next request."""
+def request_form_set() -> None:
+    """Request what is in the form; a problem with it stays visible until the next request."""
     state.form_error = None
     PANEL.set_message(None)
     try:
@@ -39,23 +44,71 @@ def submit(words: Words, served: Served) -> None:
     except FormError as error:
         state.form_error = error
         return
+    if not state.seed.strip():
+        state.drawn_seeds.add(str(request.seed))
+    state.view = View(order=state.view.order)
+    state.pending_request = request
+
+
+def submit(words: Words, served: Served, request: GenerationRequest) -> None:
+    """Show a set: one that was shown before at once, any other as soon as it is generated."""
     if served.model is None:
-        state.submit_pending = True  # it is submitted as soon as there is a model
+        state.pending_request = request  # it is submitted as soon as there is a model
         return
-    preview = Preview()
-    if not PANEL.submit(generation_job(served.model, request, set_cache(), preview)):
-        return
-    state.preview, state.page = preview, 1
+    recent = _recent(request, served.model.version)
+    if recent is not None:
+        PANEL.cancel()
+        PANEL.show(recent)
+    else:
+        preview = Preview()
+        if not PANEL.submit(generation_job(served.model, request, set_cache(), preview)):
+            return
+        state.preview = preview
+    state.requested = request
     _clear_results()
-    st.query_params.from_dict(link_parameters(request, words.language))
     fields = {"count": request.count, "seed": request.seed, "truncation": request.truncation}
     context = {"visitor": state.visitor[:8], "model": served.model.version, "language": words.language}
     log.info("requested", extra={**fields, "min_score": request.min_score, **context})
 
 
+def redraw() -> None:
+    """Generate what is shown with another model."""
+    state.view = View(order=state.view.order)
+    state.pending_request = state.requested
+
+
 def show_progress(words: Words) -> None:
     """The progress of the set, and its latest palms."""
-    PANEL.show_progress(words, below=lambda: show_thumbnails(state.preview.pngs))
+    PANEL.show_progress(words, below=lambda: _show_preview(words))
+
+
+def remember(palms: PalmSet) -> None:
+    """Keep a set for Back and Forward, as long as there is memory."""
+    others = [other for other in state.recent if other is not palms]
+    state.recent = [*others, palms][-MAX_RECENT:]
+
+
+def shown_parameters(language: str) -> dict[str, str]:
+    """What the page shows, as parameters of its address."""
+    request: GenerationRequest | None = state.requested
+    palms = PANEL.result
+    chosen = state.get("chosen_model", "")
+    model = chosen or model_choice.default_version() if palms is None else palms.model_version
+    return link_parameters(request, language, model, state.view)
+
+
+def _recent(request: GenerationRequest, model_version: str) -> PalmSet | None:
+    for palms in state.recent:
+        if (palms.request, palms.model_version) == (request, model_version) and palms.archive is not None:
+            return palms if palms.stats.outcome == "complete" else None
+    return None
+
+
+def _show_preview(words: Words) -> None:
+    preview: Preview = state.preview
+    show_thumbnails(preview.pngs)
+    if state.requested is not None and state.requested.min_score is not None:
+        st.caption(words("tried", n=preview.tried))
 
 
 def _clear_results() -> None:

@@ -42,21 +42,21 @@ def show(words: Words, palms: PalmSet, served: Served) -> None:
             return
         PANEL.show_message(words)
         if PANEL.result is not None:
-            _show_result(words, PANEL.result)
+            _show_result(words, PANEL.result, palms.request.seed)
 
 
 def _submit(palms: PalmSet, model: PalmModel, start: int, end: int) -> None:
     PANEL.submit(interpolation_job(model, palms.request.seed, start, end, palms.request.truncation))
 
 
-def _show_result(words: Words, interpolation: Interpolation) -> None:
+def _show_result(words: Words, interpolation: Interpolation, seed: int) -> None:
     start, end = interpolation.start, interpolation.end
     show_thumbnails(interpolation.thumbnails)
     show_animation(interpolation.animation, words("interpolation_alt", start=start, end=end))
     st.download_button(
         words("interpolation_download"),
         interpolation.animation,
-        f"morph-{start}-{end}.webp",
+        f"morph-{seed}-{start}-{end}.webp",
         "image/webp",
         on_click="ignore",
     )

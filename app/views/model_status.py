@@ -6,17 +6,19 @@ import streamlit as st
 
 from app.i18n.words import Words
 from app.ui.job_panel import unfinished_jobs
+from app.views.model_choice import served_to_visitor
 from app.work.resources import model_watcher
 from palm_assets.errors import ArtifactMissingError
+from palm_assets.release.model_choices import ModelChoice
 from palm_assets.release.serving import Served
 
 POLL_SECONDS = 2
 
 
 def show_model_status(words: Words, served: Served) -> None:
-    """Say so if there is no release yet, or if the newest one cannot be used."""
-    if served.is_starter:
-        st.info(words("starter"))
+    """Say so if the model has never seen photographs, or if the newest release cannot be used."""
+    if served.origin == "synthetic":
+        st.info(words("synthetic_model"))
     if served.problem is None:
         return
     if served.is_starter:
@@ -30,10 +32,11 @@ def show_model_status(words: Words, served: Served) -> None:
 
 
 @st.fragment(run_every=POLL_SECONDS)
-def follow_releases(shown: Served) -> None:
-    """Rerun the page when another model is released, or a problem appears or disappears."""
-    now = model_watcher().served()
+def follow_releases(shown: Served, choices: list[ModelChoice]) -> None:
+    """Rerun the page when another model is released or removed, or a problem appears or disappears."""
+    now = served_to_visitor()
     for job in unfinished_jobs():  # a visitor may wait on the other page, too
         job.keep_alive()
-    if (now.model is not shown.model) or (now.problem is None) != (shown.problem is None):
+    is_same = now.model is shown.model and (now.problem is None) == (shown.problem is None)
+    if not is_same or model_watcher().choices() != choices:
         st.rerun(scope="app")

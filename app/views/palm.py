@@ -1,4 +1,4 @@
-"""One palm in a dialog: large, beside the nearest real one, with its facts and downloads."""
+"""One palm, large: beside the nearest real one, with its facts and downloads."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import streamlit as st
 from app.i18n.words import Words
 from app.ui.images import show_large, show_pair
 from app.ui.job_panel import is_busy
+from app.ui.score import show_score
 from app.views import comparison, variations
-from app.work.links import link_to
+from app.work.links import View, link_to
 from app.work.palm_sets import Entry, PalmSet
 from app.work.reference import NearestPalm
 from app.work.resources import reference_cache
-from app.work.variations import Original
 from palm_assets.generation.generate import GenerationRequest
 from palm_assets.generation.png_metadata import encode_png
 from palm_assets.release.serving import Served
@@ -21,28 +21,29 @@ state = st.session_state
 
 
 def show_palm(words: Words, palms: PalmSet, entry: Entry, served: Served) -> None:
-    """The content of the dialog."""
-    if palms.archive is None:
-        st.info(words("set_evicted"))
-        return
+    """The palm with its facts, downloads and link."""
     png, own_seed = palms.png(entry), palms.request.seed + entry.index
     alt = words("card_alt", n=entry.number, score=words.decimal(entry.score))
     _show_image(words, png, alt, palms, entry, served)
-    model = served.model if served.model and served.model.version == palms.model_version else None
+    can_vary = served.model is not None and served.model.version == palms.model_version
     with st.container(horizontal=True, vertical_alignment="center"):
+        file_name = f"palm-{own_seed}.png"
         st.download_button(
-            words("download_png"), png, entry.file_name, "image/png", on_click="ignore", type="primary"
+            words("download_png"), png, file_name, "image/png", on_click="ignore", type="primary"
         )
-        if model is not None and st.button(words("variations"), disabled=is_busy()):
-            variations.submit(model, Original(entry.number, own_seed, palms.request.truncation), ())
-            st.rerun()
+        if can_vary:
+            st.button(
+                words("variations"), disabled=is_busy(), on_click=variations.open_variations, args=((),)
+            )
         st.space("stretch")
         st.toggle(words("smooth"), key="smooth")
-    facts = {"score": words.decimal(entry.score, 3), "palm_seed": str(own_seed), "model": palms.model_version}
+    show_score(words, entry.score, calibrated=palms.calibrated)
+    facts = {"palm_seed": str(own_seed), "model": palms.model_version}
     st.markdown("  \n".join(f"{words(key)}: **{value}**" for key, value in facts.items()))
     st.caption(words("palm_link"))
     request = GenerationRequest(1, own_seed, palms.request.truncation)
-    st.code(link_to(st.context.url or "", request, words.language), language=None, wrap_lines=True)
+    link = link_to(st.context.url or "", request, words.language, palms.model_version, View(palm=1))
+    st.code(link, language=None, wrap_lines=True)
 
 
 def _show_image(words: Words, png: bytes, alt: str, palms: PalmSet, entry: Entry, served: Served) -> None:

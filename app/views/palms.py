@@ -4,40 +4,63 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.i18n.words import Words, escape_markdown
-from app.views import generation, interpolation, png_origin, request_form, variations
-from app.views.gallery import show_set
+from app.i18n.words import Words
+from app.views import address, generation, interpolation, large, model_choice, png_origin, request_form
+from app.views.gallery import show_examples, show_set
 from app.views.model_status import follow_releases, show_model_status
-from app.work.resources import model_watcher
+from app.work.palm_sets import PalmSet
+from app.work.resources import example_sets, model_watcher
+from palm_assets.release.serving import Served
 
 state = st.session_state
 
 
 def show(words: Words) -> None:
     """The page, top to bottom."""
-    st.html(f'<p class="palm-lead">{words("lead")}</p>')
-    status = st.container()
     request_form.initialize_session()
-    submitted = request_form.show(words)
+    request_form.fill_in_pending()
+    link = address.arrived_at("")
+    if link is not None:
+        request_form.follow(link, words)
+    lead = st.container(key="lead")
+    request_form.show(words)
+    status = st.container()
     with st.spinner(words("loading"), show_time=False):
-        served = model_watcher().served()
+        served = model_choice.served_to_visitor()
+    with lead, st.container(horizontal=True, vertical_alignment="bottom"):
+        st.html(f'<p class="palm-lead">{words(f"lead_{served.origin}")}</p>', width="stretch")
+        model_choice.show_choice(words, served, generation.redraw)
     with status:
         show_model_status(words, served)
-        follow_releases(served)
-    if submitted or state.pop("submit_pending", False):
-        generation.submit(words, served)
-    if state.form_error is not None:
-        typed = escape_markdown(state.form_error.values.get("typed", ""))
-        st.error(words(state.form_error.key, **{**state.form_error.values, "typed": typed}))
+        model_choice.show_missing(words)
+        follow_releases(served, model_watcher().choices())
+    request = state.pop("pending_request", None)
+    if request is not None:
+        generation.submit(words, served, request)
     generation.PANEL.show_message(words)
+    palms = _shown_set(words, served)
+    png_origin.show(words, served)
+    if state.form_error is None and generation.PANEL.message is None:
+        state.shown = generation.shown_parameters(words.language)
+        address.write("", state.shown, model=model_choice.default_version())
+    if palms is not None:
+        large.show(words, palms, served)
+
+
+def _shown_set(words: Words, served: Served) -> PalmSet | None:
+    """Show the progress, the set or the examples; return the set whose palms can be shown large."""
     palms = generation.PANEL.result
-    has_error = (state.form_error or generation.PANEL.message) is not None
     if generation.PANEL.job is not None:
         generation.show_progress(words)
-    elif palms is not None:
+        return None
+    if palms is not None:
+        generation.remember(palms)
         show_set(words, palms, served)
-        variations.show(words, palms, served)
         interpolation.show(words, palms, served)
-    elif served.model is not None and not has_error:
-        st.html(f'<div class="palm-empty"><strong>{words("empty_title")}</strong>{words("empty")}</div>')
-    png_origin.show(words, served)
+        return palms
+    if served.model is None:
+        return None
+    with st.spinner(words("loading"), show_time=False):
+        examples = example_sets().of(served.model)
+    show_examples(words, examples)
+    return examples

@@ -1,4 +1,4 @@
-"""The form that requests a set, filled in from the link at first."""
+"""The form that requests a set, filled in from the link."""
 
 from __future__ import annotations
 
@@ -6,46 +6,73 @@ import uuid
 
 import streamlit as st
 
-from app.i18n.words import Words
-from app.views import generation
-from app.work.links import read_link
+from app.i18n.words import Words, escape_markdown
+from app.ui.invalid_field import mark_invalid
+from app.views import generation, model_choice
+from app.work.links import Link, View, is_same_place, read_view
 from app.work.request_form import MAX_COUNT, MIN_TRUNCATION, FormError, parse_request
 from palm_assets.generation.generate import GenerationRequest
 
 TRUNCATIONS = {step / 20 for step in range(2, 21)}
+ERROR_KEY = "request_error"
 state = st.session_state
 
 
 def initialize_session() -> None:
-    """Fill a new visitor's session from the link; fill the form with a set that is to be generated again."""
-    if "visitor" not in state:
-        _start_session()
-    request: GenerationRequest | None = state.pop("pending_request", None)
-    if request is not None:
-        state.count, state.seed, state.min_score = str(request.count), str(request.seed), ""
-        state.truncation = state.linked_truncation = max(request.truncation, MIN_TRUNCATION)
-        state.submit_pending = True
-
-
-def _start_session() -> None:
-    link = read_link(st.query_params)
+    """Begin the session of a new visitor."""
+    if "visitor" in state:
+        return
     state.visitor = uuid.uuid4().hex
     state.form_error = None
+    state.drawn_seeds = set()
+    state.recent = []
     generation.clear()
-    state.order = "number"
-    state.count, state.seed = link.count or "24", link.seed
+    state.count, state.seed, state.min_score = "24", "", ""
     state.truncation = state.linked_truncation = 1.0
+
+
+def follow(link: Link, words: Words) -> None:
+    """Show what a link names that the visitor has just come to, unless it is shown already."""
+    here = generation.shown_parameters(words.language)
+    there = {**link.parameters, "lang": words.language}
+    model_choice.choose(link.model)
+    if is_same_place(there, here, {"model": model_choice.default_version()}):
+        return
+    state.view = read_view(link)
+    state.form_error = None
+    if link.is_empty:
+        generation.clear()
+        return
+    state.count = link.count or "24"
+    state.seed = "" if link.seed in state.drawn_seeds else link.seed  # the next set gets a new one again
     state.min_score = link.min_score
+    state.truncation = state.linked_truncation = 1.0
     try:
         request = parse_request(link.count or "1", link.seed, link.truncation, link.min_score)
-        state.truncation = state.linked_truncation = request.truncation
-        state.submit_pending = link.is_complete
     except FormError as error:
         state.form_error = error
+        return
+    state.truncation = state.linked_truncation = request.truncation
+    if link.is_complete:
+        state.pending_request = request
 
 
-def show(words: Words) -> bool:
-    """Show the form; return whether it was just submitted."""
+def fill_in_pending() -> None:
+    """Fill the form with a set that is to be generated again from its PNG."""
+    request: GenerationRequest | None = state.pop("pending_origin", None)
+    if request is None:
+        return
+    state.count, state.seed, state.min_score = str(request.count), str(request.seed), ""
+    state.truncation = state.linked_truncation = max(request.truncation, MIN_TRUNCATION)
+    state.view = View(palm=1, like=state.pop("pending_steps", ()) or None)
+    state.form_error = None
+    state.pending_request = request
+
+
+def show(words: Words) -> None:
+    """Show the form, with the problem of a field beside it."""
+    error: FormError | None = state.form_error
+    in_more = error is not None and error.field in ("truncation", "min_score")
     with st.form("request", border=False):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.text_input(
@@ -59,22 +86,33 @@ def show(words: Words) -> bool:
                 max_chars=40,
                 width=155,
             )
-            submitted = st.form_submit_button(words("generate"), type="primary")
-        with st.expander(words("more")), st.container(horizontal=True, gap="large"):
-            st.select_slider(
-                words("truncation"),
-                sorted({*TRUNCATIONS, state.linked_truncation}),  # a link or PNG may have one in between
-                key="truncation",
-                format_func=words.decimal,  # a plain slider has decimal points in every language
-                help=words("truncation_help"),
-                width=320,
-            )
-            st.text_input(
-                words("min_score"),
-                key="min_score",
-                help=words("min_score_help"),
-                placeholder=words("min_score_placeholder"),
-                max_chars=40,
-                width=220,
-            )
-    return submitted
+            st.form_submit_button(words("generate"), type="primary", on_click=generation.request_form_set)
+        if error is not None and not in_more:
+            _show_error(words, error)
+        with st.expander(words("more"), expanded=in_more):
+            with st.container(horizontal=True, gap="large"):
+                st.select_slider(
+                    words("truncation"),
+                    sorted({*TRUNCATIONS, state.linked_truncation}),  # a link or PNG may have one in between
+                    key="truncation",
+                    format_func=words.decimal,  # a plain slider has decimal points in every language
+                    help=words("truncation_help"),
+                    width=320,
+                )
+                st.text_input(
+                    words("min_score"),
+                    key="min_score",
+                    help=words("min_score_help"),
+                    placeholder=words("min_score_placeholder"),
+                    max_chars=40,
+                    width=220,
+                )
+            if error is not None and in_more:
+                _show_error(words, error)
+    mark_invalid("" if error is None else words(error.field), ERROR_KEY)
+
+
+def _show_error(words: Words, error: FormError) -> None:
+    typed = escape_markdown(error.values.get("typed", ""))
+    with st.container(key=ERROR_KEY):
+        st.error(words(error.key, **{**error.values, "typed": typed}))

@@ -1,19 +1,22 @@
-"""Variations of a palm: choose one, and go on from there, or back."""
+"""Variations of a palm, in its dialog: choose one, and go on from there, or back."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from app.i18n.words import Words
+from app.ui.focus import focus_on
 from app.ui.gallery import Card, gallery
 from app.ui.images import show_large
 from app.ui.job_panel import JobPanel, is_busy
-from app.work.palm_sets import PalmSet
+from app.ui.score import score_word, show_score
+from app.work.palm_sets import Entry, PalmSet
+from app.work.score import band
 from app.work.variations import Original, Variations, variations_job
 from palm_assets.generation.config import MAX_VARIATION_STEPS
-from palm_assets.release.serving import Served
 
 if TYPE_CHECKING:
     from palm_assets.gan.sampler import PalmModel
@@ -28,39 +31,42 @@ def clear() -> None:
     PANEL.clear()
 
 
-def submit(model: PalmModel, original: Original, steps: tuple[int, ...]) -> None:
-    """Request the variations of the palm that these steps lead to."""
-    PANEL.submit(variations_job(model, original, steps))
+def open_variations(steps: tuple[int, ...] | None) -> None:
+    """Show the variations that these steps lead to; None shows the palm itself again."""
+    PANEL.set_message(None)
+    state.view = replace(state.view, like=steps)
 
 
-def show(words: Words, palms: PalmSet, served: Served) -> None:
-    """Show the latest variations of a palm of this set; only with the model that generated it."""
-    model = served.model
-    if model is None or model.version != palms.model_version:
-        return
-    if (steps := state.pop("pending_steps", ())) and len(palms.entries) == 1:
-        submit(model, Original(1, palms.request.seed, palms.request.truncation), steps)
+def show(words: Words, palms: PalmSet, entry: Entry, model: PalmModel, steps: tuple[int, ...]) -> None:
+    """The palm that the steps lead to, and its variations; generated first, if they are not there yet."""
+    original = Original(entry.number, palms.request.seed + entry.index, palms.request.truncation)
+    variations = PANEL.result
+    are_there = variations is not None and (variations.original, variations.steps) == (original, steps)
+    if not are_there and PANEL.message is None and not is_busy():
+        PANEL.submit(variations_job(model, original, steps))
+    with st.container(key="variations"):
+        st.markdown(f"**{words('variations_title', n=entry.number)}**  \n{words('variations_help')}")
     PANEL.show_progress(words)
     PANEL.show_message(words)
-    variations = PANEL.result
-    if variations is None:
+    if variations is None or variations.original != original:
+        st.button(words("variations_close"), on_click=open_variations, args=(None,))
         return
-    with st.container(border=True, key="variations"):
-        st.subheader(words("variations_title", n=variations.original.number), anchor=False)
-        st.caption(words("variations_help"))
-        current, around = st.columns([2, 5], gap="medium")
-        with current:
-            _show_current(words, model, variations)
-        with around:
-            _show_around(words, model, variations)
+    current, around = st.columns([2, 3], gap="medium")
+    with current:
+        _show_current(words, palms, variations)
+    with around:
+        _show_around(words, palms, model, variations)
+    if are_there:
+        focus_on("variations", f"{original} {steps}")
 
 
-def _show_current(words: Words, model: PalmModel, variations: Variations) -> None:
+def _show_current(words: Words, palms: PalmSet, variations: Variations) -> None:
     original, steps, current = variations.original, variations.steps, variations.current
     score = words.decimal(current.score)
     show_large(current.png, words("variations_current", n=original.number, steps=len(steps), score=score))
+    show_score(words, current.score, calibrated=palms.calibrated)
     path = " → ".join([words("card", n=original.number), *map(str, steps)])
-    st.markdown(f"{words('variations_path')}: **{path}**  \n{words('score')}: **{score}**")
+    st.markdown(f"{words('variations_path')}: **{path}**")
     file_name = "-".join(["palm", str(original.seed), *map(str, steps)]) + ".png"
     with st.container(horizontal=True):
         st.download_button(
@@ -71,23 +77,24 @@ def _show_current(words: Words, model: PalmModel, variations: Variations) -> Non
             on_click="ignore",
             key="variation_png",
         )
-        if steps:
-            st.button(
-                words("variations_back"),
-                on_click=submit,
-                args=(model, original, steps[:-1]),
-                disabled=is_busy(),
-                key="variations_back",
-            )
+        st.button(
+            words("variations_back" if steps else "variations_close"),
+            on_click=open_variations,
+            args=(steps[:-1] if steps else None,),
+            disabled=is_busy(),
+            key="variations_back",
+        )
 
 
-def _show_around(words: Words, model: PalmModel, variations: Variations) -> None:
+def _show_around(words: Words, palms: PalmSet, model: PalmModel, variations: Variations) -> None:
     cards = []
     for number, variation in enumerate(variations.around, 1):
         score = words.decimal(variation.score)
+        word = score_word(words, variation.score, calibrated=palms.calibrated)
         alt, action = (words(key, n=number, score=score) for key in ("variation_alt", "variation_open"))
-        cards.append(Card(number, str(number), score, alt, action, variation.png))
+        color = band(variation.score) if word else ""
+        cards.append(Card(number, str(number), score, alt, action, variation.png, band=color))
     chosen = gallery(cards, key="variations_gallery", image_size=model.image_size, card_width=CARD_WIDTH)
     if chosen is not None and not is_busy() and len(variations.steps) < MAX_VARIATION_STEPS:
-        submit(model, variations.original, (*variations.steps, chosen))
-        st.rerun()
+        open_variations((*variations.steps, chosen))
+        st.rerun(scope="fragment")

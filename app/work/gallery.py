@@ -8,6 +8,7 @@ from typing import Literal
 from app.work.palm_sets import Entry
 
 Order = Literal["number", "score"]
+PAGE_SIZE = 24
 
 
 def sort_entries(entries: Sequence[Entry], order: Order) -> list[Entry]:

@@ -1,27 +1,39 @@
-"""The background job that generates a set."""
+"""The background job that generates a set, and the sets that visitors see first."""
 
 from __future__ import annotations
 
 import io
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.work.jobs import Job, JobFunction, Steps
 from app.work.palm_sets import Entry, PalmSet, SetCache
 from palm_assets.generation.archives import PalmArchive
+from palm_assets.generation.config import ATTEMPTS_PER_IMAGE, MAX_COUNT
 from palm_assets.generation.generate import GenerationRequest, GenerationStats, generate_chunks
+from palm_assets.progress import ShouldStop, never
 
 if TYPE_CHECKING:
     from palm_assets.gan.sampler import PalmModel
 
 PREVIEW_COUNT = 8
+MAX_CANDIDATES = MAX_COUNT * ATTEMPTS_PER_IMAGE  # the highest index that a PNG can name
+EXAMPLES = GenerationRequest(12, 7)
+MAX_EXAMPLE_SETS = 6
 
 
 @dataclass
 class Preview:
-    """The latest few palms of a set that is being generated, as PNG."""
+    """What is known of a set that is being generated.
+
+    Attributes:
+        pngs: the latest few palms.
+        tried: number of candidates so far, those with too low a score included.
+    """
 
     pngs: tuple[bytes, ...] = ()
+    tried: int = 0
 
 
 def generation_job(
@@ -30,17 +42,52 @@ def generation_job(
     """Generate a set, put it into the cache, and keep the preview up to date meanwhile."""
 
     def work(job: Job[PalmSet]) -> Steps[PalmSet]:
-        stream, stats, entries = io.BytesIO(), GenerationStats(), []
-        with PalmArchive(stream, model) as archive:
-            for images in generate_chunks(model, request, should_stop=lambda: job.cancelled, stats=stats):
-                for image in images:
-                    png = archive.add(image)
-                    preview.pngs = (*preview.pngs, png)[-PREVIEW_COUNT:]
-                    entries.append(Entry(image.number, image.index, image.file_name, image.score))
-                yield len(entries), request.count
-        palms = PalmSet(request, model, entries, stats, stream.getvalue())
+        palms = yield from generate_set(model, request, preview, should_stop=lambda: job.cancelled)
         palms.seconds = job.seconds
         cache.add(palms)
         return palms
 
     return work
+
+
+def generate_set(
+    model: PalmModel, request: GenerationRequest, preview: Preview, *, should_stop: ShouldStop = never
+) -> Steps[PalmSet]:
+    """Generate a set step by step: one with a minimum score until it is full, or `should_stop`."""
+    stream, stats, entries = io.BytesIO(), GenerationStats(), []
+    with PalmArchive(stream, model) as archive:
+        most = None if request.min_score is None else MAX_CANDIDATES
+        for images in generate_chunks(
+            model, request, should_stop=should_stop, stats=stats, max_candidates=most
+        ):
+            for image in images:
+                png = archive.add(image)
+                preview.pngs = (*preview.pngs, png)[-PREVIEW_COUNT:]
+                entries.append(Entry(image.number, image.index, image.file_name, image.score))
+            preview.tried = stats.candidates
+            yield len(entries), request.count
+    return PalmSet(request, model, entries, stats, stream.getvalue())
+
+
+class ExampleSets:
+    """The palms that a visitor sees first: generated once for each model, and kept for the last few."""
+
+    def __init__(self) -> None:
+        self._sets: dict[str, PalmSet] = {}
+        self._lock = threading.Lock()
+
+    def of(self, model: PalmModel) -> PalmSet:
+        """The examples of a model; takes about a second at first."""
+        with self._lock:
+            palms = self._sets.pop(model.version, None)
+            if palms is None:
+                steps = generate_set(model, EXAMPLES, Preview())
+                try:
+                    while True:
+                        next(steps)
+                except StopIteration as end:
+                    palms = end.value
+            self._sets[model.version] = palms  # the last used one last
+            while len(self._sets) > MAX_EXAMPLE_SETS:
+                del self._sets[next(iter(self._sets))]
+            return palms

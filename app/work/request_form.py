@@ -32,6 +32,13 @@ class FormError(ValueError):
         self.key = key
         self.values = values
 
+    @property
+    def field(self) -> str:
+        """Name of the field that has the problem."""
+        return next(
+            name for name in ("count", "seed", "truncation", "min_score") if self.key.startswith(name)
+        )
+
 
 def parse_request(count: str, seed: str, truncation: str = "", min_score: str = "") -> GenerationRequest:
     """Parse all fields of the form; an empty seed becomes a random one.

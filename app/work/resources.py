@@ -6,6 +6,7 @@ import gc
 
 import streamlit as st
 
+from app.work.generation import ExampleSets
 from app.work.jobs import JobQueue
 from app.work.palm_sets import SetCache
 from app.work.reference import ReferenceCache
@@ -40,3 +41,9 @@ def job_queue() -> JobQueue:
 def set_cache() -> SetCache:
     """Bounds the memory of all visitors' sets."""
     return SetCache()
+
+
+@st.cache_resource(show_spinner=False)
+def example_sets() -> ExampleSets:
+    """The palms that visitors see first."""
+    return ExampleSets()

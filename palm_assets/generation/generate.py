@@ -165,17 +165,20 @@ def generate_chunks(
     *,
     should_stop: ShouldStop = never,
     stats: GenerationStats | None = None,
+    max_candidates: int | None = None,
 ) -> Iterator[list[GeneratedImage]]:
     """Generate the same images as `generate`, as one list per chunk of candidates.
 
-    The list is empty if no candidate of its chunk reaches the minimum score.
+    The list is empty if no candidate of its chunk reaches the minimum score. `max_candidates` candidates are
+    generated at most, by default those of the request.
     """
     stats = GenerationStats() if stats is None else stats
-    for start in range(0, request.max_candidates, model.chunk):
+    most = request.max_candidates if max_candidates is None else max_candidates
+    for start in range(0, most, model.chunk):
         if should_stop():
             stats.outcome = "stopped"
             return
-        indices = range(start, min(start + model.chunk, request.max_candidates))
+        indices = range(start, min(start + model.chunk, most))
         hands = model.hands(request.seed, indices, request.labels)
         inputs = model.inputs(model.latents(request.seed, indices), hands)
         pixels = model.generate(inputs, truncation=request.truncation)

@@ -1,0 +1,75 @@
+"""The model that draws for a visitor: the default one, or another that the visitor or a link chose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from app.i18n.words import Words, escape_markdown
+from app.work.resources import model_watcher
+from palm_assets.release.model_choices import ModelChoice
+from palm_assets.release.serving import Served
+
+state = st.session_state
+
+
+def served_to_visitor() -> Served:
+    """The chosen model; the default one if none was chosen, or if the chosen one is gone or broken."""
+    watcher = model_watcher()
+    chosen = state.get("chosen_model", "")
+    if chosen:
+        served = watcher.served(chosen)
+        if served.model is not None:
+            return served
+        state.missing_model, state.chosen_model = chosen, ""
+    return watcher.served()
+
+
+def default_version() -> str:
+    """Version of the model that generates if none is chosen; "" if there is none."""
+    model = model_watcher().served().model
+    return "" if model is None else model.version
+
+
+def choose(name: str) -> None:
+    """Choose a model by its name or version; "" for the default one, which then follows the release."""
+    state.chosen_model = "" if name == default_version() else name
+    state.missing_model = ""
+
+
+def show_choice(words: Words, served: Served, on_change: Callable[[], None]) -> None:
+    """The name of the model, and the others to choose from; `on_change` is called after a choice."""
+    choices = {choice.version: choice for choice in model_watcher().choices()}
+    if served.model is None:
+        return
+    shown = served.model.version
+    state.model_widget = shown
+
+    def change() -> None:
+        choose(state.model_widget)
+        on_change()
+
+    st.selectbox(
+        words("model"),
+        list(dict.fromkeys([*choices, shown])),
+        format_func=lambda version: _describe(words, version, choices.get(version)),
+        key="model_widget",
+        on_change=change,
+        filter_mode=None,
+        help=words("model_help"),
+        width=330,
+    )
+
+
+def show_missing(words: Words) -> None:
+    """Say so if the model that a link names is gone."""
+    if state.get("missing_model"):
+        st.warning(words("model_missing", name=escape_markdown(state.missing_model)))
+
+
+def _describe(words: Words, version: str, choice: ModelChoice | None) -> str:
+    if choice is None:
+        return version
+    name = words("model_starter") if choice.is_starter else choice.name
+    return words(f"model_of_{choice.origin}", name=name, size=choice.image_size)
