@@ -157,6 +157,8 @@ EN = {
     "source": "source code",
     # Comparison with real palms.
     "compare": "Compare with real palms (FID)",
+    "compare_other": "Compare with real palms (Fréchet distance)",
+    "compare_off": "Comparison with real palms is off. {why}",
     "compare_help": "How far is the whole set from photographs of real palms? The comparison takes a few "
     "seconds per hundred palms.",
     "compare_progress": "{done} of {total} analyzed",

@@ -31,20 +31,24 @@ def clear() -> None:
 
 
 def show_button(words: Words, palms: PalmSet) -> None:
-    """The button that starts a comparison, unless there is one already."""
+    """The button that starts a comparison, unless there is one already; off where there can be none."""
     if PANEL.result is None:
+        status = reference_cache().status()
         st.button(
-            words("compare"),
+            words("compare" if status.is_fid else "compare_other"),
             help=words("compare_help"),
-            disabled=is_busy(),
+            disabled=is_busy() or _obstacle(palms) is not None,
             on_click=_submit,
             args=(palms,),
             key="compare",
         )
 
 
-def show(words: Words) -> None:
+def show(words: Words, palms: PalmSet) -> None:
     """The progress, the metrics, or why there are none."""
+    obstacle = _obstacle(palms)
+    if PANEL.job is None and PANEL.message is None and PANEL.result is None and obstacle is not None:
+        st.caption(words("compare_off", why=words(obstacle)))
     if PANEL.job is not None:
         with st.container(border=True):
             PANEL.show_progress(words)
@@ -55,10 +59,15 @@ def show(words: Words) -> None:
 
 
 def _submit(palms: PalmSet) -> None:
+    PANEL.submit(comparison_job(palms, reference_cache()))
+
+
+def _obstacle(palms: PalmSet) -> str | None:
+    """Key of the text that says why this set cannot be compared; None if it can."""
     if len(palms.entries) < MIN_COUNT:
-        PANEL.set_message("compare_too_few")
-    else:
-        PANEL.submit(comparison_job(palms, reference_cache()))
+        return "compare_too_few"
+    problem = reference_cache().status().problem
+    return None if problem is None else failure_text(problem)
 
 
 def _show_metrics(words: Words, comparison: Comparison) -> None:

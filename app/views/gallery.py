@@ -35,7 +35,7 @@ def show_set(words: Words, palms: PalmSet, served: Served) -> None:
                 _choose_order(words)
             explain_score(words, calibrated=palms.calibrated)
         _show_actions(words, palms)
-    comparison.show(words)
+    comparison.show(words, palms)
     _show_cards(words, palms)
     _turn_pages(words, page_count(len(palms.entries), PAGE_SIZE))
     with st.expander(words("set_link")):
@@ -50,7 +50,7 @@ def show_examples(words: Words, palms: PalmSet) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         explain_score(words, calibrated=palms.calibrated)
         _show_actions(words, palms)
-    comparison.show(words)
+    comparison.show(words, palms)
 
 
 def _show_heading(words: Words, text: str) -> None:

@@ -40,7 +40,7 @@ def focus_after_dialog() -> Focus | None:
 
 
 def settle(palms: PalmSet) -> None:
-    """Before the gallery is shown: turn to the page of the palm that is shown large, or return the focus to it."""
+    """Before the gallery is shown: turn to the page of the large palm, or give the focus back to its card."""
     place = _place(palms, state.view)
     if place is not None:
         state.view = replace(state.view, page=1 + place // PAGE_SIZE)

@@ -32,6 +32,11 @@ def default_version() -> str:
     return "" if model is None else model.version
 
 
+def is_available(version: str) -> bool:
+    """Whether a visitor can choose the model of this version."""
+    return any(version == choice.version for choice in model_watcher().choices())
+
+
 def choose(name: str) -> None:
     """Choose a model by its name or version; "" for the default one, which then follows the release."""
     state.chosen_model = "" if name == default_version() else name

@@ -39,7 +39,7 @@ def show(words: Words) -> None:
         generation.submit(words, served, request)
     generation.PANEL.show_message(words)
     palms = _shown_set(words, served)
-    png_origin.show(words, served)
+    png_origin.show(words)
     if state.form_error is None and generation.PANEL.message is None:
         state.shown = generation.shown_parameters(words.language)
         address.write("", state.shown, model=model_choice.default_version())

@@ -11,7 +11,7 @@ from app.ui.invalid_field import mark_invalid
 from app.views import generation, model_choice
 from app.work.links import Link, View, is_same_place, read_view
 from app.work.request_form import MAX_COUNT, MIN_TRUNCATION, FormError, parse_request
-from palm_assets.generation.generate import GenerationRequest
+from palm_assets.generation.png_metadata import PngMetadata
 
 TRUNCATIONS = {step / 20 for step in range(2, 21)}
 ERROR_KEY = "request_error"
@@ -58,13 +58,16 @@ def follow(link: Link, words: Words) -> None:
 
 
 def fill_in_pending() -> None:
-    """Fill the form with a set that is to be generated again from its PNG."""
-    request: GenerationRequest | None = state.pop("pending_origin", None)
-    if request is None:
+    """Fill the form with the palm of a PNG that is to be generated again, and show it large."""
+    metadata: PngMetadata | None = state.pop("pending_png", None)
+    if metadata is None:
         return
+    request = metadata.request
     state.count, state.seed, state.min_score = str(request.count), str(request.seed), ""
     state.truncation = state.linked_truncation = max(request.truncation, MIN_TRUNCATION)
-    state.view = View(palm=1, like=state.pop("pending_steps", ()) or None)
+    if model_choice.is_available(metadata.model):
+        model_choice.choose(metadata.model)
+    state.view = View(palm=1, like=metadata.steps or None)
     state.form_error = None
     state.pending_request = request
 

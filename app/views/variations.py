@@ -45,7 +45,8 @@ def show(words: Words, palms: PalmSet, entry: Entry, model: PalmModel, steps: tu
     if not are_there and PANEL.message is None and not is_busy():
         PANEL.submit(variations_job(model, original, steps))
     with st.container(key="variations"):
-        st.markdown(f"**{words('variations_title', n=entry.number)}**  \n{words('variations_help')}")
+        title = words("variations_title", n=entry.number)
+        st.markdown(f"**{title}**  \n" + words("variations_help"))
     PANEL.show_progress(words)
     PANEL.show_message(words)
     if variations is None or variations.original != original:

@@ -12,7 +12,7 @@ from app.work.gallery import Order
 from palm_assets.generation.config import MAX_VARIATION_STEPS, VARIATION_COUNT
 from palm_assets.generation.generate import GenerationRequest
 
-MAX_LENGTH = 3 * MAX_VARIATION_STEPS
+MAX_LENGTH = 40
 _DIGITS = re.compile(r"[0-9]{1,9}")
 _STEPS = re.compile(rf"[0-9]{{1,2}}(\.[0-9]{{1,2}}){{0,{MAX_VARIATION_STEPS - 1}}}")
 
@@ -94,13 +94,12 @@ class View:
 def read_link(parameters: Mapping[str, str]) -> Link:
     """Read the query parameters of an address; unknown ones are ignored."""
     language = parameters.get("lang", "")
-    names = ("t", "min", "model", "palm", "page", "order", "like")
-    return Link(
-        parameters.get("n", "")[:MAX_LENGTH],
-        parameters.get("seed", "")[:MAX_LENGTH],
-        language if language in LANGUAGES else "",
-        *(parameters.get(name, "")[:MAX_LENGTH] for name in names),
+    count, seed, *others = (
+        parameters.get(name, "")[:MAX_LENGTH]
+        for name in ("n", "seed", "t", "min", "model", "palm", "page", "order")
     )
+    steps = parameters.get("like", "")[: 3 * MAX_VARIATION_STEPS]
+    return Link(count, seed, language if language in LANGUAGES else "", *others, steps)
 
 
 def read_view(link: Link) -> View:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import math
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from palm_assets.errors import ArtifactError, PalmError, WeightsUnavailableError
-from palm_assets.store.artifacts import Store
+from palm_assets.errors import ArtifactCorruptError, ArtifactError, PalmError, WeightsUnavailableError
+from palm_assets.store.artifacts import Artifact, Store
 
 if TYPE_CHECKING:
     from palm_assets.evaluation.references import FoundReference
     from palm_assets.quality.features import Extractor
     from palm_assets.quality.reference import Reference
 
+RETRY_SECONDS = 10.0
 FAST_EXTRACTOR = "efficientnet-lite0"
 """Takes a fraction of a second for one palm; the others take too long for a click."""
 
@@ -36,6 +40,19 @@ class ReleasedReference:
     crops: str
     reference: Reference
     extractor: Extractor
+
+
+@dataclass(frozen=True)
+class ReferenceStatus:
+    """What a comparison would compute.
+
+    Attributes:
+        is_fid: whether the distance may be called FID.
+        problem: why there can be no comparison.
+    """
+
+    is_fid: bool = False
+    problem: PalmError | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +78,7 @@ class ReferenceCache:
         self._lock = threading.Lock()
         self._loaded: ReleasedReference | None = None
         self._wanted = ""
+        self._status: tuple[str, float, ReferenceStatus] = ("", -math.inf, ReferenceStatus())
         self._real_palms: tuple[str, NDArray[np.uint8]] | None = None
 
     def released(self) -> ReleasedReference:
@@ -82,6 +100,22 @@ class ReferenceCache:
             if self._loaded is None or self._wanted != wanted:
                 self._loaded, self._wanted = self._load(find_reference(self._store)), wanted
             return self._loaded
+
+    def status(self) -> ReferenceStatus:
+        """Whether sets can be compared, and with what: without loading it, and at most every few seconds."""
+        from palm_assets.evaluation.references import find_reference
+
+        with self._lock:
+            release = self._store.released()
+            wanted = "" if release is None else release.reference
+            known, at, status = self._status
+            if known != wanted or time.monotonic() > at + RETRY_SECONDS:
+                try:
+                    status = _status_of(find_reference(self._store).artifact)
+                except PalmError as error:
+                    status = ReferenceStatus(problem=error)
+                self._status = (wanted, time.monotonic(), status)
+            return status
 
     def _load(self, found: FoundReference) -> ReleasedReference:
         from palm_assets.quality.extractors.identity import require_same_extractor
@@ -127,6 +161,21 @@ class ReferenceCache:
         return NearestPalm(row, len(reference.subsample), released.extractor.name)
 
 
+def _status_of(artifact: Artifact) -> ReferenceStatus:
+    from palm_assets.quality.extractors.identity import CANONICAL_DIGEST
+    from palm_assets.quality.reference_files import DESCRIPTION_FILE
+
+    try:
+        description = json.loads((artifact.folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
+        extractor, digest = description["extractor"], description["digest"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ArtifactCorruptError(
+            "The reference cannot be read", where=artifact.folder, hint="Build the reference again."
+        ) from error
+    _require_weights(extractor)
+    return ReferenceStatus(is_fid=digest == CANONICAL_DIGEST)
+
+
 def decode_png(png: bytes) -> NDArray[np.uint8]:
     """A PNG as uint8 (3, H, W), decoded as `palms fid` does."""
     from palm_assets.photos.reader import decode_photo
@@ -136,9 +185,15 @@ def decode_png(png: bytes) -> NDArray[np.uint8]:
 
 def _installed_extractor(name: str, precision: str) -> Extractor:
     """Load an extractor whose weights are on this machine: a visitor's click downloads nothing."""
+    from palm_assets.quality.features import load_extractor
+
+    _require_weights(name)
+    return load_extractor(name, precision=precision)
+
+
+def _require_weights(name: str) -> None:
     from palm_assets.quality.extractors import weights
     from palm_assets.quality.extractors.registry import EXTRACTORS
-    from palm_assets.quality.features import load_extractor
 
     file = EXTRACTORS[name].weights
     if file is not None and weights.find(file, weights.default_cache()) is None:
@@ -147,4 +202,3 @@ def _installed_extractor(name: str, precision: str) -> Extractor:
             where=weights.default_cache(),
             hint=f"Run `palms evaluate` once, or download {file.urls[0]} into that folder.",
         )
-    return load_extractor(name, precision=precision)

@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.i18n.words import Words
 from app.work.jobs import Job, JobFunction, QueueFullError, Steps
+from app.work.links import View
 from app.work.resources import job_queue
 from palm_assets.store.artifacts import Store
 from tests.models import publish_model, release
@@ -56,8 +57,10 @@ def interpolate(page: AppTest) -> None:
 
 
 def vary(page: AppTest) -> None:
-    """As after a PNG of such a palm was dropped onto the page."""
-    page.session_state.pending_steps = (3,)
+    """In the dialog of the first palm: one variation after the other."""
+    steps = page.session_state.view.like or ()
+    page.session_state.view = View(palm=1, like=(*steps, 1))
+    page.session_state.variations_message = None  # as any button of the dialog does
     page.run()
     wait(page)
 

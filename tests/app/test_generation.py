@@ -3,13 +3,21 @@ from __future__ import annotations
 import io
 import time
 import zipfile
+from collections.abc import Callable
+from dataclasses import replace
 
-from app.work.generation import Preview, generation_job
+import numpy as np
+import pytest
+
+from app.work.generation import MAX_EXAMPLE_SETS, ExampleSets, Preview, generation_job
 from app.work.jobs import Job, JobQueue
 from app.work.palm_sets import PalmSet, SetCache
-from palm_assets.gan.sampler import PalmModel
+from palm_assets.gan.sampler import PalmModel, load_model
 from palm_assets.generation.archives import zip_into
 from palm_assets.generation.generate import GenerationRequest, generate
+from palm_assets.store.artifacts import Artifact
+
+Publish = Callable[..., Artifact]
 
 
 def generated_set(model: PalmModel, request: GenerationRequest, cache: SetCache | None = None) -> PalmSet:
@@ -60,7 +68,40 @@ def test_a_preview_shows_the_latest_few(model: PalmModel) -> None:
     assert all(png.startswith(b"\x89PNG") for png in preview.pngs)
 
 
-def test_a_minimum_score_that_nobody_reaches_gives_an_empty_set_that_says_so(model: PalmModel) -> None:
-    palms = generated_set(model, GenerationRequest(2, 7, min_score=1.0))
-    assert palms.entries == ()
-    assert palms.stats.outcome == "gave up"
+def test_a_minimum_score_goes_on_until_the_set_is_full(model: PalmModel) -> None:
+    scores = model.scores(model.sample(400, seed=7))
+    threshold = float(sorted(scores)[-4])  # four of the first 400 reach it
+    request = GenerationRequest(2, 7, min_score=threshold)
+    assert len(list(generate(model, replace(request, count=1)))) <= 1  # `generate` gives up after 20
+    palms = generated_set(model, request)
+    expected = [index for index, score in enumerate(scores) if score >= threshold][:2]
+    assert [entry.index for entry in palms.entries] == expected
+    assert palms.stats.outcome == "complete"
+
+
+def test_a_minimum_score_that_nobody_reaches_ends_when_the_visitor_stops(
+    model: PalmModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preview = Preview()
+    monkeypatch.setattr(type(model), "scores", lambda self, images: np.zeros(len(images), np.float32))
+    work = generation_job(model, GenerationRequest(2, 7, min_score=0.5), SetCache(), preview)
+    job: Job[PalmSet] = Job("a", work, time.monotonic)
+    for _ in range(5):
+        job._run_slice(1e-6)
+    assert (job.done, preview.tried) == (0, 5 * model.chunk)  # more than 20 for each palm
+    job._cancel.set()
+    job._run_slice(10)
+    assert job.result is not None
+    assert (job.result.entries, job.result.stats.outcome) == ((), "stopped")
+
+
+def test_examples_are_generated_once_for_each_model(model: PalmModel, publish_model: Publish) -> None:
+    examples = ExampleSets()
+    palms = examples.of(model)
+    assert [entry.number for entry in palms.entries] == list(range(1, 13))
+    assert examples.of(model) is palms
+    for seed in range(1, MAX_EXAMPLE_SETS + 1):
+        artifact = publish_model(seed)
+        examples.of(load_model(artifact.folder, artifact.version))
+    assert examples.of(model) is not palms  # those of the model that was used least recently are let go
+    assert examples.of(model).archive == palms.archive

@@ -51,6 +51,8 @@ DERIVED = [
     *("about_scores_calibrated", "about_scores_raw"),
     *("tone_very_fair", "tone_fair", "tone_medium", "tone_dark", "tone_unknown"),
     *(f"about_{name}" for name in dir(SetMetrics)),
+    *("lead_photographs", "lead_synthetic", "model_of_photographs", "model_of_synthetic"),
+    *(f"score_{part}{name}" for part in ("", "range_") for name in ("low", "middle", "high")),
     *("compare_farther", "compare_alike", "compare_nearer"),
 ]
 
@@ -126,8 +128,8 @@ def test_input_stays_short_and_on_one_line() -> None:
 
 
 def test_russian_lines_do_not_end_in_short_words_and_dashes_do_not_begin_them() -> None:
-    assert "Ни\u00a0одна из\u00a0них" in Words("ru")("lead")
-    assert "обученная на\u00a0фотографиях" in Words("ru")("starter")
+    assert "Ни\u00a0одна из\u00a0них" in Words("ru")("lead_photographs")
+    assert "по\u00a0фотографиям" in Words("ru")("lead_photographs")
     assert "Оценка\u00a0— это вероятность" in Words("ru")("score_help_calibrated")
     assert Words("ru")("card", n=7) == "№\u00a07"
     assert Words("en")("card", n=7) == "No.\u00a07"
