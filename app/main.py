@@ -17,7 +17,16 @@ from palm_assets.runtime import configure
 
 KEPT_WIDGETS = ("language", "count", "seed", "truncation", "min_score")
 # Streamlit's own labels of buttons, and the keys of their translations.
-STREAMLIT_LABELS = {"Help for ": "help_for", "Copy to clipboard": "copy", "Close": "close", "Open": "open"}
+STREAMLIT_LABELS = {
+    "Help for ": "help_for",
+    "Copy to clipboard": "copy",
+    "Close": "close",
+    "Open": "open",
+    "Pagination": "pages",
+    "Page ": "page_number",
+    "Previous page": "page_previous",
+    "Next page": "page_next",
+}
 
 configure()
 write_json_lines()

@@ -19,6 +19,10 @@ EN = {
     "copy": "Copy",
     "open": "Open the list",
     "close": "Close",
+    "pages": "Pages",
+    "page_number": "Page ",
+    "page_previous": "Previous page",
+    "page_next": "Next page",
     # The form.
     "count": "Number of palms",
     "count_help": "A whole number from 1 to {max}.",

@@ -11,13 +11,16 @@ _JS = """
 const texts = { labels: {}, skip: "" };
 
 function relabel() {
-  for (const button of document.querySelectorAll("button[aria-label]")) {
-    const label = button.dataset.original ??= button.getAttribute("aria-label");
+  for (const button of document.querySelectorAll("button[aria-label], [role=navigation][aria-label]")) {
+    const shown = button.getAttribute("aria-label");
+    if (shown !== button.dataset.translated) button.dataset.original = shown;  // Streamlit has set it
+    const label = button.dataset.original;
     for (const [original, translation] of Object.entries(texts.labels)) {
       const isPrefix = original.endsWith(" ") && label.startsWith(original);
       const wanted =
         label === original ? translation : isPrefix ? translation + label.slice(original.length) : null;
-      if (wanted !== null && wanted !== button.getAttribute("aria-label")) {
+      if (wanted !== null && wanted !== shown) {
+        button.dataset.translated = wanted;
         button.setAttribute("aria-label", wanted);
       }
     }
@@ -31,7 +34,8 @@ export default function (component) {
   Object.assign(texts, component.data);
   if (!texts.observer) {
     texts.observer = new MutationObserver(relabel);
-    texts.observer.observe(document.body, { childList: true, subtree: true });
+    const watched = { childList: true, subtree: true, attributes: true, attributeFilter: ["aria-label"] };
+    texts.observer.observe(document.body, watched);
   }
   relabel();
 }

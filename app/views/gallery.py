@@ -146,4 +146,4 @@ def _turn_pages(words: Words, pages: int) -> None:
         state.view = replace(state.view, page=state[key])
 
     with st.container(horizontal=True, horizontal_alignment="center", key="pages"):
-        st.pagination(pages, default=page, key=key, on_change=turn)
+        st.pagination(pages, default=page, key=key, on_change=turn, width=440)

@@ -93,13 +93,23 @@ class View:
 
 def read_link(parameters: Mapping[str, str]) -> Link:
     """Read the query parameters of an address; unknown ones are ignored."""
-    language = parameters.get("lang", "")
-    count, seed, *others = (
-        parameters.get(name, "")[:MAX_LENGTH]
-        for name in ("n", "seed", "t", "min", "model", "palm", "page", "order")
+
+    def value(name: str, max_length: int = MAX_LENGTH) -> str:
+        return parameters.get(name, "")[:max_length]
+
+    language = value("lang")
+    return Link(
+        count=value("n"),
+        seed=value("seed"),
+        language=language if language in LANGUAGES else "",
+        truncation=value("t"),
+        min_score=value("min"),
+        model=value("model"),
+        palm=value("palm"),
+        page=value("page"),
+        order=value("order"),
+        like=value("like", 3 * MAX_VARIATION_STEPS),
     )
-    steps = parameters.get("like", "")[: 3 * MAX_VARIATION_STEPS]
-    return Link(count, seed, language if language in LANGUAGES else "", *others, steps)
 
 
 def read_view(link: Link) -> View:

@@ -27,6 +27,8 @@ NETWORKS = NetworkConfig(latent=16, generator_width=64, discriminator_width=16, 
 # Sixteen times the work: 1,000 palms take half a minute on two cores, long enough to watch and stop.
 SLOW_NETWORKS = NETWORKS.model_copy(update={"generator_width": 256, "max_width": 2048})
 
+CALIBRATION: dict[str, object] = {"method": "platt", "x": [0.1, 0.0], "y": [], "n_real": 50, "n_fake": 50}
+
 expect.set_options(timeout=60_000)
 
 
@@ -48,7 +50,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A release with all that belongs to it: real palms, their statistics, and a model of random weights."""
     store = Store(tmp_path_factory.mktemp("page") / "home")
     crops = publish_crops(store, size=NETWORKS.image_size)
-    model = publish_model(store, 1, NETWORKS, inputs={"crops": crops.version})
+    model = publish_model(store, 1, NETWORKS, CALIBRATION, inputs={"crops": crops.version})
     store.release(model, publish_reference(store, crops))
     return store
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Download, Locator, Page
+from playwright.sync_api import Browser, Download, Locator, Page, expect
 
 from app.i18n.words import Words
 from palm_assets.gan.sampler import load_model
@@ -148,6 +148,30 @@ def cards_of(page: Page, words: Words) -> Locator:
     return page.get_by_role(
         "button", name=re.compile(words("card_open", n=1, score="").split()[0] + r"\s.*\d")
     )
+
+
+def turn_to(page: Page, words: Words, number: int) -> None:
+    """Show this page of the gallery."""
+    page.get_by_role("button", name=f"{words('page_number')}{number}", exact=True).click()
+
+
+def focused(page: Page) -> str:
+    """Name of what has the keyboard focus, in whatever component."""
+    name: str = page.evaluate(
+        "() => { let it = document.activeElement;"
+        " while (it.shadowRoot?.activeElement) it = it.shadowRoot.activeElement;"
+        " return it.getAttribute('aria-label') ?? it.className; }"
+    )
+    return name
+
+
+def open_palm(page: Page, words: Words, number: int, total: int) -> Locator:
+    """The dialog of a palm of the shown page of the gallery."""
+    name = r"\s".join(map(re.escape, words("card_open", n=number, score="").split()))
+    page.get_by_role("button", name=re.compile(name)).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("heading", name=words("palm_title", n=number, total=total))).to_be_visible()
+    return dialog
 
 
 def downloaded(page: Page, label: str | re.Pattern[str]) -> tuple[Download, bytes]:

@@ -31,7 +31,7 @@ def test_a_set_is_compared_with_real_palms_without_reloading(
 ) -> None:
     with visit(browser, f"{address}/?n=12&seed=5&lang={words.language}") as page:
         page.evaluate("window.stayed = true")
-        page.get_by_role("button", name=words("compare"), exact=True).click()
+        page.get_by_role("button", name=words("compare_other"), exact=True).click()
         table = page.get_by_role("table", name=words("compare_title"))
         expect(table).to_be_visible()
         expect(page.get_by_text(words("not_fid"))).to_be_visible()
@@ -62,7 +62,7 @@ def test_the_nearest_real_palm_stands_beside_an_opened_one(
 
 def test_a_comparison_can_be_stopped_and_started_again(browser: Browser, server: Server) -> None:
     with visit(browser, f"{server.address}/?n=1000&seed=5&lang=ru") as page:
-        compare = page.get_by_role("button", name=RU("compare"), exact=True)
+        compare = page.get_by_role("button", name=RU("compare_other"), exact=True)
         compare.click(timeout=60_000)
         expect(page.get_by_text(re.compile(r"Обработано\s\d+\sиз\s1000"))).to_be_visible()
         stop = page.get_by_role("button", name=RU("stop"), exact=True)

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from app.i18n.words import Words
 from palm_assets.generation.generate import GenerationRequest
 from palm_assets.store.artifacts import Artifact, Store
+from palm_assets.store.starter import STARTER
 from tests.e2e.harness import (
     EN,
     RU,
@@ -25,6 +26,7 @@ from tests.e2e.harness import (
     run_server,
     screenshot,
     submit,
+    turn_to,
     visit,
     zip_of_the_library,
 )
@@ -35,18 +37,31 @@ from tests.models import publish_model, release
 def test_a_visit(browser: Browser, address: str, home: Store, words: Words, locale: str) -> None:
     with visit(browser, address, locale=locale) as page:
         expect(page.get_by_role("heading", level=1)).to_have_text(words("title"))
-        expect(page.get_by_text(words("empty_title"))).to_be_visible()
+        expect(page).to_have_title(words("title"))
+        cards = cards_of(page, words)
+        expect(cards).to_have_count(12)  # at once, and all of them on the first screen
+        assert_all_are_visible(page)
+        expect(page.get_by_text(words("ai_label"), exact=True)).to_be_visible()
         expect(page.locator("html")).to_have_attribute("lang", words.language)
+        assert page.url == f"{address}/"
 
         submit(page, words, "30", "7")
         expect(page.get_by_role("heading", name=words.counted("palms", 30))).to_be_visible()
-        assert re.search(rf"\?n=30&seed=7&lang={words.language}$", page.url)
-        cards = cards_of(page, words)
+        released = home.released()
+        assert released is not None
+        set_address = f"{address}/?n=30&seed=7&model={released.model}&lang={words.language}"
+        expect(page).to_have_url(set_address)
         expect(cards).to_have_count(24)
+        expect(page.get_by_text(words("ai_label"), exact=True)).to_be_visible()
+        assert score_words(page) <= {words(f"score_{band}") for band in ("low", "middle", "high")}
+        page.get_by_role("button", name=words("score_what")).click()
+        expect(page.get_by_text(words("score_jumps"))).to_be_visible()
+        page.keyboard.press("Escape")
         screenshot(page, f"gallery-{words.language}")
 
-        page.get_by_role("button", name=words("next")).click()
+        turn_to(page, words, 2)
         expect(cards).to_have_count(6)
+        expect(page).to_have_url(re.compile("&page=2&"))
         page.get_by_role("radio", name=words("order_score")).click()
         expect(cards).to_have_count(24)  # sorting begins at the first page again
         scores = [
@@ -62,12 +77,13 @@ def test_a_visit(browser: Browser, address: str, home: Store, words: Words, loca
         expect(page.locator("li b").first).to_have_text(words("card", n=1))
         cards.nth(4).focus()
         page.keyboard.press("Enter")
-        expect(page.get_by_role("dialog")).to_contain_text(words("palm_title", n=5))
+        expect(page.get_by_role("dialog")).to_contain_text(words("palm_title", n=5, total=30))
         expect(page.get_by_role("dialog").get_by_role("img").first).to_be_visible()
         screenshot(page, f"card-{words.language}", whole=False)
         download, png = downloaded(page, words("download_png"))
+        assert download.suggested_filename == "palm-11.png"
         with zipfile.ZipFile(io.BytesIO(archive)) as zipped:
-            assert png == zipped.read(download.suggested_filename)
+            assert png == zipped.read("palm_000005.png")
         with Image.open(io.BytesIO(png)) as picture:
             assert (picture.size, picture.info["palms:index"]) == ((64, 64), "4")
         page.keyboard.press("Escape")
@@ -75,6 +91,8 @@ def test_a_visit(browser: Browser, address: str, home: Store, words: Words, loca
         page.get_by_role("link", name=words("page_about")).click()
         expect(page.get_by_role("heading", level=1)).to_have_text(words("page_about"))
         expect(page.get_by_alt_text(words("about_samples_alt"))).to_be_visible()
+        expect(page).to_have_title(f"{words('page_about')} · {words('title')}")
+        expect(page).to_have_url(f"{address}/about?lang={words.language}")
         screenshot(page, f"about-{words.language}")
         _, source = downloaded(page, words("source"))
         assert "palms/app/main.py" in zipfile.ZipFile(io.BytesIO(source)).namelist()
@@ -82,13 +100,104 @@ def test_a_visit(browser: Browser, address: str, home: Store, words: Words, loca
         page.get_by_role("link", name=words("page_main")).click()
         expect(cards).to_have_count(24)  # the palms are still there
         expect(page.get_by_label(words("count"), exact=True)).to_have_value("30")
+        expect(page).to_have_url(set_address)
+
+
+def assert_all_are_visible(page: Page) -> None:
+    """All cards of the gallery are on the first screen, in the usual size of a window."""
+    size = page.viewport_size
+    assert size is not None
+    for image in page.locator("li img").all():
+        box = image.bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= size["height"]
+
+
+def score_words(page: Page) -> set[str]:
+    """The words below the palms."""
+    return set(page.locator("li small").all_inner_texts())
+
+
+@pytest.mark.parametrize("words", [RU, EN], ids=["ru", "en"])
+def test_the_charts_of_the_model_are_drawn(browser: Browser, tmp_path: Path, words: Words) -> None:
+    link = f"/about?lang={words.language}"
+    with run_server(tmp_path / "home", PALM_STARTER=str(STARTER)) as server:
+        for theme in ("light", "dark"):
+            with visit(browser, server.address + link, color_scheme=theme) as page:
+                for title in ("about_reliability", "about_losses"):
+                    chart = page.get_by_role("img", name=words(title))
+                    expect(chart).to_be_visible()
+                    assert chart.evaluate("image => image.complete && image.naturalWidth") > 300
+                    assert colors_of(chart) > 8, title  # a curve or points on a ground, not an empty box
+                screenshot(page, f"charts-{words.language}-{theme}")
+
+
+def colors_of(element: Locator) -> int:
+    """Number of colors on a screenshot of an element."""
+    with Image.open(io.BytesIO(element.screenshot())) as picture:
+        return len(picture.convert("RGB").getcolors(2**24) or [])
+
+
+@pytest.mark.parametrize("words", [RU, EN], ids=["ru", "en"])
+def test_an_unknown_address_says_so_in_the_language_of_the_visitor(
+    browser: Browser, address: str, words: Words
+) -> None:
+    with visit(browser, f"{address}/nowhere?lang={words.language}") as page:
+        expect(page.get_by_role("heading", level=1)).to_have_text(words("not_found_title"))
+        expect(page).to_have_title(words("not_found_title"))
+        expect(page.get_by_role("dialog")).to_have_count(0)  # Streamlit's own, in English
+        screenshot(page, f"not-found-{words.language}", whole=False)
+        page.get_by_role("link", name=words("page_main")).click()
+        expect(cards_of(page, words)).to_have_count(12)
+
+
+def test_a_new_set_has_new_palms_unless_the_seed_was_typed(browser: Browser, address: str) -> None:
+    with visit(browser, f"{address}/?lang=en") as page:
+        drawn = []
+        for seed in ("", "", "5", "5"):
+            submit(page, EN, "2", seed)
+            expect(page.get_by_role("heading", name=EN.counted("palms", 2))).to_be_visible()
+            before = drawn[-1] if drawn and not seed else "x"
+            expect(page).to_have_url(re.compile(rf"\?n=2&seed=(?!{before}&)"))
+            drawn.append(re.findall(r"seed=(\d+)", page.url)[0])
+        assert len(set(drawn)) == 3
+        page.go_back()  # to a set with a seed of its own accord
+        expect(page).to_have_url(re.compile(f"seed={drawn[1]}&"))
+        expect(page.get_by_label(EN("seed"), exact=True)).to_have_value("")
+        page.get_by_role("button", name=EN("generate"), exact=True).click()
+        expect(page).not_to_have_url(re.compile(f"seed={drawn[1]}&"))
+
+
+def test_back_and_forward_show_the_set_that_the_address_names(browser: Browser, address: str) -> None:
+    with visit(browser, f"{address}/?lang=en") as page:
+        images = {}
+        for seed in ("11", "12"):
+            submit(page, EN, "2", seed)
+            expect(page).to_have_url(re.compile(f"seed={seed}&"))
+            expect(page.locator("li img")).to_have_count(2)
+            images[seed] = page.locator("li img").first.get_attribute("src") or ""
+        assert images["11"] != images["12"]
+        page.go_back()
+        expect(page.locator("li img").first).to_have_attribute("src", images["11"])
+        expect(page.get_by_label(EN("seed"), exact=True)).to_have_value("11")
+        page.go_forward()
+        expect(page.locator("li img").first).to_have_attribute("src", images["12"])
+        page.go_back()
+        page.go_back()
+        expect(cards_of(page, EN)).to_have_count(12)
+        expect(page.get_by_role("heading", name=EN("examples"))).to_be_visible()
+        page.go_forward()
+        expect(page.locator("li img").first).to_have_attribute("src", images["11"])
 
 
 @pytest.mark.parametrize("words", [RU, EN], ids=["ru", "en"])
 def test_wrong_numbers_are_explained(browser: Browser, address: str, words: Words) -> None:
     with visit(browser, f"{address}/?lang={words.language}&n=5000") as page:
         alert = page.get_by_role("alert")
+        count, seed = (page.get_by_label(words(name), exact=True) for name in ("count", "seed"))
         expect(alert).to_have_text(words("count_too_large", typed="5000", max=1000))
+        expect(count).to_have_attribute("aria-invalid", "true")
+        expect(count).to_have_accessible_error_message(words("count_too_large", typed="5000", max=1000))
         for typed, why in (
             ("", "count_empty"),
             ("ab", "count_not_a_number"),
@@ -104,7 +213,16 @@ def test_wrong_numbers_are_explained(browser: Browser, address: str, words: Word
         screenshot(page, f"wrong-{words.language}", whole=False)
         submit(page, words, "2", "1.5")
         expect(alert).to_have_text(words("seed_wrong", typed="1.5", max=2**53))
+        expect(seed).to_have_attribute("aria-invalid", "true")
+        expect(count).not_to_have_attribute("aria-invalid", "true")
+        expand(page, words("more"))
+        page.get_by_label(words("min_score"), exact=True).fill("2")
         submit(page, words, "2", "1")
+        expect(alert).to_have_text(words("min_score_wrong", typed="2"))
+        expect(page.get_by_label(words("min_score"), exact=True)).to_have_attribute("aria-invalid", "true")
+        page.get_by_label(words("min_score"), exact=True).fill("")
+        submit(page, words, "2", "1")
+        expect(seed).not_to_have_attribute("aria-invalid", "true")
         expect(page.get_by_role("heading", name=words.counted("palms", 2))).to_be_visible()
         expect(alert).to_have_count(0)
 
@@ -154,7 +272,8 @@ def test_an_interpolation_and_the_origin_of_a_png(
         page.get_by_role("button", name=words("interpolation_start")).click()
         expect(page.get_by_alt_text(words("interpolation_alt", start=1, end=2))).to_be_visible()
         screenshot(page, f"interpolation-{words.language}", whole=False)
-        _, animation = downloaded(page, words("interpolation_download"))
+        download, animation = downloaded(page, words("interpolation_download"))
+        assert download.suggested_filename == "morph-50-1-2.webp"
         with Image.open(io.BytesIO(animation)) as picture:
             assert (picture.format, picture.n_frames) == ("WEBP", 62)
 
@@ -171,45 +290,9 @@ def test_an_interpolation_and_the_origin_of_a_png(
         selector.set_input_files({"name": "it.png", "mimeType": "image/png", "buffer": png})
         expect(page.get_by_role("dialog")).to_contain_text(f"{words('origin_number')}: 3")
         page.get_by_role("button", name=words("origin_regenerate")).click()
-        expect(page.get_by_role("heading", name=words.counted("palms", 1))).to_be_visible()
-        assert page.url.endswith(f"?n=1&seed=52&lang={words.language}")
-
-
-@pytest.mark.parametrize("words", [RU, EN], ids=["ru", "en"])
-def test_variations_lead_on_and_back_and_are_generated_again_from_their_png(
-    browser: Browser, address: str, words: Words
-) -> None:
-    with visit(browser, f"{address}/?n=3&seed=50&lang={words.language}") as page:
-        cards_of(page, words).nth(1).click()
-        page.get_by_role("dialog").get_by_role("button", name=words("variations"), exact=True).click()
-        expect(page.get_by_role("heading", name=words("variations_title", n=2))).to_be_visible()
-        around = page.get_by_role(
-            "button", name=re.compile(words("variation_open", n=1, score="").split()[0] + " ")
-        )
-        expect(around).to_have_count(12)
-        fifth = around.nth(4).locator("img").get_attribute("src")
-        around.nth(4).click()
-        shown = page.get_by_alt_text(
-            re.compile("^" + words("variations_current", n=2, steps=1, score="")[:12])
-        )
-        here = shown.first  # while the page is redrawn there are two for a moment
-        expect(here).to_have_attribute("src", fifth or "")
-        around.nth(11).click()
-        expect(page.get_by_text(re.compile(r"→ 5 → 12$"))).to_be_visible()
-        screenshot(page, f"variations-{words.language}")
-        expect(shown).to_have_count(1)
-        twelfth = here.get_attribute("src")
-        download, png = downloaded(page, words("download_png"))
-        assert download.suggested_filename == "palm-51-5-12.png"
-        page.get_by_role("button", name=words("variations_back")).click()
-        expect(here).to_have_attribute("src", fifth or "")
-
-        expand(page, words("origin"))
-        selector = page.locator("input[type=file]")
-        selector.set_input_files({"name": "it.png", "mimeType": "image/png", "buffer": png})
-        page.get_by_role("button", name=words("origin_regenerate")).click()
-        expect(page.get_by_role("heading", name=words.counted("palms", 1))).to_be_visible()
-        expect(here).to_have_attribute("src", twelfth or "")
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_contain_text(words("palm_title", n=1, total=1))
+        expect(page).to_have_url(re.compile(rf"\?n=1&seed=52&model=\w+&palm=1&lang={words.language}$"))
 
 
 @pytest.mark.parametrize("words", [RU, EN], ids=["ru", "en"])
@@ -218,11 +301,12 @@ def test_the_starter_model_says_what_it_is_until_there_is_a_release(
 ) -> None:
     elsewhere, store = Store(tmp_path / "elsewhere"), Store(tmp_path / "home")
     starter = publish_model(elsewhere, 9)
+    starter_text = words("model_of_photographs", name=words("model_starter"), size=16)
     with (
         run_server(store.home, PALM_STARTER=str(starter.folder)) as server,
         visit(browser, f"{server.address}/?n=2&seed=1&lang={words.language}") as page,
     ):
-        expect(page.get_by_text(words("starter"))).to_be_visible()
+        expect(page.get_by_text(starter_text)).to_be_visible()
         expect(page.locator("li img")).to_have_count(2)
         screenshot(page, f"starter-{words.language}")
         _, archive = downloaded(page, re.compile("ZIP"))
@@ -237,7 +321,7 @@ def test_the_starter_model_says_what_it_is_until_there_is_a_release(
         expect(page.get_by_text(words("broken_model_starter"))).to_be_visible()
         release(store, publish_model(store, 1))
         expect(page.get_by_text(words("old_model"))).to_be_visible()
-        expect(page.get_by_text(words("starter"))).to_have_count(0)
+        expect(page.get_by_text(starter_text)).to_have_count(0)
 
 
 @pytest.mark.parametrize("words", [RU, EN], ids=["ru", "en"])
@@ -246,10 +330,16 @@ def test_a_phone_shows_everything_without_scrolling_sideways(
 ) -> None:
     phone, link = {"width": 360, "height": 740}, f"{address}/?n=12&seed=1&lang={words.language}"
     with visit(browser, link, viewport=phone, color_scheme="dark") as page:
-        expect(page.locator("li img")).to_have_count(12)
+        expect(page.get_by_role("heading", name=words.counted("palms", 12))).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
         assert len({box["x"] for image in page.locator("li img").all() if (box := image.bounding_box())}) == 3
         screenshot(page, f"phone-{words.language}-dark")
+    first = f"{address}/?lang={words.language}"
+    with visit(browser, first, viewport={"width": 390, "height": 844}) as page:
+        expect(page.locator("li img")).to_have_count(12)
+        assert_all_are_visible(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        screenshot(page, f"phone-first-{words.language}", whole=False)
 
 
 def damage(artifact: Artifact) -> None:
@@ -264,7 +354,7 @@ def test_releases_while_the_page_is_open(browser: Browser, tmp_path: Path) -> No
     with run_server(store.home) as server, visit(browser, server.address) as page:
         expect(page.get_by_text(re.compile("There is no model trained on photographs yet"))).to_be_visible()
         release(store, publish_model(store, 1))
-        expect(page.get_by_text(EN("empty_title"))).to_be_visible()
+        expect(cards_of(page, EN)).to_have_count(12)
         submit(page, EN, "2", "1")
         expect(page.locator("li img")).to_have_count(2)
         broken = publish_model(store, 2)
