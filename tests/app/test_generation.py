@@ -83,7 +83,7 @@ def test_a_minimum_score_that_nobody_reaches_ends_when_the_visitor_stops(
     model: PalmModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     preview = Preview()
-    monkeypatch.setattr(type(model), "scores", lambda self, images: np.zeros(len(images), np.float32))
+    monkeypatch.setattr(type(model), "scores", lambda self, images, *_: np.zeros(len(images), np.float32))
     work = generation_job(model, GenerationRequest(2, 7, min_score=0.5), SetCache(), preview)
     job: Job[PalmSet] = Job("a", work, time.monotonic)
     for _ in range(5):
