@@ -19,6 +19,7 @@ from palm_assets.cli.evaluate import evaluate, fid
 from palm_assets.cli.export import export, push
 from palm_assets.cli.generate import generate
 from palm_assets.cli.models import card, import_published, pack
+from palm_assets.cli.morph import morph
 from palm_assets.cli.options import home_option
 from palm_assets.cli.photographs import check, crop
 from palm_assets.cli.releases import release, releases
@@ -67,6 +68,7 @@ def main() -> None:
 
 for _command in (
     generate,
+    morph,
     evaluate,
     fid,
     compare,

@@ -1,0 +1,76 @@
+"""`palms morph`: an animation between two palms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from palm_assets.cli.options import pass_store
+
+if TYPE_CHECKING:
+    from palm_assets.store.artifacts import Store
+
+ENDINGS = (".mp4", ".webp", ".gif")
+_NUMBER = click.IntRange(1, 100_000)
+
+
+@click.command()
+@click.option("--seed", type=click.IntRange(0, 2**53), required=True, help="Seed of the set.")
+@click.option("--from", "start", type=_NUMBER, default=1, show_default=True, help="Number of the first palm.")
+@click.option("--to", "end", type=_NUMBER, default=2, show_default=True, help="Number of the last palm.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("morph.mp4"),
+    show_default=True,
+    help="MP4 (H.264), WebP or GIF, by its ending.",
+)
+@click.option("--frames", type=click.IntRange(2, 600), default=32, show_default=True, help="Frames, one way.")
+@click.option(
+    "--truncation",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Scale of the latent vectors.",
+)
+@click.option(
+    "--model", "name", metavar="NAME", help="Model, as in `palms generate`.  [default: the released model]"
+)
+@pass_store
+def morph(
+    store: Store,
+    seed: int,
+    start: int,
+    end: int,
+    out: Path,
+    frames: int,
+    truncation: float,
+    name: str | None,
+) -> None:
+    """Morph one palm of a set into another, and back.
+
+    \b
+    Examples:
+      palms morph --seed 7 --from 2 --to 5 --out morph.mp4
+      palms morph --seed 7 --frames 64 --out morph.gif
+    """
+    if out.suffix.lower() not in ENDINGS:
+        raise click.BadParameter(f"must end in {', '.join(ENDINGS)}", param_hint="--out")
+    from palm_assets.errors import RequestError
+    from palm_assets.generation.animation import ENCODERS
+    from palm_assets.generation.interpolation import interpolate_chunks
+    from palm_assets.release.model_loader import load_model
+    from palm_assets.store.atomic import write_atomically
+    from palm_assets.store.os_errors import typed_write_errors
+
+    model = load_model(name, store)
+    chunks = interpolate_chunks(model, seed, start - 1, end - 1, count=frames, truncation=truncation)
+    content = ENCODERS[out.suffix.lower()]([frame for chunk in chunks for frame in chunk])
+    hint = "Choose a path that you may write to."
+    with typed_write_errors(out, RequestError, "Cannot write", hint=hint, only_writes=True):
+        write_atomically(out, content)
+    click.echo(
+        f"{out}: palm {start} to palm {end} of seed {seed}, model {model.version}, {len(content)} bytes"
+    )
