@@ -67,14 +67,27 @@ def evaluate(store: Store, name: str | None, reference: str | None, count: int |
 @click.option(
     "--against",
     type=click.Path(exists=True, path_type=Path),
-    help="A folder or ZIP of images to compare with, instead of a reference.",
+    help="What to compare with instead of a reference: images, or statistics in pytorch-fid's format (.npz).",
+)
+@click.option(
+    "--save",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.npz",
+    help="Write the statistics of IMAGES in pytorch-fid's format; without --against nothing is compared.",
+)
+@click.option(
+    "--max-megapixels",
+    type=click.FloatRange(0, min_open=True),
+    default=64,
+    show_default=True,
+    help="Images with more million pixels are refused.",
 )
 @click.option(
     "--extractor",
     type=click.Choice(get_args(ExtractorName)),
     default="auto",
     show_default=True,
-    help="Feature extractor for --against; a reference has its own.",
+    help="Feature extractor for --against and --save; a reference or statistics have their own.",
 )
 @json_option("the metrics")
 @pass_store
@@ -83,33 +96,52 @@ def fid(
     images: Path,
     reference: str | None,
     against: Path | None,
+    save: Path | None,
+    max_megapixels: float,
     extractor: ExtractorName,
     as_json: bool,
 ) -> None:
     """Compare any IMAGES with real palms.
 
-    IMAGES is a folder or ZIP of images of any size and mode. The distance is called FID only if the
+    IMAGES is a folder or ZIP of images of any size and mode, or an array of uint8 images in an .npy or .npz
+    file: (N, H, W, 3), (N, 3, H, W) or (N, H, W). The distance is called FID only if the
     canonical Inception network measured it.
 
     \b
     Examples:
       palms fid palms.zip
       palms fid one_folder --against another_folder --extractor inception-v3
+      palms fid samples.npz --against fid_stats.npz
     """
-    if reference and against:
-        raise click.UsageError("Give --reference or --against, not both.")
-    from palm_assets.evaluation.set_evaluation import compare_sets, evaluate
+    if reference and (against or save):
+        raise click.UsageError("Give --reference, or --against and --save, not both.")
+    from palm_assets.evaluation.set_evaluation import (
+        compare_sets,
+        compare_with_statistics,
+        evaluate,
+        statistics_of,
+    )
     from palm_assets.progress import progress_bar
     from palm_assets.quality.image_sets import open_images
+    from palm_assets.quality.statistics_files import is_statistics, write_statistics
 
+    found = open_images(images, max_megapixels=max_megapixels)
+    metrics = pair = None
     with progress_bar("images evaluated", "image") as progress:
-        if against is None:
-            metrics = evaluate(images, reference, store=store, progress=progress)
-        else:
-            pair = compare_sets(open_images(images), open_images(against), extractor, progress=progress)
-    if against is None:
+        if save is not None:
+            statistics = statistics_of(found, extractor, progress=progress)
+            write_statistics(statistics, save)
+            click.echo(f"{save}: statistics of {statistics.n} images, {statistics.extractor}", err=as_json)
+        if against is not None and is_statistics(against):
+            pair = compare_with_statistics(found, against, extractor, progress=progress)
+        elif against is not None:
+            others = open_images(against, max_megapixels=max_megapixels)
+            pair = compare_sets(found, others, extractor, progress=progress)
+        elif save is None:
+            metrics = evaluate(found, reference, store=store, progress=progress)
+    if metrics is not None:
         _show(metrics, as_json, {"reference": metrics.reference})
-    else:
+    if pair is not None:
         click.echo(json.dumps(pair.to_json(), indent=2) if as_json else pair.describe())
 
 

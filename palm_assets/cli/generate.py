@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     "--count", type=click.IntRange(1, 100_000), default=16, show_default=True, help="Number of palms."
 )
 @click.option(
-    "--seed", type=click.IntRange(0, 2**53), help="The same seed gives the same palms.  [default: random]"
+    "--seed",
+    type=click.IntRange(0, 2**53),
+    help="The same seed gives the same palms. Seeds closer to each other than --count share palms: palm 2 of "
+    "seed 7 is palm 1 of seed 8.  [default: random]",
 )
 @click.option(
     "--out",

@@ -22,6 +22,7 @@ from palm_assets.quality.reference import Reference
 from palm_assets.quality.reference_files import load_reference
 from palm_assets.quality.set_metrics import SetMetrics, evaluate_set, filter_note
 from palm_assets.quality.statistics import FeatureStatistics
+from palm_assets.quality.statistics_files import extractor_of, read_statistics
 from palm_assets.store.artifacts import Store
 from palm_assets.store.origins import Origin
 
@@ -29,7 +30,7 @@ SQUARE = 1.02  # sides of an image with a larger ratio are not those of a crop
 
 
 def evaluate(
-    images: np.ndarray | Path | str,
+    images: np.ndarray | ImageSet | Path | str,
     reference: Reference | Path | str | None = None,
     *,
     store: Store | Path | str | None = None,
@@ -38,8 +39,8 @@ def evaluate(
     """Evaluate a set of images against real palms.
 
     Args:
-        images: a folder or ZIP of images of any size and mode, or an array uint8 RGB (N, 3, H, W);
-            at least 2.
+        images: a folder or ZIP of images of any size and mode, or an array uint8 RGB (N, 3, H, W), also in an
+            NPY or NPZ file; at least 2.
         reference: what to compare with: a loaded reference, the version of one in the store (a `str`), or the
             folder of one. A string that names a folder is a folder. "starter" is the reference that comes
             with the starter. By default that of the released model of photographs, else the starter's.
@@ -60,7 +61,7 @@ def evaluate(
     if isinstance(images, np.ndarray):
         metrics = evaluate_set(images, reference, progress=progress)
     else:
-        found = open_images(Path(images))
+        found = images if isinstance(images, ImageSet) else open_images(Path(images))
         shapes = _Shapes(found)
         metrics = evaluate_set(shapes, reference, progress=progress)
         metrics = replace(metrics, min_score=min_score_of(found), not_square=shapes.not_square)
@@ -101,26 +102,29 @@ class SetComparison:
 
     Attributes:
         frechet: Fréchet distance.
-        kid: kernel distance.
+        kid: kernel distance; None if of the other set only statistics are known.
         min_score: the first set was filtered by this minimum score; None if, as far as is known, it was not.
     """
 
     frechet: FrechetResult
-    kid: KidResult
+    kid: KidResult | None
     min_score: float | None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {"frechet": self.frechet.to_json(), "kid": self.kid.to_json(), "min_score": self.min_score}
+        kid = None if self.kid is None else self.kid.to_json()
+        return {"frechet": self.frechet.to_json(), "kid": kid, "min_score": self.min_score}
 
     def describe(self) -> str:
         """A few lines for people."""
         frechet, kid = self.frechet, self.kid
         lines = [
-            f"{frechet.n} images against {frechet.reference_n}, {frechet.extractor} [{frechet.digest}]",
+            f"{frechet.n} images against {frechet.reference_n or 'an unknown number'}, "
+            f"{frechet.extractor} [{frechet.digest}]",
             f"{frechet.label}: {frechet.value:.4g}",
-            f"{kid.label}: {kid.value:.3g} ± {kid.sd:.2g}",
         ]
+        if kid is not None:
+            lines.append(f"{kid.label}: {kid.value:.3g} ± {kid.sd:.2g}")
         return "\n".join([*lines, *([] if self.min_score is None else [filter_note(self.min_score)])])
 
 
@@ -145,8 +149,7 @@ def compare_sets(
         WeightsUnavailableError: the extractor's weights cannot be had.
     """
     for image_set in (images, others):
-        if len(image_set) < 2:
-            raise QualityError("A set needs at least 2 images", where=image_set.path, hint="Add images.")
+        _require_two(image_set)
     extractor = load_extractor(extractor_name)
     total = len(images) + len(others)
     ours = extract(extractor, images, progress=lambda done, _: progress(done, total))
@@ -158,6 +161,55 @@ def compare_sets(
         kernel_distance(ours, theirs, extractor=name, digest=digest),
         min_score_of(images),
     )
+
+
+def compare_with_statistics(
+    images: ImageSet,
+    statistics: Path,
+    extractor_name: ExtractorName = "auto",
+    *,
+    progress: Progress = no_progress,
+) -> SetComparison:
+    """Fréchet distance of a set of images from the statistics in an NPZ file, ours or pytorch-fid's.
+
+    Args:
+        images: at least 2.
+        statistics: see `statistics_files`.
+        extractor_name: network that makes the features; auto is the one that the file names, else Inception.
+        progress: called with images done and images in all.
+
+    Raises:
+        ExtractorMismatchError: the statistics are of another extractor.
+        QualityError: the set has fewer than 2 images, or the statistics cannot be used.
+        PhotoError: an image cannot be read.
+        WeightsUnavailableError: the extractor's weights cannot be had.
+    """
+    _require_two(images)
+    extractor = load_extractor(extractor_of(statistics) if extractor_name == "auto" else extractor_name)
+    reference = read_statistics(statistics, extractor.identity, extractor.network.dim)
+    features = extract(extractor, images, progress=progress)
+    return SetComparison(frechet_distance(features, reference), None, min_score_of(images))
+
+
+def statistics_of(
+    images: ImageSet, extractor_name: ExtractorName = "auto", *, progress: Progress = no_progress
+) -> FeatureStatistics:
+    """Statistics of the features of a set of images, for a file that it or others are compared with later.
+
+    Raises:
+        QualityError: the set has fewer than 2 images.
+        PhotoError: an image cannot be read.
+        WeightsUnavailableError: the extractor's weights cannot be had.
+    """
+    _require_two(images)
+    extractor = load_extractor(extractor_name)
+    features = extract(extractor, images, progress=progress)
+    return FeatureStatistics.from_features(features, extractor=extractor.name, digest=extractor.digest)
+
+
+def _require_two(images: ImageSet) -> None:
+    if len(images) < 2:
+        raise QualityError("A set needs at least 2 images", where=images.path, hint="Add images.")
 
 
 def min_score_of(images: ImageSet) -> float | None:

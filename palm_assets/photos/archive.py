@@ -6,6 +6,7 @@ import lzma
 import struct
 import zipfile
 import zlib
+from pathlib import Path
 
 from palm_assets.errors import PhotoError
 from palm_assets.photos.formats import has_image_suffix
@@ -26,6 +27,14 @@ READ_ERRORS = (
 """By which the modules of the standard library report a member that cannot be unpacked."""
 
 
+def is_zip(path: Path) -> bool:
+    """Whether a file is a ZIP, be it damaged; the standard library refuses some with an exception."""
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:
+        return True
+
+
 def image_members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     """The members that are images by their names, in the order of these; litter is skipped.
 
@@ -34,7 +43,7 @@ def image_members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     members = [
         member
         for member in archive.infolist()
-        if not member.is_dir() and has_image_suffix(member.filename) and not is_litter(member.filename)
+        if has_image_suffix(member.filename) and not is_litter(member.filename)
     ]
     return sorted(members, key=lambda member: member.filename)
 

@@ -110,7 +110,7 @@ def decode(data: bytes, where: Path | str, *, max_megapixels: float = MAX_MEGAPI
     if not data:
         raise refuse("empty file")
     try:
-        with _opened(data) as image:
+        with _opened(data, max_megapixels) as image:
             check_size(*image.size)
             if image.format in ANIMATED_FORMATS and getattr(image, "is_animated", False):
                 raise refuse("animated, not a photograph")
@@ -118,6 +118,9 @@ def decode(data: bytes, where: Path | str, *, max_megapixels: float = MAX_MEGAPI
             return Decoded(np.asarray(as_srgb(upright)), _is_plain(image))
     except PhotoError:
         raise
+    except Image.DecompressionBombError as error:
+        what = f"too large: a frame exceeds the image, max_megapixels is {max_megapixels:g}"
+        raise PhotoError(what, where=where, hint="Scale it down, or raise max_megapixels.") from error
     except (UnidentifiedImageError, ImportError):  # Ultralytics makes Pillow look for one more decoder
         if data.startswith(_TIFF_SIGNATURES) and (size := _tiff_size(data)) is not None:
             check_size(*size)
@@ -129,14 +132,19 @@ def decode(data: bytes, where: Path | str, *, max_megapixels: float = MAX_MEGAPI
         raise refuse(f"damaged: {error}") from error
 
 
-def _opened(data: bytes) -> Image.Image:
-    """The image with only its header read: Pillow's own limit is off, since `max_megapixels` is checked."""
+def _opened(data: bytes, max_megapixels: float) -> Image.Image:
+    """The image with only its header read: Pillow's own limit is off, since `max_megapixels` is checked.
+
+    Except for GIF, of which Pillow makes the first frame meanwhile: it may be larger than the image.
+    """
     formats: tuple[str, ...] = FORMATS
     if is_heif(data):
         _register_heif()
         formats = ("HEIF",)
+    # Pillow refuses twice as many pixels as this, and only warns below.
+    ours = max(int(max_megapixels * 1e6), 1) if data.startswith(b"GIF") else None
     with _size_limit_lock:
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, ours
         try:
             return Image.open(io.BytesIO(data), formats=formats)
         finally:

@@ -31,7 +31,7 @@ class FrechetResult:
         value: the distance, in squared feature units, never negative; biased upwards at small n.
         mean_term: the part that the means contribute, |m1 - m2|^2.
         n: images in the set.
-        reference_n: images in the reference.
+        reference_n: images in the reference; 0 if its statistics do not say it.
         extractor: network that made the features.
         digest: its weights and preprocessing.
     """
@@ -74,7 +74,7 @@ def frechet_distance(sample: FeatureStatistics | Floats, reference: FeatureStati
     else:
         n, dim = sample.shape
         mean = sample.mean(axis=0, dtype=np.float64) if n else np.zeros(dim)
-    for count, side in ((n, "the set"), (reference.n, "the reference")):
+    for count, side in ((n, "the set"), (reference.n or 2, "the reference")):  # 0: it is not known
         if count < 2:
             raise QualityError(
                 f"A Fréchet distance needs at least 2 images, {side} has {count}", hint="Give more images"

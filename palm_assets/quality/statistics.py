@@ -29,7 +29,7 @@ class FeatureStatistics:
     """Mean and covariance of a set of features.
 
     Attributes:
-        n: number of feature vectors, at least 1.
+        n: number of feature vectors, at least 1; 0 if it is not known, in files of other programs.
         mean: float64 (dim,).
         cov: float64 (dim, dim), unbiased (divided by n - 1); zeros while n is 1.
         extractor: name of the network that made the features.

@@ -111,3 +111,36 @@ def test_fid_takes_one_kind_of_reference_only(palms: Palms, tmp_path: Path) -> N
     (tmp_path / "a").mkdir()
     result = palms("fid", tmp_path / "a", "--against", tmp_path / "a", "--reference", "x")
     assert result.exit_code == 2
+
+
+def test_fid_of_arrays_and_against_saved_statistics(palms: Palms, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 24, 24, 3), dtype=np.uint8)
+    np.savez(tmp_path / "samples.npz", pixels)
+    (tmp_path / "folder").mkdir()
+    for number, image in enumerate(pixels):
+        Image.fromarray(image).save(tmp_path / "folder" / f"{number}.png")
+    saved = palms("fid", tmp_path / "folder", "--save", tmp_path / "stats.npz")
+    assert "statistics of 6 images, efficientnet-lite0" in saved.output
+    result = palms("fid", tmp_path / "samples.npz", "--against", tmp_path / "stats.npz", "--json")
+    pair = json.loads(result.stdout)
+    assert pair["frechet"]["value"] == pytest.approx(0, abs=1e-4)
+    assert pair["frechet"]["reference_n"] == 6
+    assert pair["kid"] is None
+    images = json.loads(
+        palms("fid", tmp_path / "samples.npz", "--against", tmp_path / "folder", "--json").stdout
+    )
+    assert images["frechet"]["value"] == pytest.approx(0, abs=1e-4)
+
+
+def test_fid_refuses_statistics_of_another_extractor_and_images_that_are_too_large(
+    palms: Palms, tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "stats.npz", mu=np.zeros(64), sigma=np.eye(64))
+    np.save(tmp_path / "samples.npy", np.zeros((2, 24, 24, 3), np.uint8))
+    options = ("--against", tmp_path / "stats.npz", "--extractor", "efficientnet-lite0")
+    result = palms("fid", tmp_path / "samples.npy", *options)
+    assert result.exit_code == 1
+    assert "64 dimensions (Inception's first max pooling features)" in result.stderr
+    result = palms("fid", tmp_path / "samples.npy", "--against", tmp_path, "--max-megapixels", 0.0001)
+    assert result.exit_code == 1
+    assert "max_megapixels" in result.stderr

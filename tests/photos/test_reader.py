@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import random
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +13,14 @@ import pytest
 from PIL import Image
 
 from palm_assets.errors import PhotoError
-from palm_assets.photos.reader import UPRIGHT, read_photo
+from palm_assets.photos.reader import UPRIGHT, decode_photo, read_photo
 from tests.helpers import noise
 
 ORIENTATION = 0x0112
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # about damage made on purpose
+pytestmark = [  # about damage made on purpose
+    pytest.mark.filterwarnings("ignore::UserWarning:PIL"),
+    pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning"),
+]
 
 
 def plain(color: object, mode: str = "RGB", size: tuple[int, int] = (8, 6)) -> Image.Image:
@@ -195,3 +200,16 @@ def test_damage_in_unrelated_exif_does_not_cost_a_good_photo(tmp_path: Path) -> 
     entry = content.index(b"\x01\x1a\x00\x05")  # XResolution, a rational...
     path.write_bytes(content[: entry + 3] + b"\x02" + content[entry + 4 :])  # ...said to be text
     assert read_photo(path).shape == (40, 30, 3)
+
+
+def test_a_gif_whose_frame_is_larger_than_the_image_takes_no_memory() -> None:
+    pixels = io.BytesIO()
+    Image.new("P", (8, 6)).save(pixels, "GIF")
+    data = bytearray(pixels.getvalue())
+    frame = data.index(b",\x00\x00\x00\x00\x08\x00\x06\x00")
+    data[frame + 1 : frame + 9] = b"\x60\xea\x60\xea\xff\xff\xff\xff"  # at (60000, 60000), 65535 x 65535
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(PhotoError, match="too large"):
+        decode_photo(bytes(data), "x.gif")
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 300_000  # kB; it would be 15 GB
