@@ -28,11 +28,7 @@ def labels_of(image: str, *, person_level: int = 1, by_file_name: bool = False) 
     """
     path = PurePosixPath(image)
     words = [_words(folder) for folder in path.parts[:-1]]
-    people = [
-        folder
-        for folder, word in zip(path.parts[:-1], words, strict=True)
-        if word not in _SIDES and word not in _ASPECTS
-    ]
+    people = [folder for folder in path.parts[:-1] if not names_hand(folder)]
     if people:
         person = people[min(person_level, len(people)) - 1]
     else:
@@ -40,6 +36,11 @@ def labels_of(image: str, *, person_level: int = 1, by_file_name: bool = False) 
     side: Side = next((_SIDES[word] for word in reversed(words) if word in _SIDES), "unknown")
     aspect: Aspect = next((_ASPECTS[word] for word in reversed(words) if word in _ASPECTS), "unknown")
     return Labels(person, aspect, side, "unknown")
+
+
+def names_hand(folder: str) -> bool:
+    """Whether a folder's name is a side or an aspect of the hand, not a person."""
+    return _words(folder) in _SIDES or _words(folder) in _ASPECTS
 
 
 def _words(folder: str) -> str:

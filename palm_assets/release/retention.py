@@ -20,6 +20,7 @@ from typing import get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from palm_assets.errors import ArtifactCorruptError, ArtifactError
+from palm_assets.stages.source_folder import UNPACKED_FOLDER, roots_in
 from palm_assets.store.artifacts import MANIFEST, REMOVED, Kind, Manifest, Store, remove_folder
 from palm_assets.store.origins import Origin
 from palm_assets.store.pins import lock_if_unpinned
@@ -68,7 +69,25 @@ def remove_unused(store: Store, config: RetentionConfig) -> list[str]:
             if (kind, version) not in keep and _remove(store, kind, version):
                 removed.append(f"{kind}/{version}")
         _remove_old_work(store, config.keep_work_days)
+        _remove_unused_archives(store)
     return removed
+
+
+def _remove_unused_archives(store: Store) -> None:
+    """Remove unpacked archives in which no artifact's images are."""
+    unpacked = store.home / UNPACKED_FOLDER
+    if not unpacked.is_dir():
+        return
+    with store.lock_if_free(UNPACKED_FOLDER) as free:
+        if not free:
+            return
+        kinds: tuple[Kind, ...] = ("photos", "boxes")
+        used = {root for kind in kinds for root in roots_in(store, kind)}
+        for folder in unpacked.iterdir():
+            # A run that has unpacked it may not have published yet.
+            recent = time.time() - folder.stat().st_mtime < SECONDS_PER_DAY
+            if not recent and not any(root.is_relative_to(folder) for root in used):
+                remove_folder(folder, store.home / "work")
 
 
 def _manifests(store: Store, kind: Kind) -> list[Manifest]:

@@ -27,7 +27,9 @@ class SourceConfig(StageConfig):
         description="Where the images come from: rendered here (synthetic), a folder, or a Kaggle data set.",
     )
     folder: str | None = operational(
-        None, reason=_CONTENT, description="Path of the images; used with `source: folder` only."
+        None,
+        reason=_CONTENT,
+        description="Path of the images, or of a ZIP or tar of them; used with `source: folder` only.",
     )
     kaggle_set: str = operational(
         "",

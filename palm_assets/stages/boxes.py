@@ -31,7 +31,7 @@ def make_boxes(store: Store, config: BoxesConfig, *, progress: Progress = no_pro
     """
     if config.source == "none":
         return store.make("boxes", _no_boxes, inputs={}, config=config, code_version=CODE_VERSIONS["boxes"])
-    root, inputs = locate_source(config, export_fingerprint)
+    root, inputs = locate_source(store, config, export_fingerprint)
 
     def build(folder: Path) -> Mapping[str, Any]:
         if root is None:

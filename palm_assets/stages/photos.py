@@ -36,7 +36,7 @@ def make_photos(store: Store, config: PhotosConfig, *, progress: Progress = no_p
         SourceError: the photographs are not available.
         DatasetError: they do not make a usable set.
     """
-    root, inputs = locate_source(config, folder_fingerprint)
+    root, inputs = locate_source(store, config, folder_fingerprint)
 
     def build(folder: Path) -> Mapping[str, Any]:
         from palm_assets.photos.contact_sheet import examples

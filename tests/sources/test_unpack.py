@@ -1,0 +1,130 @@
+"""Archives of photographs: unpacked within bounds, or refused by a typed error."""
+
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from palm_assets.errors import CorruptDownloadError, DiskFullError, PalmError, UnsafeArchiveError
+from palm_assets.sources import unpack as unpacking
+from palm_assets.sources.unpack import is_archive, unpack
+
+FORMATS = {
+    "x.zip": "",
+    "x.tar": "w",
+    "x.tar.gz": "w:gz",
+    "x.tgz": "w:gz",
+    "x.tar.bz2": "w:bz2",
+    "x.txz": "w:xz",
+}
+
+
+def pack(path: Path, files: list[tuple[str, bytes]]) -> Path:
+    mode = FORMATS[path.name]
+    if not mode:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in files:
+                archive.writestr(name, content)
+        return path
+    with tarfile.open(path, mode) as tar:  # type: ignore[call-overload]
+        for name, content in files:
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return path
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_is_unpacked_without_litter(tmp_path: Path, name: str) -> None:
+    litter = [("__MACOSX/._1.jpg", b"x"), ("anna/.DS_Store", b"x"), ("Thumbs.db", b"x")]
+    path = pack(tmp_path / name, [("anna/1.jpg", b"1"), ("ладонь/2.jpg", b"2"), *litter])
+    assert is_archive(path)
+    unpack(path, tmp_path / "out", name)
+    assert files_in(tmp_path / "out") == {"anna/1.jpg": b"1", "ладонь/2.jpg": b"2"}
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("name", ["x.zip", "x.tar.gz"])
+def test_a_name_that_occurs_twice_is_two_files(tmp_path: Path, name: str) -> None:
+    unpack(pack(tmp_path / name, [("a/1.jpg", b"1"), ("a/1.jpg", b"2")]), tmp_path / "out", name)
+    assert files_in(tmp_path / "out") == {"a/1.jpg": b"1", "a/1 (2).jpg": b"2"}
+
+
+@pytest.mark.parametrize("name", ["x.zip", "x.tar"])
+@pytest.mark.parametrize(
+    "member", ["../1.jpg", "/etc/1.jpg", "a/../../1.jpg", "a\\..\\..\\1.jpg", "C:\\1.jpg"]
+)
+def test_nothing_is_written_outside_of_the_folder(tmp_path: Path, name: str, member: str) -> None:
+    with pytest.raises(UnsafeArchiveError, match="outside of its folder"):
+        unpack(pack(tmp_path / name, [("good.jpg", b"1"), (member, b"2")]), tmp_path / "in" / "out", name)
+    assert not files_in(tmp_path / "in")
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
+def test_links_and_devices_are_refused(tmp_path: Path, kind: bytes) -> None:
+    with tarfile.open(tmp_path / "x.tar", "w") as tar:
+        entry = tarfile.TarInfo("1.jpg")
+        entry.type, entry.linkname = kind, "/etc/passwd"
+        tar.addfile(entry)
+    with pytest.raises(UnsafeArchiveError):
+        unpack(tmp_path / "x.tar", tmp_path / "out", "x.tar")
+
+
+@pytest.mark.parametrize("name", ["x.zip", "x.tar.gz"])
+def test_a_bomb_is_refused_before_it_is_written(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = pack(tmp_path / name, [("1.jpg", bytes(1 << 20)), ("2.jpg", bytes(1 << 20))])
+    assert path.stat().st_size < 10_000
+    monkeypatch.setattr(unpacking, "MAX_BYTES", 3 << 19)
+    with pytest.raises(UnsafeArchiveError, match="unpacks to more"):
+        unpack(path, tmp_path / "out", name)
+    assert not files_in(tmp_path / "out")
+    monkeypatch.setattr(unpacking, "MAX_BYTES", 1 << 40)
+    monkeypatch.setattr(unpacking, "FREE_SHARE", 1e-9)
+    with pytest.raises(DiskFullError, match="more space than is left"):
+        unpack(path, tmp_path / "out2", name)
+
+
+def test_too_many_members_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unpacking, "MAX_MEMBERS", 3)
+    path = pack(tmp_path / "x.tar", [(f"{number}.jpg", b"") for number in range(4)])
+    with pytest.raises(UnsafeArchiveError, match="3 files"):
+        unpack(path, tmp_path / "out", "x.tar")
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"Rar!\x1a\x07", b"\x1f\x8b" + bytes(20)])
+def test_other_files_are_refused_by_name(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.zip").write_bytes(content)
+    with pytest.raises(CorruptDownloadError, match=r"x\.zip"):
+        unpack(tmp_path / "x.zip", tmp_path / "out", "x.zip")
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    name=st.sampled_from(sorted(FORMATS)),
+    changes=st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 255))),
+)
+def test_whatever_the_damage_it_is_unpacked_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, name: str, changes: list[tuple[int, int]]
+) -> None:
+    folder = tmp_path_factory.mktemp("x")
+    path = pack(folder / name, [("a/1.jpg", b"1" * 99), ("2.jpg", b"2" * 999)])
+    data = bytearray(path.read_bytes())
+    for place, change in changes:
+        data[place % len(data)] ^= change
+    path.write_bytes(data)
+    try:
+        unpack(path, folder / "in" / "out", name)
+    except PalmError as refused:
+        assert "\n" not in str(refused)  # noqa: PT017
+    assert {entry.name for entry in folder.iterdir()} == {name, "in"}
