@@ -10,7 +10,7 @@ from app.i18n.words import LANGUAGES, Words
 from app.ui.charts import line_chart, reliability_chart, show_chart
 from app.ui.images import show_sheet
 from app.ui.tables import show_bars, show_table
-from app.views import address, model_choice
+from app.views import address, model_choice, records
 from app.views.comparison_text import UNKNOWN, metric_name
 from app.views.model_status import follow_releases, show_model_status
 from app.work.about import ModelEvaluation, TrainingPhotos, model_evaluation, training_photos
@@ -58,7 +58,8 @@ def show(words: Words) -> None:
     _show_losses(words, metrics.get("curves", []))
     st.header(words("about_limits"), anchor=False)
     st.markdown(words("about_limits_text"))
-    _show_records(words, served.artifact, metrics)
+    with st.expander(words("about_details")):
+        records.show(words, served.artifact)
 
 
 def _show_facts(words: Words, model: PalmModel, artifact: Artifact, *, is_starter: bool) -> None:
@@ -187,20 +188,3 @@ def _show_losses(words: Words, rows: list[dict[str, float]]) -> None:
     }
     show_chart(line_chart(lines, words("about_images_seen"), words("about_losses")), words("about_losses"))
     st.caption(words("about_losses_note"))
-
-
-def _show_records(words: Words, artifact: Artifact, metrics: dict[str, Any]) -> None:
-    """Model card, metrics, config and inputs, as recorded."""
-    from palm_assets.gan.checkpoint import CARD_FILE
-
-    with st.expander(words("about_details")):
-        card = artifact.folder / CARD_FILE
-        if card.is_file():
-            st.code(card.read_text(errors="replace", encoding="utf-8"), language=None, wrap_lines=True)
-        records = {
-            "facts": artifact.facts,
-            "metrics": {name: value for name, value in metrics.items() if name != "curves"},
-            "config": artifact.manifest.config,
-            "inputs": artifact.manifest.inputs,
-        }
-        st.json(records, expanded=1)

@@ -11,6 +11,7 @@ from app.views.comparison_text import failure_text, metric_rows, notes, summary
 from app.work.comparison import MIN_COUNT, Comparison, comparison_job
 from app.work.palm_sets import PalmSet
 from app.work.resources import reference_cache
+from palm_assets.release.serving import Served
 
 PANEL: JobPanel[Comparison] = JobPanel(
     "comparison",
@@ -44,7 +45,7 @@ def show_button(words: Words, palms: PalmSet) -> None:
         )
 
 
-def show(words: Words, palms: PalmSet) -> None:
+def show(words: Words, palms: PalmSet, served: Served) -> None:
     """The progress, the metrics, or why there are none."""
     obstacle = _obstacle(palms)
     if PANEL.job is None and PANEL.message is None and PANEL.result is None and obstacle is not None:
@@ -55,7 +56,8 @@ def show(words: Words, palms: PalmSet) -> None:
     elif PANEL.message is not None:
         PANEL.show_message(words)
     elif PANEL.result is not None:
-        _show_metrics(words, PANEL.result)
+        is_of_served = served.model is not None and served.model.version == PANEL.result.model
+        _show_metrics(words, PANEL.result, synthetic=is_of_served and served.origin == "synthetic")
 
 
 def _submit(palms: PalmSet) -> None:
@@ -70,10 +72,11 @@ def _obstacle(palms: PalmSet) -> str | None:
     return None if problem is None else failure_text(problem)
 
 
-def _show_metrics(words: Words, comparison: Comparison) -> None:
+def _show_metrics(words: Words, comparison: Comparison, *, synthetic: bool) -> None:
     with st.container(border=True):
         st.subheader(words("compare_title"), anchor=False)
         st.markdown(summary(words, comparison), width=760)
         head = ("", words("compare_this_set"), words("real_palms"))
         show_table(head, metric_rows(words, comparison), words("compare_title"))
-        st.caption("\n".join(f"- {note}" for note in notes(words, comparison)), width=760)
+        texts = notes(words, comparison, of_synthetic_model=synthetic)
+        st.caption("\n".join(f"- {text}" for text in texts), width=760)

@@ -79,9 +79,13 @@ def summary(words: Words, comparison: Comparison) -> str:
     return text
 
 
-def notes(words: Words, comparison: Comparison) -> list[str]:
+def notes(words: Words, comparison: Comparison, *, of_synthetic_model: bool = False) -> list[str]:
     """What limits the metrics, and what they were computed with."""
     metrics, request, texts = comparison.metrics, comparison.request, []
+    if comparison.is_synthetic:
+        texts.append(words("compare_synthetic_reference"))
+    if of_synthetic_model:
+        texts.append(words("compare_synthetic_model"))
     if request.min_score is not None:
         min_score = words.decimal(request.min_score)
         texts.append(words("compare_filtered", min_score=min_score, n=comparison.rejected))

@@ -35,7 +35,7 @@ def show_set(words: Words, palms: PalmSet, served: Served) -> None:
                 _choose_order(words)
             explain_score(words, calibrated=palms.calibrated)
         _show_actions(words, palms)
-    comparison.show(words, palms)
+    comparison.show(words, palms, served)
     _show_cards(words, palms)
     _turn_pages(words, page_count(len(palms.entries), PAGE_SIZE))
     with st.expander(words("set_link")):
@@ -43,14 +43,14 @@ def show_set(words: Words, palms: PalmSet, served: Served) -> None:
         st.code(link, language=None, wrap_lines=True)
 
 
-def show_examples(words: Words, palms: PalmSet) -> None:
+def show_examples(words: Words, palms: PalmSet, served: Served) -> None:
     """What a visitor sees first: a dozen palms, and below them what can be done with a set."""
     _show_heading(words, words("examples"))
     _show_cards(words, palms, narrow=EXAMPLES_IN_A_ROW)
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         explain_score(words, calibrated=palms.calibrated)
         _show_actions(words, palms)
-    comparison.show(words, palms)
+    comparison.show(words, palms, served)
 
 
 def _show_heading(words: Words, text: str) -> None:

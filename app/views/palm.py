@@ -61,6 +61,7 @@ def _show_image(words: Words, png: bytes, alt: str, palms: PalmSet, entry: Entry
         found = _nearest_palm(png, palms, entry, crops)
         if found is not None:
             state.nearest[entry.index] = found
+    of_synthetic = "_synthetic" if served.origin == "synthetic" else ""
     nearest: NearestPalm | None = state.nearest.get(entry.index)
     with place.container():
         if nearest is None or nearest.row >= len(real_palms):
@@ -69,10 +70,10 @@ def _show_image(words: Words, png: bytes, alt: str, palms: PalmSet, entry: Entry
         show_pair(
             (png, encode_png(real_palms[nearest.row])),
             (alt, words("nearest_alt", n=entry.number)),
-            (words("nearest_generated"), words("nearest_real")),
+            (words("nearest_generated"), words(f"nearest_real{of_synthetic}")),
             smooth=smooth,
         )
-    st.caption(words("nearest_help", n=nearest.among, extractor=nearest.extractor))
+    st.caption(words(f"nearest_help{of_synthetic}", n=nearest.among, extractor=nearest.extractor))
 
 
 def _training_crops(palms: PalmSet, served: Served) -> str:

@@ -62,5 +62,5 @@ def _shown_set(words: Words, served: Served) -> PalmSet | None:
         return None
     with st.spinner(words("loading"), show_time=False):
         examples = example_sets().of(served.model)
-    show_examples(words, examples)
+    show_examples(words, examples, served)
     return examples

@@ -35,6 +35,8 @@ class Comparison:
         compared: number of real palms that the nearest one was searched among.
         request: what the set was generated with.
         rejected: candidates discarded for their score.
+        model: version of the model of the set.
+        is_synthetic: whether the reference describes synthetic hands instead of real palms.
     """
 
     metrics: SetMetrics
@@ -44,6 +46,8 @@ class Comparison:
     compared: int
     request: GenerationRequest
     rejected: int
+    model: str = ""
+    is_synthetic: bool = False
 
     def nearest(self, place: int) -> NearestPalm:
         """The real palm nearest to the one at this place among the entries of the set."""
@@ -75,6 +79,8 @@ def comparison_job(palms: PalmSet, references: ReferenceCache) -> JobFunction[Co
             len(reference.subsample),
             palms.request,
             palms.stats.rejected,
+            palms.model_version,
+            released.is_synthetic,
         )
 
     return work

@@ -34,12 +34,14 @@ class ReleasedReference:
         crops: version of the real palms that it describes; "" if it was not recorded.
         reference: the statistics.
         extractor: the network that computed them.
+        is_synthetic: whether it describes synthetic hands instead of real palms.
     """
 
     version: str
     crops: str
     reference: Reference
     extractor: Extractor
+    is_synthetic: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ class ReferenceCache:
         reference = load_reference(found.artifact.folder)
         extractor = _installed_extractor(reference.extractor, reference.precision)
         require_same_extractor(extractor.identity, reference.identity, where=f"reference {found.name}")
-        return ReleasedReference(found.name, found.crops, reference, extractor)
+        return ReleasedReference(found.name, found.crops, reference, extractor, found.origin == "synthetic")
 
     def real_palms(self, version: str) -> NDArray[np.uint8] | None:
         """Training crops uint8 (N, 3, S, S) of this version; None if they are not in the store."""

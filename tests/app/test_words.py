@@ -46,6 +46,8 @@ def test_every_text_is_used_and_every_used_text_is_there() -> None:
 
 # Made of a part and an ending, so that the code never spells them out.
 DERIVED = [
+    *(key for key in LANGUAGES["en"] if key.startswith("record_")),
+    *(f"nearest_{name}{kind}" for name in ("real", "help") for kind in ("", "_synthetic")),
     *(f"{name}_{form}" for name in ("palms", "waiting") for form in ("one", "few", "many")),
     *("order_number", "order_score", "about_generator", "about_discriminator"),
     *("about_scores_calibrated", "about_scores_raw"),
