@@ -15,7 +15,7 @@ from app.work.links import unknown_path
 from app.work.source_archive import SourceUnavailableError, source_zip
 from palm_assets.runtime import configure
 
-KEPT_WIDGETS = ("language", "count", "seed", "truncation", "min_score")
+KEPT_WIDGETS = ("language", "count", "seed", "truncation", "min_score", "aspect", "side", "skin")
 # Streamlit's own labels of buttons, and the keys of their translations.
 STREAMLIT_LABELS = {
     "Help for ": "help_for",

@@ -1,10 +1,10 @@
 """Does a conditional model draw what it is asked for? Told by a classifier that has seen photographs only.
 
-The classifier is a logistic regression on features of EfficientNet-Lite0, fitted on the crops of the people
-in training, and tested on those of validation and test. One is fitted for each label: aspect; the side of the
-image on which the thumb is (each crop and its mirror image); and skin, for palms and backs apart, as their
-tones differ. Rare classes weigh as much as frequent ones. Skin bands of `HandInfo.csv` overlap, so the
-accuracy on photographs is the most that a model can reach there.
+The classifier is a logistic regression on features of EfficientNet-Lite0 and on the pixels of the image at
+16x16, fitted on the crops of the people in training, and tested on those of validation and test. One is
+fitted for each label: aspect; the side of the image on which the thumb is (each crop and its mirror image);
+and skin, for palms and backs apart, as their tones differ. Rare classes weigh as much as frequent ones. Skin
+bands of `HandInfo.csv` overlap, so the accuracy on photographs is the most that a model can reach there.
 
 For each value of a label, images are generated with this value and the other labels left open. A kernel
 distance to the crops of people held out is given for palms and backs apart, where there are at least 20.
@@ -36,6 +36,7 @@ WEIGHT_DECAY = 0.003
 STEPS = 60
 MIN_HELD_OUT = 20
 STRIP = 12
+PIXELS = 16
 
 
 class Classifier:
@@ -79,8 +80,8 @@ class Photographs:
         for split in splits:
             images = np.array(getattr(crops, split))
             self.hands[split] = hands_of(crops, split)
-            self.features[split] = extract(extractor, images)
-            self.mirrored[split] = extract(extractor, np.ascontiguousarray(images[..., ::-1]))
+            self.features[split] = described(extractor, images)
+            self.mirrored[split] = described(extractor, np.ascontiguousarray(images[..., ::-1]))
 
     def of(self, splits: Sequence[str], label: str, aspect: str = "") -> tuple[Features, list[str]]:
         """Features and values of a label, where both are known; "thumb" is its side on the image."""
@@ -132,6 +133,12 @@ def main() -> None:
         strip(model).save(args.strip)
 
 
+def described(extractor: Extractor, images: np.ndarray) -> Features:
+    """Features of the extractor, followed by the pixels at 16x16: where the thumb is, and its color."""
+    pixels = F.interpolate(torch.from_numpy(images).float(), size=PIXELS, mode="area").flatten(1)
+    return np.concatenate([extract(extractor, images), pixels.numpy()], 1)
+
+
 def fitted(photographs: Photographs, label: str, aspect: str = "") -> Classifier:
     """A classifier of one label, and what it gets right of people that it was not fitted on."""
     classifier = Classifier(*photographs.of(["train"], label, aspect))
@@ -156,7 +163,7 @@ def sampled(
 ) -> tuple[Features, list[HandLabels]]:
     """Features of images that were asked for, and what they should show."""
     images = model.sample(count, seed=SEED, **dict(asked.items()))
-    return extract(extractor, images), model.hands(SEED, range(count), asked)
+    return described(extractor, images), model.hands(SEED, range(count), asked)
 
 
 def distances(
@@ -171,7 +178,8 @@ def distances(
     fake, _ = sampled(model, extractor, count, HandLabels(aspect))
     train, _ = photographs.of(["train"], "aspect", aspect)
     for title, features in (("samples", fake), ("training crops", train)):
-        distance = kernel_distance(features, real, extractor=name, digest=digest)
+        deep, others = (rows[:, : -3 * PIXELS**2] for rows in (features, real))
+        distance = kernel_distance(deep, others, extractor=name, digest=digest)
         print(f"{aspect}: kernel distance of {title} to {len(real)} crops of others {distance.value:.3f}")
 
 

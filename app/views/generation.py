@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import streamlit as st
 
@@ -15,6 +16,7 @@ from app.work.links import View, link_parameters
 from app.work.palm_sets import PalmSet
 from app.work.request_form import FormError, parse_request
 from app.work.resources import set_cache
+from palm_assets.gan.hand_labels import ANY, LABELS, HandLabels
 from palm_assets.generation.generate import GenerationRequest
 from palm_assets.release.serving import Served
 
@@ -40,7 +42,8 @@ def request_form_set() -> None:
     state.form_error = None
     PANEL.set_message(None)
     try:
-        request = parse_request(state.count, state.seed, f"{state.truncation:g}", state.min_score)
+        labels = HandLabels(*(state.get(name, ANY) for name in LABELS))
+        request = parse_request(state.count, state.seed, f"{state.truncation:g}", state.min_score, labels)
     except FormError as error:
         state.form_error = error
         return
@@ -51,10 +54,15 @@ def request_form_set() -> None:
 
 
 def submit(words: Words, served: Served, request: GenerationRequest) -> None:
-    """Show a set: one that was shown before at once, any other as soon as it is generated."""
+    """Show a set: one that was shown before at once, any other as soon as it is generated.
+
+    Labels that the model does not know are left open: the form does not offer them, and a link names its
+    model.
+    """
     if served.model is None:
         state.pending_request = request  # it is submitted as soon as there is a model
         return
+    request = replace(request, labels=request.labels.limited_to(served.model.labels))
     recent = _recent(request, served.model.version)
     if recent is not None:
         PANEL.cancel()
@@ -66,8 +74,13 @@ def submit(words: Words, served: Served, request: GenerationRequest) -> None:
         state.preview = preview
     state.requested = request
     _clear_results()
-    fields = {"count": request.count, "seed": request.seed, "truncation": request.truncation}
+    fields: dict[str, object] = {
+        "count": request.count,
+        "seed": request.seed,
+        "truncation": request.truncation,
+    }
     context = {"visitor": state.visitor[:8], "model": served.model.version, "language": words.language}
+    fields |= request.labels.known
     log.info("requested", extra={**fields, "min_score": request.min_score, **context})
 
 

@@ -46,7 +46,8 @@ def show(words: Words, palms: PalmSet, served: Served) -> None:
 
 
 def _submit(palms: PalmSet, model: PalmModel, start: int, end: int) -> None:
-    PANEL.submit(interpolation_job(model, palms.request.seed, start, end, palms.request.truncation))
+    request = palms.request
+    PANEL.submit(interpolation_job(model, request.seed, start, end, request.truncation, request.labels))
 
 
 def _show_result(words: Words, interpolation: Interpolation, seed: int) -> None:

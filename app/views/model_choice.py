@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.i18n.words import Words, escape_markdown
 from app.work.resources import model_watcher
-from palm_assets.release.model_choices import ModelChoice
+from palm_assets.release.model_choices import HANDS_NAME, STARTER_NAME, ModelChoice
 from palm_assets.release.serving import Served
 
 state = st.session_state
@@ -30,6 +30,15 @@ def default_version() -> str:
     """Version of the model that generates if none is chosen; "" if there is none."""
     model = model_watcher().served().model
     return "" if model is None else model.version
+
+
+def labels() -> tuple[str, ...]:
+    """What the model that draws for the visitor can be asked for; told without loading it."""
+    chosen = state.get("chosen_model", "")
+    for choice in model_watcher().choices():
+        if chosen in (choice.name, choice.version) or (not chosen and choice.is_default):
+            return choice.labels
+    return ()
 
 
 def is_available(version: str) -> bool:
@@ -76,5 +85,6 @@ def show_missing(words: Words) -> None:
 def _describe(words: Words, version: str, choice: ModelChoice | None) -> str:
     if choice is None:
         return version
-    name = words("model_starter") if choice.is_starter else choice.name
+    bundled = {STARTER_NAME: "model_starter", HANDS_NAME: "model_hands"}
+    name = words(bundled[choice.name]) if choice.name in bundled else choice.name
     return words(f"model_of_{choice.origin}", name=name, size=choice.image_size)

@@ -13,8 +13,9 @@ from app.work.links import View, link_to
 from app.work.palm_sets import Entry, PalmSet
 from app.work.reference import NearestPalm
 from app.work.resources import reference_cache
+from palm_assets.gan.hand_labels import ANY_HAND, HandLabels
 from palm_assets.generation.generate import GenerationRequest
-from palm_assets.generation.png_metadata import encode_png
+from palm_assets.generation.png_metadata import HEAD_BYTES, encode_png, read_png_metadata
 from palm_assets.release.serving import Served
 
 state = st.session_state
@@ -38,12 +39,20 @@ def show_palm(words: Words, palms: PalmSet, entry: Entry, served: Served) -> Non
         st.space("stretch")
         st.toggle(words("smooth"), key="smooth")
     show_score(words, entry.score, calibrated=palms.calibrated)
-    facts = {"palm_seed": str(own_seed), "model": palms.model_version}
+    labels = read_labels(png)
+    hand = {"hand": ", ".join(words(f"{name}_{value}") for name, value in labels.known.items())}
+    facts = {"palm_seed": str(own_seed), "model": palms.model_version, **(hand if labels.known else {})}
     st.markdown("  \n".join(f"{words(key)}: **{value}**" for key, value in facts.items()))
     st.caption(words("palm_link"))
-    request = GenerationRequest(1, own_seed, palms.request.truncation)
+    request = GenerationRequest(1, own_seed, palms.request.truncation, labels=palms.request.labels)
     link = link_to(st.context.url or "", request, words.language, palms.model_version, View(palm=1))
     st.code(link, language=None, wrap_lines=True)
+
+
+def read_labels(png: bytes) -> HandLabels:
+    """What a generated palm was made to show."""
+    metadata = read_png_metadata(png[:HEAD_BYTES])
+    return ANY_HAND if metadata is None else metadata.labels
 
 
 def _show_image(words: Words, png: bytes, alt: str, palms: PalmSet, entry: Entry, served: Served) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from functools import partial
 
 import streamlit as st
 
@@ -11,6 +12,7 @@ from app.ui.invalid_field import mark_invalid
 from app.views import generation, model_choice
 from app.work.links import Link, View, is_same_place, read_view
 from app.work.request_form import MAX_COUNT, MIN_TRUNCATION, FormError, parse_request
+from palm_assets.gan.hand_labels import ANY, ANY_HAND, LABELS, HandLabels
 from palm_assets.generation.png_metadata import PngMetadata
 
 TRUNCATIONS = {step / 20 for step in range(2, 21)}
@@ -29,6 +31,7 @@ def initialize_session() -> None:
     generation.clear()
     state.count, state.seed, state.min_score = "24", "", ""
     state.truncation = state.linked_truncation = 1.0
+    _set_labels(ANY_HAND)
 
 
 def follow(link: Link, words: Words) -> None:
@@ -47,8 +50,9 @@ def follow(link: Link, words: Words) -> None:
     state.seed = "" if link.seed in state.drawn_seeds else link.seed  # the next set gets a new one again
     state.min_score = link.min_score
     state.truncation = state.linked_truncation = 1.0
+    _set_labels(link.labels)
     try:
-        request = parse_request(link.count or "1", link.seed, link.truncation, link.min_score)
+        request = parse_request(link.count or "1", link.seed, link.truncation, link.min_score, link.labels)
     except FormError as error:
         state.form_error = error
         return
@@ -65,6 +69,7 @@ def fill_in_pending() -> None:
     request = metadata.request
     state.count, state.seed, state.min_score = str(request.count), str(request.seed), ""
     state.truncation = state.linked_truncation = max(request.truncation, MIN_TRUNCATION)
+    _set_labels(metadata.labels)
     if model_choice.is_available(metadata.model):
         model_choice.choose(metadata.model)
     state.view = View(palm=1, like=metadata.steps or None)
@@ -89,6 +94,7 @@ def show(words: Words) -> None:
                 max_chars=40,
                 width=155,
             )
+            _show_labels(words)
             st.form_submit_button(words("generate"), type="primary", on_click=generation.request_form_set)
         if error is not None and not in_more:
             _show_error(words, error)
@@ -113,6 +119,29 @@ def show(words: Words) -> None:
             if error is not None and in_more:
                 _show_error(words, error)
     mark_invalid("" if error is None else words(error.field), ERROR_KEY)
+
+
+def _set_labels(labels: HandLabels) -> None:
+    for name, value in labels.items():
+        state[name] = value
+
+
+def _show_labels(words: Words) -> None:
+    """What the hands are to show, as far as the model can be asked for it."""
+    for name in model_choice.labels():
+        values: list[str] = [ANY, *LABELS[name]]
+        st.selectbox(
+            words(name),
+            values,
+            format_func=partial(_label_text, words, name),
+            key=name,
+            filter_mode=None,
+            width=130,
+        )
+
+
+def _label_text(words: Words, name: str, value: str) -> str:
+    return words(f"{name}_{value}")
 
 
 def _show_error(words: Words, error: FormError) -> None:

@@ -39,7 +39,8 @@ def open_variations(steps: tuple[int, ...] | None) -> None:
 
 def show(words: Words, palms: PalmSet, entry: Entry, model: PalmModel, steps: tuple[int, ...]) -> None:
     """The palm that the steps lead to, and its variations; generated first, if they are not there yet."""
-    original = Original(entry.number, palms.request.seed + entry.index, palms.request.truncation)
+    request = palms.request
+    original = Original(entry.number, request.seed + entry.index, request.truncation, request.labels)
     variations = PANEL.result
     are_there = variations is not None and (variations.original, variations.steps) == (original, steps)
     if not are_there and PANEL.message is None and not is_busy():

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.work.jobs import Job, JobFunction, Steps
+from palm_assets.gan.hand_labels import ANY_HAND, HandLabels
 from palm_assets.generation.png_metadata import encode_png
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ class Interpolation:
 
 
 def interpolation_job(
-    model: PalmModel, seed: int, start: int, end: int, truncation: float
+    model: PalmModel, seed: int, start: int, end: int, truncation: float, labels: HandLabels = ANY_HAND
 ) -> JobFunction[Interpolation]:
-    """Interpolate between the palms at two indices of the set with this seed."""
+    """Interpolate between the palms at two indices of the set with this seed and these labels."""
 
     def work(job: Job[Interpolation]) -> Steps[Interpolation]:
         from palm_assets.generation.interpolation import (  # brings torch, which the first view does not need
@@ -47,7 +48,7 @@ def interpolation_job(
         )
 
         frames: list[NDArray[np.uint8]] = []
-        for chunk in interpolate_chunks(model, seed, start, end, truncation=truncation):
+        for chunk in interpolate_chunks(model, seed, start, end, truncation=truncation, labels=labels):
             frames.extend(chunk)
             yield len(frames), FRAME_COUNT
         shown = np.linspace(0, FRAME_COUNT - 1, THUMBNAIL_COUNT).round().astype(int)

@@ -9,6 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 from app.i18n.words import LANGUAGES
 from app.work.gallery import Order
+from palm_assets.gan.hand_labels import ANY, LABELS, HandLabels
 from palm_assets.generation.config import MAX_VARIATION_STEPS, VARIATION_COUNT
 from palm_assets.generation.generate import GenerationRequest
 
@@ -32,6 +33,9 @@ class Link:
         page: value of `page`, of the gallery.
         order: value of `order`, of the gallery.
         like: value of `like`, the steps of variations.
+        aspect: palm or back; "" for any, and likewise:
+        side: left or right.
+        skin: fair, medium or dark.
     """
 
     count: str = ""
@@ -44,6 +48,14 @@ class Link:
     page: str = ""
     order: str = ""
     like: str = ""
+    aspect: str = ""
+    side: str = ""
+    skin: str = ""
+
+    @property
+    def labels(self) -> HandLabels:
+        """What the set shows."""
+        return HandLabels(self.aspect or ANY, self.side or ANY, self.skin or ANY)
 
     @property
     def is_complete(self) -> bool:
@@ -58,6 +70,7 @@ class Link:
             "seed": self.seed,
             "t": self.truncation,
             "min": self.min_score,
+            **self.labels.known,
             "model": self.model,
             "order": self.order,
             "page": self.page,
@@ -70,7 +83,7 @@ class Link:
     @property
     def is_empty(self) -> bool:
         """Whether it names no request at all."""
-        return not (self.count or self.seed or self.truncation or self.min_score)
+        return not (self.count or self.seed or self.truncation or self.min_score or self.labels.known)
 
 
 @dataclass(frozen=True)
@@ -109,6 +122,7 @@ def read_link(parameters: Mapping[str, str]) -> Link:
         page=value("page"),
         order=value("order"),
         like=value("like", 3 * MAX_VARIATION_STEPS),
+        **{name: value(name) for name, known in LABELS.items() if value(name) in known},
     )
 
 
@@ -142,6 +156,7 @@ def link_parameters(
             parameters["t"] = f"{request.truncation:g}"
         if request.min_score is not None:
             parameters["min"] = f"{request.min_score:g}"
+        parameters |= request.labels.known
     if model:
         parameters["model"] = model
     if view is not None and view.order != "number":

@@ -10,6 +10,7 @@ import secrets
 from typing import Any
 
 from palm_assets.gan.config import MAX_SEED
+from palm_assets.gan.hand_labels import ANY_HAND, HandLabels
 from palm_assets.generation.generate import GenerationRequest
 
 MAX_COUNT = 1000
@@ -40,8 +41,10 @@ class FormError(ValueError):
         )
 
 
-def parse_request(count: str, seed: str, truncation: str = "", min_score: str = "") -> GenerationRequest:
-    """Parse all fields of the form; an empty seed becomes a random one.
+def parse_request(
+    count: str, seed: str, truncation: str = "", min_score: str = "", labels: HandLabels = ANY_HAND
+) -> GenerationRequest:
+    """Parse all fields of the form; an empty seed becomes a random one. Labels are chosen, not typed.
 
     Raises:
         FormError: about the first field that cannot be used.
@@ -51,6 +54,7 @@ def parse_request(count: str, seed: str, truncation: str = "", min_score: str = 
         parse_seed(seed) if seed.strip() else secrets.randbelow(10**6),  # short enough to read out
         _parse_share(truncation, MIN_TRUNCATION, "truncation_wrong") if truncation.strip() else 1.0,
         _parse_share(min_score, 0, "min_score_wrong") if min_score.strip() else None,
+        labels,
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.work.jobs import Job, JobFunction, Steps
+from palm_assets.gan.hand_labels import ANY_HAND, HandLabels
 from palm_assets.generation.png_metadata import png_bytes
 
 if TYPE_CHECKING:
@@ -20,11 +21,13 @@ class Original:
         number: in its set, from 1.
         seed: its own.
         truncation: of its set.
+        labels: asked for in its set.
     """
 
     number: int
     seed: int
     truncation: float
+    labels: HandLabels = ANY_HAND
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,9 @@ def variations_job(model: PalmModel, original: Original, steps: tuple[int, ...])
         yield 0, 1
         current, *around = (
             Variation(png_bytes(image, model.version), image.score)
-            for image in generate_variations(model, original.seed, steps, truncation=original.truncation)
+            for image in generate_variations(
+                model, original.seed, steps, truncation=original.truncation, labels=original.labels
+            )
         )
         return Variations(original, steps, current, tuple(around))
 

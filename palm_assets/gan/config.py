@@ -97,8 +97,8 @@ class GanConfig(NetworkConfig):
         "scratch",
         reason="the version of the model is the input `start`",
         pattern=r"^[a-z0-9-]+$",
-        description="initial weights: scratch, starter, or the version of a model with these networks or "
-        "half the image size",
+        description="initial weights: scratch, starter, hands, or the version of a model with these "
+        "networks, half the image size, or twice",
     )
     allow_leak: bool = operational(
         False,

@@ -54,6 +54,10 @@ class HandLabels:
         """Names and values of the labels that are not left open."""
         return {name: value for name, value in self.items() if value != ANY}
 
+    def limited_to(self, labels: Sequence[str]) -> HandLabels:
+        """The same, with the labels that a model does not know left open."""
+        return HandLabels(**{name: value for name, value in self.known.items() if name in labels})
+
     @property
     def thumb_left(self) -> bool:
         """Whether the thumb is on the left of an upright image; False if aspect or side is left open.

@@ -14,9 +14,10 @@ from palm_assets.store.artifacts import Store
 from palm_assets.store.manifests import Manifest, read_manifest
 from palm_assets.store.origins import Origin, origin_of
 from palm_assets.store.releases import Release, ReleasedBy, read_history, read_released
-from palm_assets.store.starter import STARTER_PREFIX, starter_folder
+from palm_assets.store.starter import STARTER_PREFIX, hands_folder, starter_folder
 
 STARTER_NAME = "starter"
+HANDS_NAME = "hands"
 ORIGIN_FACT = "origin"  # in the manifest of a model that was packed for use outside its store
 _LEARNED_FROM: dict[Origin | None, str] = {
     "photographs": "learned from photographs",
@@ -30,13 +31,16 @@ class ModelChoice:
     """A model that can generate.
 
     Attributes:
-        name: what commands, scripts and links call it: "starter", or the version of a released model.
-        version: what PNGs and manifests call it: "starter-" and the starter's version, or the name.
+        name: what commands, scripts and links call it: "starter", "hands" (the model of palms and backs that
+            comes with the starter), or the version of a released model.
+        version: what PNGs and manifests call it: "starter-" and the model's version, or the name.
         origin: what it was trained on.
         image_size: side of its images in pixels.
         released_at: when it was last released, UTC; None for the starter.
         by: whether the gate or a person released it then; None for the starter.
         is_default: whether it generates if none is named.
+        labels: what it can be asked for: any of aspect, side and skin.
+        folder: where it lies, if it came with the program and not from the store.
     """
 
     name: str
@@ -46,10 +50,12 @@ class ModelChoice:
     released_at: datetime | None = None
     by: ReleasedBy | None = None
     is_default: bool = False
+    labels: tuple[str, ...] = ()
+    folder: Path | None = None
 
     @property
     def is_starter(self) -> bool:
-        """Whether it is the model that ships with the program."""
+        """Whether it is the model that generates until one is released."""
         return self.name == STARTER_NAME
 
 
@@ -58,9 +64,10 @@ def list_models(
 ) -> list[ModelChoice]:
     """The models that can generate, each once.
 
-    First the released models of photographs, newest release first; then the starter; then the released models
-    of synthetic hands, newest first. The default is the current release of photographs, else the starter: a
-    model of synthetic hands is never the default. Models that were released but are removed are left out.
+    First the released models of photographs, newest release first; then the starter, and the model of palms
+    and backs that comes with it; then the released models of synthetic hands, newest first. The default is
+    the current release of photographs, else the starter: a model of synthetic hands is never the default.
+    Models that were released but are removed are left out.
 
     Args:
         store: with the released models, a store or its folder; by default `Store()`.
@@ -85,7 +92,7 @@ def origin_of_folder(store: Store, folder: Path) -> Origin | None:
     """
     if folder.absolute().parent == store.home / "models":
         return origin_of(store.home, folder.name)
-    if folder.absolute() == starter_folder().absolute():
+    if folder.absolute() in (starter_folder().absolute(), hands_folder().absolute()):
         return "photographs"
     with contextlib.suppress(ArtifactError):
         origin = read_manifest(folder, "models", None).facts.get(ORIGIN_FACT)
@@ -124,20 +131,27 @@ def _released(store: Store, history: Sequence[Release], origin: Origin) -> Itera
         if release.origin != origin:
             continue
         with contextlib.suppress(ArtifactError):
-            size = _image_size(store.manifest("models", version))
-            yield ModelChoice(version, version, origin, size, release.released_at, release.by)
+            manifest = store.manifest("models", version)
+            size, labels = _image_size(manifest), _labels(manifest)
+            yield ModelChoice(version, version, origin, size, release.released_at, release.by, labels=labels)
 
 
 def _starter(folder: Path) -> Iterator[ModelChoice]:
-    if folder.is_dir():
-        with contextlib.suppress(ArtifactError):
-            manifest = read_manifest(folder, "models", None)
-            size = _image_size(manifest)
-            yield ModelChoice(STARTER_NAME, STARTER_PREFIX + manifest.version, "photographs", size)
+    for name, place in ((STARTER_NAME, folder), (HANDS_NAME, hands_folder(folder))):
+        if place.is_dir():
+            with contextlib.suppress(ArtifactError):
+                manifest = read_manifest(place, "models", None)
+                size, labels = _image_size(manifest), _labels(manifest)
+                version = STARTER_PREFIX + manifest.version
+                yield ModelChoice(name, version, "photographs", size, labels=labels, folder=place)
 
 
 def _image_size(manifest: Manifest) -> int:
     return int(manifest.facts.get("image_size") or manifest.config["image_size"])
+
+
+def _labels(manifest: Manifest) -> tuple[str, ...]:
+    return tuple(manifest.config.get("labels", ()))
 
 
 def _readable_history(home: Path) -> list[Release]:

@@ -15,12 +15,12 @@ from palm_assets.errors import (
 from palm_assets.gan import sampler
 from palm_assets.gan.checkpoint import CONFIG_FILE, DISCRIMINATOR_FILE, GENERATOR_FILE
 from palm_assets.gan.sampler import PalmModel
-from palm_assets.release.model_choices import STARTER_NAME, no_such_model
+from palm_assets.release.model_choices import HANDS_NAME, STARTER_NAME, no_such_model
 from palm_assets.release.serving import load_artifact, model_at_hand, open_model, open_starter
 from palm_assets.sources.hugging_face import REPOSITORY, download_repository
 from palm_assets.store.artifacts import MANIFEST, Store, open_folder
 from palm_assets.store.manifests import read_manifest
-from palm_assets.store.starter import STARTER_PREFIX, starter_folder
+from palm_assets.store.starter import STARTER_PREFIX, hands_folder, starter_folder
 
 _VERSION = re.compile(r"[0-9a-z]{1,64}")  # as PNG metadata and links accept it
 
@@ -34,11 +34,12 @@ def load_model(
     """Load a model, ready to generate.
 
     Args:
-        model: the version of a model in the store (a `str`), "starter", or the folder of a model: an
-            artifact, what `palms pack` wrote, or what `save_networks` wrote. A string that names a folder is
-            a folder; another one of the form OWNER/NAME is a repository of the Hugging Face Hub. By default
-            the released model of photographs, or the starter until one is released. The starter is the
-            bundled one, or the folder that PALM_STARTER names.
+        model: the version of a model in the store (a `str`), "starter", "hands" (the model of palms and backs
+            that comes with the starter), or the folder of a model: an artifact, what `palms pack` wrote, or
+            what `save_networks` wrote. A string that names a folder is a folder; another one of the form
+            OWNER/NAME is a repository of the Hugging Face Hub. By default the released model of photographs,
+            or the starter until one is released. The starter is the bundled one, or the folder that
+            PALM_STARTER names.
         store: where versions are looked up, a store or its folder; by default `Store()`.
         revision: branch, tag or commit of the repository; by default its main branch.
 
@@ -59,17 +60,23 @@ def load_model(
         return model_at_hand(opened, starter_folder())[0]
     if isinstance(model, Path):
         return _of_folder(model)
-    if model == STARTER_NAME or model.startswith(STARTER_PREFIX):
+    if model in (STARTER_NAME, HANDS_NAME) or model.startswith(STARTER_PREFIX):
         return _starter(model)
     return _of_folder(Path(model)) if Path(model).is_dir() else open_model(opened, model)[0]
 
 
 def _starter(name: str) -> PalmModel:
-    """The starter, by its name or its version."""
-    found = open_starter(starter_folder())
-    if found is None or name not in (STARTER_NAME, found[0].version):
-        raise no_such_model(name, starter_folder())
-    return found[0]
+    """A model that came with the program, by its name or its version."""
+    for known, folder in ((STARTER_NAME, starter_folder()), (HANDS_NAME, hands_folder())):
+        if name == known or (name == _bundled_version(folder)):
+            found = open_starter(folder)
+            if found is not None:
+                return found[0]
+    raise no_such_model(name, starter_folder())
+
+
+def _bundled_version(folder: Path) -> str:
+    return STARTER_PREFIX + read_manifest(folder, "models", None).version if folder.is_dir() else ""
 
 
 def _of_folder(folder: Path) -> PalmModel:

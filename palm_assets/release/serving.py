@@ -90,11 +90,11 @@ def open_choice(store: Store, choice: ModelChoice, starter: Path = STARTER) -> t
         ArtifactMissingError: it has been removed.
         ArtifactCorruptError, CheckpointError: it cannot be used; see `open_model`.
     """
-    found = open_starter(starter) if choice.is_starter else open_model(store, choice.name)
+    found = open_model(store, choice.name) if choice.folder is None else open_starter(choice.folder)
     if found is None:
         raise no_such_model(choice.name, starter)
     model, artifact = found
-    return model, artifact if choice.is_starter else pin(artifact)
+    return model, pin(artifact) if choice.folder is None else artifact
 
 
 def open_starter(folder: Path = STARTER) -> tuple[PalmModel, Artifact] | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from palm_assets.errors import ArtifactMissingError
 from palm_assets.store.artifacts import Artifact, Store
-from palm_assets.store.starter import STARTER, find_starter
+from palm_assets.store.starter import STARTER, find_starter, hands_folder
+
+BUNDLED = {"starter": STARTER, "hands": hands_folder(STARTER)}
 
 
 def open_start_model(store: Store, start: str) -> Artifact | None:
-    """Find the model to start from: None for "scratch", the starter for "starter", else a version.
+    """Find the model to start from: None for "scratch", "starter", "hands", or a version.
 
     Raises:
         ArtifactMissingError: there is no such model.
@@ -16,11 +18,13 @@ def open_start_model(store: Store, start: str) -> Artifact | None:
     """
     if start == "scratch":
         return None
-    if start != "starter":
+    if start not in BUNDLED:
         return store.open("models", start)
-    starter = find_starter(STARTER)
-    if starter is None:
+    found = find_starter(BUNDLED[start])
+    if found is None:
         raise ArtifactMissingError(
-            "This copy of the program has no starter model", where=STARTER, hint="Use `start: scratch`."
+            f"This copy of the program has no model {start!r}",
+            where=BUNDLED[start],
+            hint="Use `start: scratch`.",
         )
-    return starter
+    return found

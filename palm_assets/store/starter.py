@@ -8,6 +8,8 @@ from pathlib import Path
 from palm_assets.store.artifacts import Artifact, open_folder
 
 STARTER = Path(__file__).parent.parent / "starter"
+HANDS_FOLDER = "starter_hands"
+"""Beside the starter: a model of palms and backs, which can be asked for aspect, side and skin."""
 REFERENCE_FOLDER, DETECTOR_FOLDER = "reference", "detector"
 """Of the artifacts that come with the starter, inside its folder."""
 STARTER_PREFIX = "starter-"
@@ -17,6 +19,11 @@ STARTER_PREFIX = "starter-"
 def starter_folder() -> Path:
     """The folder of the starter that the page serves: `PALM_STARTER` if it is set, else the bundled one."""
     return Path(os.environ.get("PALM_STARTER", STARTER))
+
+
+def hands_folder(starter: Path | None = None) -> Path:
+    """The folder of the model of palms and backs that comes with a starter, by default `starter_folder()`."""
+    return (starter or starter_folder()).parent / HANDS_FOLDER
 
 
 def find_starter(folder: Path = STARTER) -> Artifact | None:

@@ -4,13 +4,22 @@ import pytest
 
 from app.work.links import View, is_same_place, link_parameters, link_to, read_link, read_view, unknown_path
 from app.work.request_form import parse_request
+from palm_assets.gan.hand_labels import HandLabels
 from palm_assets.generation.generate import GenerationRequest
 
 
-@pytest.mark.parametrize("request_", [GenerationRequest(3, 7), GenerationRequest(1000, 2**53, 0.35, 0.6)])
+@pytest.mark.parametrize(
+    "request_",
+    [
+        GenerationRequest(3, 7),
+        GenerationRequest(1000, 2**53, 0.35, 0.6),
+        GenerationRequest(3, 7, labels=HandLabels("back", "left", "dark")),
+        GenerationRequest(3, 7, labels=HandLabels(skin="fair")),
+    ],
+)
 def test_a_link_asks_for_the_same_set_again(request_: GenerationRequest) -> None:
     link = read_link(link_parameters(request_, "ru"))
-    assert parse_request(link.count, link.seed, link.truncation, link.min_score) == request_
+    assert parse_request(link.count, link.seed, link.truncation, link.min_score, link.labels) == request_
     assert link.language == "ru"
     assert link.is_complete
 
@@ -37,6 +46,12 @@ def test_what_a_link_cannot_show_is_ignored(nonsense: str) -> None:
     names = ("palm", "page", "order", "like")
     assert read_view(read_link(dict.fromkeys(names, nonsense))) == View()
     assert read_view(read_link({"palm": "2", "like": "13"})) == View(2)  # there are twelve
+
+
+def test_a_link_that_asks_for_hands_that_there_are_not_asks_for_any() -> None:
+    link = read_link({"n": "3", "seed": "7", "aspect": "fist", "skin": "dark"})
+    assert link.labels == HandLabels(skin="dark")
+    assert link.parameters == {"n": "3", "seed": "7", "skin": "dark"}
 
 
 def test_addresses_of_the_same_are_told_from_others() -> None:

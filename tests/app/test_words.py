@@ -7,6 +7,7 @@ import pytest
 
 import app
 from app.i18n.words import LANGUAGES, Words, escape_markdown, language_for, plural
+from palm_assets.gan.hand_labels import LABELS
 from palm_assets.quality.set_metrics import SetMetrics
 
 PLACES = re.compile(r"\{(\w+)\}")
@@ -50,6 +51,8 @@ DERIVED = [
     *(f"nearest_{name}{kind}" for name in ("real", "help") for kind in ("", "_synthetic")),
     *(f"{name}_{form}" for name in ("palms", "waiting") for form in ("one", "few", "many")),
     *("order_number", "order_score", "about_generator", "about_discriminator"),
+    *(f"{name}_{value}" for name, values in LABELS.items() for value in ("any", *values)),
+    *LABELS,
     *("about_scores_calibrated", "about_scores_raw"),
     *("tone_very_fair", "tone_fair", "tone_medium", "tone_dark", "tone_unknown"),
     *(f"about_{name}" for name in dir(SetMetrics)),

@@ -75,6 +75,8 @@ def test_metadata_is_read() -> None:
         ("palms:truncation", "1e9"),
         ("palms:min_score", "1.5"),
         ("palms:min_score", "high"),
+        ("palms:skin", "blue"),
+        ("palms:side", "left hand"),
     ],
 )
 def test_a_value_of_another_form_is_refused(name: str, value: str) -> None:
