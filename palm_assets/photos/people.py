@@ -54,4 +54,5 @@ def has_person_folder(image: str) -> bool:
 
 
 def _beginning(stem: str) -> str:
-    return re.split(r"[\s_-]", stem, maxsplit=1)[0].rstrip("0123456789") or stem
+    first, *rest = re.split(r"[\s_-]", stem, maxsplit=1)
+    return (first if rest else first.rstrip("0123456789")) or stem

@@ -11,6 +11,7 @@ from PIL import Image
 
 from palm_assets.errors import DatasetError, SourceNotFoundError
 from palm_assets.photos.index import PhotoIndex, folder_fingerprint, index_photos, read_index, write_index
+from palm_assets.photos.people import labels_of
 from tests.helpers import below, noise, save_picture
 
 HEADER = "id,age,gender,skinColor,accessories,nailPolish,aspectOfHand,imageName,irregularities"
@@ -264,3 +265,44 @@ def test_a_fingerprint_changes_with_any_name_or_content_and_with_nothing_else(tm
     assert len({first, renamed, folder_fingerprint(root)}) == 3
     with pytest.raises(SourceNotFoundError):
         folder_fingerprint(tmp_path / "nowhere")
+
+
+def flat(root: Path, *names: str) -> Path:
+    """Photographs of these names, all different."""
+    for seed, name in enumerate(names):
+        save_picture(root / name, seed=seed)
+    return root
+
+
+def test_a_flat_folder_is_asked_about(tmp_path: Path) -> None:
+    root = flat(tmp_path, "anna_1.png", "anna_2.png", "bert1.png", "left/bert2.png")
+    with pytest.raises(DatasetError, match=r"4 of 4 photographs lie in no folder.*loose_photos"):
+        index_photos(root, loose_photos="refuse")
+    by_name = index_photos(root, loose_photos="by_file_name")
+    assert [photo.person for photo in by_name.photos] == ["anna", "anna", "bert", "bert"]
+    assert len({photo.person for photo in index_photos(root, loose_photos="each_a_person").photos}) == 4
+
+
+def test_a_few_loose_photographs_are_set_aside(tmp_path: Path) -> None:
+    root = flat(tmp_path, *(f"anna/{number}.png" for number in range(19)), "stray.png")
+    index = index_photos(root, loose_photos="refuse")
+    assert len(index.photos) == 19
+    assert [(entry.path, entry.reason) for entry in index.set_aside] == [
+        ("stray.png", "no folder says who is on it")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "person"),
+    [
+        ("anna-left-2.jpg", "anna"),
+        ("Мария 3.jpg", "Мария"),
+        ("p01_2.jpg", "p01"),
+        ("anna12.jpg", "anna"),
+        ("0012.jpg", "0012"),
+        ("_1.jpg", "_1"),
+    ],
+)
+def test_a_person_by_the_file_name(name: str, person: str) -> None:
+    assert labels_of(name, by_file_name=True).person == person
+    assert labels_of(f"somebody/{name}", by_file_name=True).person == "somebody"
