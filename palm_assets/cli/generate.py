@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from palm_assets.cli.options import json_option, model_option, pass_store, print_result
+from palm_assets.cli.options import json_option, label_options, model_option, pass_store, print_result
 from palm_assets.errors import PalmError, RequestError
 
 if TYPE_CHECKING:
@@ -40,13 +40,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Scale of the latent vectors. 1: full variety; smaller: more typical, less varied.",
 )
-@click.option("--aspect", type=click.Choice(("palm", "back", "any")), default="any", help="Palms or backs.")
-@click.option(
-    "--side", type=click.Choice(("left", "right", "any")), default="any", help="Left or right hands."
-)
-@click.option(
-    "--skin", type=click.Choice(("fair", "medium", "dark", "any")), default="any", help="Tone of the skin."
-)
+@label_options(about=", with a model that can be asked for it.")
 @click.option("--min-score", type=click.FloatRange(0, 1), help="Keep only palms with this score or more.")
 @model_option()
 @json_option("what was written")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from palm_assets.cli.options import pass_store
+from palm_assets.cli.options import label_options, pass_store
 
 if TYPE_CHECKING:
     from palm_assets.store.artifacts import Store
@@ -35,6 +35,8 @@ _NUMBER = click.IntRange(1, 100_000)
     show_default=True,
     help="Scale of the latent vectors.",
 )
+@label_options(about=" in the set, with a model that can be asked for it.")
+@label_options("to-", " at the end.  [as at the start if none of these is named]")
 @click.option(
     "--model", "name", metavar="NAME", help="Model, as in `palms generate`.  [default: the released model]"
 )
@@ -47,6 +49,12 @@ def morph(
     out: Path,
     frames: int,
     truncation: float,
+    aspect: str,
+    side: str,
+    skin: str,
+    to_aspect: str,
+    to_side: str,
+    to_skin: str,
     name: str | None,
 ) -> None:
     """Morph one palm of a set into another, and back.
@@ -55,10 +63,12 @@ def morph(
     Examples:
       palms morph --seed 7 --from 2 --to 5 --out morph.mp4
       palms morph --seed 7 --frames 64 --out morph.gif
+      palms morph --seed 7 --from 2 --to 2 --aspect palm --to-aspect back --model hands
     """
     if out.suffix.lower() not in ENDINGS:
         raise click.BadParameter(f"must end in {', '.join(ENDINGS)}", param_hint="--out")
     from palm_assets.errors import RequestError
+    from palm_assets.gan.hand_labels import HandLabels
     from palm_assets.generation.animation import ENCODERS
     from palm_assets.generation.interpolation import interpolate_chunks
     from palm_assets.release.model_loader import load_model
@@ -66,7 +76,17 @@ def morph(
     from palm_assets.store.os_errors import typed_write_errors
 
     model = load_model(name, store)
-    chunks = interpolate_chunks(model, seed, start - 1, end - 1, count=frames, truncation=truncation)
+    labels, end_labels = HandLabels(aspect, side, skin), HandLabels(to_aspect, to_side, to_skin)
+    chunks = interpolate_chunks(
+        model,
+        seed,
+        start - 1,
+        end - 1,
+        count=frames,
+        truncation=truncation,
+        labels=labels,
+        end_labels=end_labels if end_labels.known else labels,
+    )
     content = ENCODERS[out.suffix.lower()]([frame for chunk in chunks for frame in chunk])
     hint = "Choose a path that you may write to."
     with typed_write_errors(out, RequestError, "Cannot write", hint=hint, only_writes=True):

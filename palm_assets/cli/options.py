@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
+# As in palm_assets.gan.hand_labels, which is not imported for its package imports pydantic.
+_LABELS = {"aspect": ("palm", "back"), "side": ("left", "right"), "skin": ("fair", "medium", "dark")}
+_LABEL_HELP = {
+    "aspect": "Palms, or backs of hands",
+    "side": "Left or right hands",
+    "skin": "Tone of the skin",
+}
+
 _HOME = f"{__name__}.home"  # key in click's `meta`, which all contexts of one invocation share
 
 
@@ -56,6 +64,21 @@ def model_option() -> Callable[[Any], Any]:
         help="A version, the folder of a model, OWNER/NAME on the Hub, or `starter`.  [default: the released"
         " model of photographs, else the starter]",
     )
+
+
+def label_options(prefix: str = "", about: str = "") -> Callable[[Any], Any]:
+    """`--aspect`, `--side` and `--skin`, with a prefix: what the hands are to show."""
+
+    def with_options(command: Any) -> Any:
+        for name, help_text in reversed(_LABEL_HELP.items()):
+            values = click.Choice((*_LABELS[name], "any"))
+            option = click.option(
+                f"--{prefix}{name}", type=values, default="any", show_default=True, help=help_text + about
+            )
+            command = option(command)
+        return command
+
+    return with_options
 
 
 def json_option(what: str) -> Callable[[Any], Any]:

@@ -46,6 +46,7 @@ def interpolate_chunks(
     count: int = FRAME_COUNT,
     truncation: float = 1.0,
     labels: HandLabels = ANY_HAND,
+    end_labels: HandLabels | None = None,
 ) -> Iterator[NDArray[np.uint8]]:
     """Generate the frames between two images of the set with this seed, a chunk (n, 3, S, S) at a time.
 
@@ -56,10 +57,14 @@ def interpolate_chunks(
         end: index of the last frame's image.
         count: number of frames, both ends included.
         truncation: scale of the latents.
-        labels: asked for in the set. Where both images show different kinds, the kind changes linearly; the
-            side changes at half the way, because it is a mirror image.
+        labels: asked for in the set.
+        end_labels: asked for in the set of the last image; by default `labels`. The kind of hand changes
+            linearly; the side changes at half the way, because it is a mirror image.
     """
-    hands = model.hands(seed, [start, end], labels)
+    hands = [
+        *model.hands(seed, [start], labels),
+        *model.hands(seed, [end], labels if end_labels is None else end_labels),
+    ]
     ends = model.inputs(model.latents(seed, [start, end]), hands)
     size = model.networks.latent
     latents = interpolate_latents(ends[0, :size], ends[1, :size], count)

@@ -13,6 +13,7 @@ from palm_assets.gan.sampler import load_model
 from palm_assets.store.artifacts import Store
 from tests.cli.conftest import Palms, Publish, Release
 from tests.helpers import below
+from tests.models import SMALL
 from tests.release.lineage import publish_candidate, publish_data
 
 
@@ -161,3 +162,27 @@ def test_the_starter_generates_until_a_model_is_released(
     release(publish_model(1))
     assert "starter model" not in palms(*arguments).stderr
     assert "starter-" in palms(*arguments, "--model", "starter").stdout
+
+
+def test_hands_of_a_kind_are_generated_and_named_in_the_manifest(
+    palms: Palms, publish_model: Publish, tmp_path: Path
+) -> None:
+    networks = SMALL.model_copy(update={"labels": ["aspect", "side", "skin"]})
+    version = publish_model(1, networks).version
+    asked = ("--aspect", "back", "--side", "left", "--skin", "dark")
+    result = palms("generate", "--count", "3", *asked, "--model", version, "--out", tmp_path / "set")
+    assert result.exit_code == 0, result.output
+    rows = (tmp_path / "set" / "manifest.csv").read_text().splitlines()
+    assert rows[0].endswith("aspect,side,skin")
+    assert len(rows) == 4
+    assert all(row.endswith("back,left,dark") for row in rows[1:])
+
+
+def test_a_model_that_cannot_be_asked_for_a_kind_is_told_and_nothing_is_written(
+    palms: Palms, publish_model: Publish, tmp_path: Path
+) -> None:
+    version = publish_model(1).version
+    result = palms("generate", "--skin", "dark", "--model", version, "--out", tmp_path / "set")
+    assert result.exit_code == 1
+    assert f"The model {version} cannot be asked for skin 'dark'" in result.stderr
+    assert not (tmp_path / "set").exists()

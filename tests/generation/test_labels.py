@@ -89,6 +89,16 @@ def test_a_morph_begins_and_ends_with_the_images_of_the_set(hands: PalmModel) ->
     assert (differences > 0).all()
 
 
+def test_a_morph_turns_a_hand_into_the_same_hand_of_another_kind(hands: PalmModel) -> None:
+    ends = HandLabels("palm", "left", "fair"), HandLabels("back", "left", "dark")
+    first, last = (made(hands, kind, 1)[0].image for kind in ends)
+    chunks = interpolate_chunks(hands, 7, 0, 0, count=5, truncation=0.5, labels=ends[0], end_labels=ends[1])
+    frames = np.concatenate(list(chunks))
+    assert (frames[0] == first).all()
+    assert (frames[-1] == last).all()
+    assert len({frame.tobytes() for frame in frames}) == 5
+
+
 def test_variations_show_the_hand_that_was_asked_for(hands: PalmModel) -> None:
     original = made(hands, ASKED, 1)[0]
     first, *others = generate_variations(hands, 7, truncation=0.5, labels=ASKED)
