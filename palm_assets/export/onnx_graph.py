@@ -34,7 +34,7 @@ LATENT_RULE = (
     "Image i of the set with seed s: torch.randn(latent, generator=torch.Generator().manual_seed(s + i)), "
     "float32, times the truncation. See docs/export.md for the algorithm."
 )
-_CHUNK = 16
+CHUNK = 16
 
 
 def export_onnx(model: PalmModel, path: Path, *, seeds: int = CHECKED_SEEDS) -> int:
@@ -85,10 +85,10 @@ def largest_difference(model: PalmModel, content: bytes, seeds: Sequence[int]) -
     Raises:
         PackageMissingError: onnxruntime is not installed.
     """
-    session = _session(content)
+    session = open_session(content)
     largest = 0
-    for start in range(0, len(seeds), _CHUNK):
-        rows = [model.latents(seed, [0]) for seed in seeds[start : start + _CHUNK]]
+    for start in range(0, len(seeds), CHUNK):
+        rows = [model.latents(seed, [0]) for seed in seeds[start : start + CHUNK]]
         inputs = _network_inputs(model, torch.cat(rows))
         names = ("latents", "labels")
         feed = {name: value.numpy() for name, value in zip(names, inputs, strict=False)}
@@ -131,7 +131,7 @@ class _Graph:
         helper, types = self._onnx.helper, self._onnx.TensorProto
         generator, networks = self._model.generator, self._model.networks
         *layers, activation = generator.main
-        sizes = input_sizes(self._model)
+        sizes = _input_sizes(self._model)
         value = self._first_map(layers[:3], ("latents", "labels")[: len(sizes)])
         for layer, norm in zip(layers[3::3], [*layers[4::3], None], strict=True):
             value = self._upsampled(value, layer, norm)
@@ -247,7 +247,7 @@ def _properties(model: PalmModel) -> dict[str, str]:
     }
 
 
-def input_sizes(model: PalmModel) -> list[int]:
+def _input_sizes(model: PalmModel) -> list[int]:
     """Sizes of the latent vector, and of the label vector if the generator takes one behind it."""
     first = model.generator.main[0]
     assert isinstance(first, nn.ConvTranspose2d)
@@ -257,7 +257,7 @@ def input_sizes(model: PalmModel) -> list[int]:
 
 def _network_inputs(model: PalmModel, latents: torch.Tensor) -> list[torch.Tensor]:
     """The latents, and different labels for each image if the generator takes labels."""
-    sizes = input_sizes(model)
+    sizes = _input_sizes(model)
     if len(sizes) == 1:
         return [latents]
     return [latents, torch.eye(sizes[1])[torch.arange(len(latents)) % sizes[1]]]
@@ -270,7 +270,12 @@ def _pytorch_images(generator: Generator, vectors: torch.Tensor) -> NDArray[np.u
     return pixels
 
 
-def _session(content: bytes) -> Any:
+def open_session(content: bytes) -> Any:
+    """The file, ready to run on the CPU.
+
+    Raises:
+        PackageMissingError: onnxruntime is not installed.
+    """
     try:
         import onnxruntime
     except ImportError as error:

@@ -8,9 +8,11 @@ import tempfile
 from importlib.resources import files
 from pathlib import Path
 
+import torch
+
 from palm_assets.errors import ExportError, RequestError
 from palm_assets.export.npm_packages import PACKAGES, package_files
-from palm_assets.export.onnx_graph import input_sizes, onnx_bytes
+from palm_assets.export.onnx_graph import onnx_bytes
 from palm_assets.gan.sampler import PalmModel
 from palm_assets.generation.png_metadata import SOFTWARE
 from palm_assets.store.os_errors import typed_write_errors
@@ -62,19 +64,25 @@ def page_files(model: PalmModel) -> dict[str, bytes]:
     contents[MODEL_FILE] = onnx_bytes(model)
     for package in PACKAGES:
         contents.update(package_files(package))
-    sizes = input_sizes(model)
     description = {
         "model": model.version,
         "software": SOFTWARE,
         "image_size": model.image_size,
-        "latent": sizes[0],
-        "labels": sum(sizes[1:]),
+        "latent": model.networks.latent,
+        "labels": list(model.labels),
+        "label_shares": _label_shares(model),
         "xmp": _xmp(model.version),
         "files": {name: len(content) for name, content in contents.items()},
     }
     contents[DESCRIPTION_FILE] = json.dumps(description, indent=1).encode()
     contents[OFFLINE_FILE] = _offline_script(contents)
     return contents
+
+
+def _label_shares(model: PalmModel) -> list[float]:
+    """How often each combination of labels was trained on; see `palm_assets.gan.label_vectors`."""
+    shares: list[float] = dict(model.generator.named_buffers()).get("label_shares", torch.ones(1)).tolist()
+    return shares
 
 
 def _offline_script(contents: dict[str, bytes]) -> bytes:

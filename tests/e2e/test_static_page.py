@@ -22,9 +22,11 @@ from playwright.sync_api import Browser, Page, expect
 
 from palm_assets.errors import SourceUnreachableError
 from palm_assets.export.web_page import export_web
+from palm_assets.gan.hand_labels import HandLabels
 from palm_assets.gan.networks import smooth_output
 from palm_assets.gan.sampler import PalmModel, load_model
 from tests.e2e.harness import SCREENSHOTS, visit
+from tests.models import SMALL, fill_with_model
 
 STARTER = Path(__file__).parents[2] / "palm_assets" / "starter"
 TABLE = Path(__file__).parents[1] / "export" / "latents.json"
@@ -46,10 +48,7 @@ def model() -> PalmModel:
     return load_model(STARTER, "starter-test")
 
 
-@pytest.fixture(scope="module")
-def folder(model: PalmModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The exported page of the starter."""
-    target = tmp_path_factory.mktemp("static") / "site"
+def exported(model: PalmModel, target: Path) -> Path:
     try:
         export_web(model, target)
     except SourceUnreachableError as error:
@@ -58,8 +57,20 @@ def folder(model: PalmModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def folder(model: PalmModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The exported page of the starter."""
+    return exported(model, tmp_path_factory.mktemp("static") / "site")
+
+
+@pytest.fixture(scope="module")
 def site(folder: Path) -> Iterator[str]:
-    """Address of a plain file server that has the page."""
+    with run_files(folder) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def run_files(folder: Path) -> Iterator[str]:
+    """Run a plain file server; yields its address."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Files, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://localhost:{server.server_port}"
@@ -85,6 +96,12 @@ def complaints(page: Page) -> list[str]:
         f"{found['id']}: {[node['html'][:160] for node in found['nodes'][:3]]}"
         for found in AXE.run(page).response["violations"]
     ]
+
+
+def zipped(page: Page) -> bytes:
+    with page.expect_download() as waiting:
+        page.locator("#zip").click()
+    return Path(waiting.value.path()).read_bytes()
 
 
 def pytorch_images(model: PalmModel, seed: int, indices: list[int]) -> np.ndarray:
@@ -220,3 +237,38 @@ def test_the_browser_computes_the_latents_of_the_table(browser: Browser, site: s
         )
     for row, expected in zip(rows, table.values(), strict=True):
         np.testing.assert_allclose(row, expected, atol=2e-6, rtol=0)
+
+
+def test_a_model_with_labels_offers_them_and_draws_what_is_asked_for(
+    browser: Browser, tmp_path: Path
+) -> None:
+    networks = SMALL.model_copy(update={"labels": ["aspect", "side", "skin"], "image_size": 32})
+    (tmp_path / "model").mkdir()
+    fill_with_model(tmp_path / "model", 0, networks)
+    model = load_model(tmp_path / "model", "labels")
+    with (
+        run_files(exported(model, tmp_path / "site")) as address,
+        visit(browser, f"{address}/#seed=7&count=3&skin=dark", locale="en-GB") as page,
+    ):
+        finished(page)
+        expect(page.get_by_label("Skin")).to_have_value("dark")
+        page.get_by_label("View").select_option("palm")
+        page.get_by_label("Hand").select_option("left")  # mirrored
+        page.get_by_role("button", name="Generate").click()
+        finished(page)
+        assert "aspect=palm" in page.url
+        assert complaints(page) == []
+        content = zipped(page)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.read("manifest.csv").decode().splitlines()[1].split(",")[4:7] == [
+            "palm",
+            "left",
+            "dark",
+        ]
+        pictures = [Image.open(io.BytesIO(archive.read(f"palm_{n:06d}.png"))) for n in (1, 2, 3)]
+    assert pictures[0].text["palms:side"] == "left"
+    pixels = np.stack([np.asarray(picture).transpose(2, 0, 1) for picture in pictures]).astype(int)
+    vectors = model.inputs(model.latents(7, range(3)), [HandLabels("palm", "left", "dark")] * 3)
+    with torch.inference_mode():  # the last number says that the image is mirrored
+        expected = (model.generator(vectors[:, :-1]).flip(3) + 1) * 127.5
+    assert np.abs(pixels - expected.round().numpy()).max() <= 1

@@ -12,6 +12,10 @@ import pytest
 import torch
 
 from palm_assets.export import web_page
+from palm_assets.gan.hand_labels import HandLabels
+from palm_assets.gan.label_vectors import encode_all
+from palm_assets.gan.sampler import load_model
+from tests.models import SMALL, fill_with_model
 
 WEB = Path(web_page.__file__).parent / "web"
 TABLE: dict[str, list[float]] = json.loads(Path(__file__).with_name("latents.json").read_text())
@@ -59,6 +63,38 @@ def test_truncation_scales_the_latent() -> None:
     """
     expected = np.float32(0.3) * pytorch(7, 20)
     np.testing.assert_allclose(json.loads(node(script)), expected, atol=TOLERANCE, rtol=0)
+
+
+@pytest.mark.parametrize("labels", [["aspect"], ["skin"], ["aspect", "side", "skin"], ["aspect", "skin"]])
+def test_javascript_chooses_the_same_labels(tmp_path: Path, labels: list[str]) -> None:
+    """What is left open is drawn from the seed, behind the latent; the image may be mirrored."""
+    networks = SMALL.model_copy(update={"labels": labels, "latent": 8 if len(labels) > 1 else 20})
+    fill_with_model(tmp_path, 0, networks)
+    model = load_model(tmp_path, "labels")
+    shares = model.generator.get_buffer("label_shares")
+    shares.copy_(torch.rand(len(shares), generator=torch.Generator().manual_seed(3)))
+    seeds = list(range(60))
+    asked = [{}, {"aspect": "back"}, {"aspect": "palm", "side": "left"}, {"skin": "dark"}]
+    usable = [wanted for wanted in asked if set(wanted) <= set(labels)]
+    script = f"""
+        import {{ complete, encode, isMirrored }} from {json.dumps(str(WEB / "hands.js"))};
+        import {{ latentOf, MersenneTwister, uniforms }} from {json.dumps(str(WEB / "latents.js"))};
+        const labels = {json.dumps(labels)}, shares = {json.dumps(shares.tolist())};
+        const rows = {json.dumps(usable)}.map((asked) => {json.dumps(seeds)}.map((seed) => {{
+          const random = new MersenneTwister(seed);
+          latentOf(seed, {networks.latent}, 1, random);
+          const hand = complete(labels, asked, shares, uniforms(random, 3));
+          return [hand, Array.from(encode(labels, hand)), isMirrored(labels, hand)];
+        }}));
+        console.log(JSON.stringify(rows));
+    """
+    for wanted, row in zip(usable, json.loads(node(script)), strict=True):
+        hands = [model.hands(seed, [0], HandLabels(**wanted))[0] for seed in seeds]
+        assert [found for found, _, _ in row] == [dict(hand.items()) for hand in hands]
+        assert [vector for _, vector, _ in row] == encode_all(labels, hands).tolist()
+        expected = ["side" in labels and hand.thumb_left for hand in hands]
+        assert [mirrored for _, _, mirrored in row] == expected
+        assert len({json.dumps(found) for found, _, _ in row}) > 1 or len(labels) == len(wanted)
 
 
 def test_both_languages_of_the_page_have_the_same_texts() -> None:

@@ -1,5 +1,6 @@
 // The page: form, gallery, large view and downloads. worker.js generates the images.
 
+import { ANY, LABELS } from "./hands.js";
 import { languageOf, TEXTS } from "./texts.js";
 import { zipSync } from "./vendor/fflate.js";
 
@@ -27,13 +28,14 @@ const handlers = {
   },
   ready(data) {
     model = data.model;
+    offerLabels();
     translate();
     generate();
   },
-  palm({ job, index, png }) {
+  palm({ job, index, png, hand }) {
     if (job !== set?.job) return;
     const url = URL.createObjectURL(new Blob([png], { type: "image/png" }));
-    set.palms.push({ index, png, url });
+    set.palms.push({ index, png, url, hand });
     place(index);
     byId("progress").value = set.palms.length / set.count;
     say("drawing", set.palms.length, set.count);
@@ -68,6 +70,9 @@ function translate() {
     button.setAttribute("aria-pressed", String(button.lang === language));
   }
   byId("count-help").textContent = texts.countHelp(MAX_COUNT);
+  for (const option of document.querySelectorAll("#labels option")) {
+    option.textContent = texts[option.value === ANY ? "any" : option.value];
+  }
   if (model) byId("model").textContent = texts.model(model.model, model.image_size);
   for (const card of byId("palms").children) label(card);
   if (set) byId("zip").textContent = texts.zip(set.palms.length);
@@ -120,7 +125,26 @@ function readForm() {
   const seed = wholeNumber(byId("seed").value, 0, MAX_SEED - MAX_COUNT);
   report("count", count === null ? texts.countWrong(MAX_COUNT) : null);
   report("seed", seed === null ? texts.seedWrong(MAX_SEED - MAX_COUNT) : null);
-  return count === null || seed === null ? null : { count, seed };
+  return count === null || seed === null ? null : { count, seed, asked: askedLabels() };
+}
+
+/** A choice for each label of the model, filled from the link. */
+function offerLabels() {
+  for (const name of model.labels) {
+    const field = byId("label").content.firstElementChild.cloneNode(true);
+    const choice = part("select", field), title = part("label", field);
+    choice.id = title.htmlFor = name;
+    title.dataset.text = name;
+    choice.append(...[ANY, ...LABELS[name]].map((value) => new Option(value, value)));
+    const wanted = linked().get(name);
+    choice.value = LABELS[name].includes(wanted) ? wanted : ANY;
+    byId("labels").append(field);
+  }
+  byId("labels").hidden = model.labels.length === 0;
+}
+
+function askedLabels() {
+  return Object.fromEntries((model?.labels ?? []).map((name) => [name, byId(name).value]));
 }
 
 function randomSeed() {
@@ -137,13 +161,14 @@ function generate() {
   }
   for (const palm of set?.palms ?? []) URL.revokeObjectURL(palm.url);
   set = { job: ++jobs, ...request, palms: [], state: "running" };
-  remember({ seed: set.seed, count: set.count });
+  remember({ seed: set.seed, count: set.count, ...set.asked });
   byId("palms").replaceChildren(...Array.from({ length: set.count }, (_, index) => emptyCard(index)));
   byId("zip").hidden = true;
   byId("progress").value = 0;
   document.body.dataset.state = "running";
   say("drawing", 0, set.count);
-  worker.postMessage({ type: "draw", job: set.job, seed: set.seed, start: 0, count: set.count });
+  const { job, seed, count, asked } = set;
+  worker.postMessage({ type: "draw", job, seed, start: 0, count, asked });
 }
 
 function stop() {
@@ -173,7 +198,7 @@ function emptyCard(index) {
 function label(card) {
   const number = Number(card.dataset.index) + 1;
   part("button", card).setAttribute("aria-label", texts.open(number));
-  part("img", card).alt = texts.palm(number);
+  part("img", card).alt = texts.image(number);
   part(".badge", card).textContent = texts.label;
   part(".number", card).textContent = number;
 }
@@ -199,7 +224,7 @@ function showLarge(index) {
   shown = index;
   const image = byId("large-image"), save = byId("save");
   image.src = palm.url;
-  image.alt = texts.palm(index + 1);
+  image.alt = texts.image(index + 1);
   byId("large-caption").textContent = texts.caption(index + 1, set.seed);
   save.href = palm.url;
   save.download = `palms-${set.seed}-${index + 1}.png`;
@@ -219,9 +244,10 @@ function zipName(index) {
 }
 
 function manifest() {
-  const rows = set.palms.map(({ index }) =>
-    [zipName(index), index, set.seed, model.model, "true", SOURCE_TYPE].join(","));
-  return ["file,index,seed,model,ai_generated,digital_source_type", ...rows, ""].join("\n");
+  const head = ["file", "index", "seed", "model", ...model.labels, "ai_generated", "digital_source_type"];
+  const rows = set.palms.map(({ index, hand }) =>
+    [zipName(index), index, set.seed, model.model, ...model.labels.map((name) => hand[name]), true, SOURCE_TYPE]);
+  return [head, ...rows, []].map((row) => row.join(",")).join("\n");
 }
 
 function downloadZip() {

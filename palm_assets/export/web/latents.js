@@ -36,9 +36,13 @@ export class MersenneTwister {
   }
 }
 
+/** Numbers in [0, 1) that follow, as `torch.rand` draws them. */
+export function uniforms(random, count) {
+  return Array.from({ length: count }, () => (random.next() & 0xffffff) * UNIT_24);
+}
+
 /** The latent vector of a seed, 0 to 2^53, as float32 of this size; times the truncation. */
-export function latentOf(seed, size, truncation = 1) {
-  const random = new MersenneTwister(seed);
+export function latentOf(seed, size, truncation = 1, random = new MersenneTwister(seed)) {
   const values = size < 16 ? fewNormals(random, size) : manyNormals(random, size);
   return truncation === 1 ? values : values.map((value) => value * Math.fround(truncation));
 }

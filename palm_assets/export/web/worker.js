@@ -1,6 +1,7 @@
 // Generates images beside the page, so that the page stays responsive.
 
-import { latentOf } from "./latents.js";
+import { ANY, complete, encode, isMirrored } from "./hands.js";
+import { latentOf, MersenneTwister, uniforms } from "./latents.js";
 import { encodePng } from "./png.js";
 import * as ort from "./vendor/ort.wasm.min.js";
 
@@ -43,19 +44,26 @@ async function start() {
   postMessage({ type: "ready", model });
 }
 
-async function pixelsOf(seed) {
-  const latents = new ort.Tensor("float32", latentOf(seed, model.latent), [1, model.latent]);
-  const inputs = { latents };
-  if (model.labels) { // zeros: any kind of hand
-    inputs.labels = new ort.Tensor("float32", new Float32Array(model.labels), [1, model.labels]);
-  }
+/** Pixels of an image, and what it shows. `asked` has a value, or "any", for each label of the model. */
+async function imageOf(seed, asked) {
+  const random = new MersenneTwister(seed);
+  const latents = latentOf(seed, model.latent, 1, random);
+  const inputs = { latents: new ort.Tensor("float32", latents, [1, model.latent]) };
+  const hand = complete(model.labels, asked, model.label_shares, uniforms(random, 3));
+  const labels = encode(model.labels, hand);
+  if (labels.length) inputs.labels = new ort.Tensor("float32", labels, [1, labels.length]);
   const { images } = await session.run(inputs);
   const pixels = images.data.slice();
   images.dispose();
-  return pixels;
+  if (isMirrored(model.labels, hand)) mirror(pixels, model.image_size);
+  return { pixels, hand };
 }
 
-function pngOf(pixels, seed, index) {
+function mirror(pixels, side) {
+  for (let row = 0; row < pixels.length; row += side) pixels.subarray(row, row + side).reverse();
+}
+
+function pngOf({ pixels, hand }, seed, index) {
   const texts = {
     Software: model.software,
     "palms:seed": String(seed),
@@ -63,15 +71,17 @@ function pngOf(pixels, seed, index) {
     "palms:model": model.model,
     "palms:truncation": "1",
   };
+  for (const name of model.labels) if (hand[name] !== ANY) texts[`palms:${name}`] = hand[name];
   const xmp = model.xmp.replace("{seed}", String(seed + index));
   return encodePng(pixels, model.image_size, texts, xmp);
 }
 
-async function draw({ job, seed, start, count }) {
+async function draw({ job, seed, start, count, asked }) {
   for (let index = start; index < start + count; index++) {
     if (job !== wanted) return;
-    const png = pngOf(await pixelsOf(seed + index), seed, index);
-    postMessage({ type: "palm", job, index, png }, [png.buffer]);
+    const image = await imageOf(seed + index, asked);
+    const png = pngOf(image, seed, index);
+    postMessage({ type: "palm", job, index, png, hand: image.hand }, [png.buffer]);
     await new Promise((resume) => setTimeout(resume)); // lets a message of the page in
   }
   postMessage({ type: "done", job });
