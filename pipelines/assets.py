@@ -1,9 +1,13 @@
-"""The assets, in the order of the pipeline. Each is a stage of `palm_assets.stages`."""
+"""The assets, in the order of the pipeline. Each is a stage of `palm_assets.stages`.
 
+The functions say what is made; `pipeline_assets` makes them assets, for the preset in force.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import dagster as dg
-from pydantic import ValidationError
 
 from palm_assets.crops.config import CONTACT_SHEET_FILE, CropConfig
 from palm_assets.detector.config import DETECTIONS_FILE, DetectorConfig
@@ -13,9 +17,10 @@ from palm_assets.evaluation.evaluation_files import NEAREST_REAL_FILE
 from palm_assets.gan.config import GanConfig
 from palm_assets.gan.plot_files import CURVES_FILE, RELIABILITY_FILE, SAMPLES_FILE
 from palm_assets.quality.config import ReferenceConfig
+from palm_assets.release.config import GateConfig
 from palm_assets.release.gate import release_if_passed
-from palm_assets.release.retention import remove_unused
-from palm_assets.release.run_config import CONFIGS, config_error
+from palm_assets.release.retention import RetentionConfig, remove_unused
+from palm_assets.release.run_config import CONFIGS
 from palm_assets.sources.config import BoxesConfig, PhotosConfig
 from palm_assets.stages.boxes import make_boxes
 from palm_assets.stages.code_versions import CODE_VERSIONS, RELEASE_VERSION
@@ -28,144 +33,97 @@ from palm_assets.stages.photos import EXAMPLES_FILE, make_photos
 from palm_assets.stages.reference import make_reference
 from palm_assets.store.artifacts import Artifact
 from pipelines.automation import FRESHNESS_POLICY, ON_CHANGED_DATA
-from pipelines.failures import deny_run_retries
-from pipelines.reporting import artifact_result, image_metadata, logged_progress, numeric_facts
-from pipelines.resources import GateResource, RetentionResource, StoreResource, failures_without_retry
+from pipelines.failures import refuse_run
+from pipelines.launchpad import config_schema
+from pipelines.reporting import artifact_result, logged_progress, release_metadata
+from pipelines.resources import StoreResource, failures_in_one_line
+from pipelines.run_tags import set_run_tags
 from pipelines.training import subprocess_runner
 
 ArtifactResult = dg.MaterializeResult[Artifact]
 OWNERS = ["team:palms"]
+TRAINING_POOL = "training"
+"""One training at a time: a second run that trains waits in the queue."""
 
 
-# An asset's config is the library's own config type, so launchpad, presets, tests and notebooks share one.
-class _OneLineErrors:
-    """Refuses values in one line that names the setting, before the validation error of pydantic is seen."""
+def raw_hands(context: dg.AssetExecutionContext, store: StoreResource) -> ArtifactResult:
+    """Photographs of hands, indexed: the person and aspect of each, and the files set aside with the reason.
 
-    def __init__(self, **values: Any) -> None:
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            asset = next(name for name, kind in CONFIGS.items() if isinstance(self, kind))
-            with failures_without_retry():
-                raise config_error(asset, CONFIGS[asset], error) from None
-
-
-class PhotosAssetConfig(_OneLineErrors, PhotosConfig, dg.Config):
-    """Which photographs palms are cropped from."""
-
-
-class BoxesAssetConfig(_OneLineErrors, BoxesConfig, dg.Config):
-    """Which labeled images the detector is trained on."""
-
-
-class DetectorAssetConfig(_OneLineErrors, DetectorConfig, dg.Config):
-    """How the palm detector is trained."""
-
-
-class CropAssetConfig(_OneLineErrors, CropConfig, dg.Config):
-    """How palms are cropped, and which people are held out."""
-
-
-class GanAssetConfig(_OneLineErrors, GanConfig, dg.Config):
-    """The networks and the training recipe."""
-
-
-class ReferenceAssetConfig(_OneLineErrors, ReferenceConfig, dg.Config):
-    """How the reference statistics are computed."""
-
-
-class EvaluationAssetConfig(_OneLineErrors, EvaluationConfig, dg.Config):
-    """How many samples are evaluated."""
-
-
-@dg.asset(
-    group_name="photographs",
-    kinds={"kaggle", "jpeg"},
-    owners=OWNERS,
-    code_version=CODE_VERSIONS["photos"],
-)
-def raw_hands(
-    context: dg.AssetExecutionContext, config: PhotosAssetConfig, store: StoreResource
-) -> ArtifactResult:
-    """Photographs of hands, indexed: the person and aspect of each, and the files set aside."""
-    with failures_without_retry():
+    **From** the source in its config: rendered here, a folder, or a Kaggle data set.
+    **Takes** two minutes for 1,600 rendered photographs on two cores; a folder takes seconds per thousand.
+    **Look at** `examples` (are these hands, upright, palms?) and at `set aside`.
+    """
+    config = PhotosConfig(**_config(context))
+    with failures_in_one_line():
         made = make_photos(store.open(), config, progress=logged_progress(context, "photographs"))
     return artifact_result(context, made, images=[EXAMPLES_FILE])
 
 
-@dg.asset(
-    group_name="photographs",
-    kinds={"kaggle", "yolo"},
-    owners=OWNERS,
-    code_version=CODE_VERSIONS["boxes"],
-)
-def raw_palm_boxes(
-    context: dg.AssetExecutionContext, config: BoxesAssetConfig, store: StoreResource
-) -> ArtifactResult:
-    """Images with labeled palms, which the detector is trained on."""
-    with failures_without_retry():
+def raw_palm_boxes(context: dg.AssetExecutionContext, store: StoreResource) -> ArtifactResult:
+    """Images with labeled palms, which the detector is trained on: a YOLO export.
+
+    **From** the source in its config: rendered here, a folder, or a Kaggle data set.
+    **Takes** less time than `raw_hands`.
+    **Look at** `palms` and `set aside`: bad labels are listed there.
+    """
+    config = BoxesConfig(**_config(context))
+    with failures_in_one_line():
         made = make_boxes(store.open(), config, progress=logged_progress(context, "labeled images"))
     return artifact_result(context, made)
 
 
-@dg.asset(
-    group_name="detector",
-    kinds={"ultralytics", "pytorch"},
-    owners=OWNERS,
-    code_version=CODE_VERSIONS["detector"],
-    automation_condition=ON_CHANGED_DATA,
-)
 def palm_detector(
-    context: dg.AssetExecutionContext,
-    config: DetectorAssetConfig,
-    store: StoreResource,
-    raw_palm_boxes: Artifact,
+    context: dg.AssetExecutionContext, store: StoreResource, raw_palm_boxes: Artifact
 ) -> ArtifactResult:
-    """A YOLO11 that detects palms in photographs."""
-    with failures_without_retry():
+    """A YOLO11 that detects palms in photographs.
+
+    **From** the labeled images; trains in a process of its own, an observation per epoch.
+    **Takes** two to ten minutes on two cores by the presets for CPUs.
+    **Look at** `detections` (a box on each palm) and `AP50`: below 0.8 the next step is blocked.
+    """
+    config = DetectorConfig(**_config(context))
+    with failures_in_one_line():
         made = make_detector(store.open(), raw_palm_boxes, config, run=subprocess_runner(context))
     return artifact_result(context, made, images=[DETECTIONS_FILE])
 
 
-@dg.asset(
-    group_name="palms",
-    kinds={"numpy"},
-    owners=OWNERS,
-    code_version=CODE_VERSIONS["crops"],
-    automation_condition=ON_CHANGED_DATA,
-)
 def cropped_palms(
-    context: dg.AssetExecutionContext,
-    config: CropAssetConfig,
-    store: StoreResource,
-    raw_hands: Artifact,
-    palm_detector: Artifact,
+    context: dg.AssetExecutionContext, store: StoreResource, raw_hands: Artifact, palm_detector: Artifact
 ) -> ArtifactResult:
-    """Palms cropped from the photographs, so that the DCGAN learns palms and not backgrounds."""
+    """Palms cropped from the photographs, and people assigned to train, validation and test.
+
+    **From** the photographs and the detector.
+    **Takes** a minute or two per thousand photographs on two cores.
+    **Look at** `contact sheet`: whole palms, fingers up, little background.
+    """
+    config = CropConfig(**_config(context))
     progress = logged_progress(context, "photographs cropped")
-    with failures_without_retry():
+    with failures_in_one_line():
         made = make_crops(store.open(), raw_hands, palm_detector, config, progress=progress)
     return artifact_result(context, made, images=[CONTACT_SHEET_FILE])
 
 
-@dg.asset(
-    group_name="palms",
-    kinds={"pytorch"},
-    owners=OWNERS,
-    code_version=CODE_VERSIONS["models"],
-    automation_condition=ON_CHANGED_DATA,
-)
 def dcgan_checkpoint(
     context: dg.AssetExecutionContext,
-    config: GanAssetConfig,
     store: StoreResource,
-    retention: RetentionResource,
+    retention: dg.ResourceParam[RetentionConfig],
     cropped_palms: Artifact,
 ) -> ArtifactResult:
-    """A DCGAN trained on the crops: the checkpoint closest to held-out people."""
-    opened = store.open()
-    with failures_without_retry():
+    """A DCGAN trained on the crops: the checkpoint closest to the validation people, its score calibrated.
+
+    **From** the training people's crops; trains in a process of its own that saves its state, so a run that
+    is started again goes on where it stopped. Removes artifacts that nothing needs any more.
+    **Takes** most of a run: five minutes by the preset `sample`, hours by the larger ones; the log tells.
+    **Look at** `samples`, and at the observations while it trains: their grids should sharpen.
+    """
+    config, opened = GanConfig(**_config(context)), store.open()
+    with failures_in_one_line():
         made = make_model(opened, cropped_palms, config, run=subprocess_runner(context))
+    set_run_tags(
+        context.instance,
+        context.op_execution_context.run_id,
+        {"model": made.version, "seed": str(config.seed)},
+    )
     if not made.reused:
         try:
             if removed := remove_unused(opened, retention):
@@ -175,84 +133,150 @@ def dcgan_checkpoint(
     return artifact_result(context, made, images=[SAMPLES_FILE, CURVES_FILE, RELIABILITY_FILE])
 
 
-@dg.asset(
-    group_name="quality",
-    kinds={"pytorch", "scipy"},
-    owners=OWNERS,
-    code_version=CODE_VERSIONS["reference"],
-    automation_condition=ON_CHANGED_DATA,
-)
 def fid_reference(
-    context: dg.AssetExecutionContext,
-    config: ReferenceAssetConfig,
-    store: StoreResource,
-    cropped_palms: Artifact,
+    context: dg.AssetExecutionContext, store: StoreResource, cropped_palms: Artifact
 ) -> ArtifactResult:
-    """Statistics of the training people's palms, and the metrics that held-out people's palms reach."""
+    """Statistics of the training people's palms, and the metrics that the test people's palms reach.
+
+    **From** the crops. The second part is the floor: no model can be expected to be closer.
+    **Takes** about half a minute per thousand crops on two cores.
+    **Look at** `extractor`: distances of different extractors cannot be compared.
+    """
+    config = ReferenceConfig(**_config(context))
     progress = logged_progress(context, "crops processed")
-    with failures_without_retry():
+    with failures_in_one_line():
         made = make_reference(store.open(), cropped_palms, config, progress=progress)
     return artifact_result(context, made)
 
 
-@dg.asset(
-    group_name="quality",
-    kinds={"pytorch", "scipy"},
-    owners=OWNERS,
-    code_version=CODE_VERSIONS["evaluations"],
-    automation_condition=ON_CHANGED_DATA,
-)
 def palm_evaluation(
     context: dg.AssetExecutionContext,
-    config: EvaluationAssetConfig,
     store: StoreResource,
     dcgan_checkpoint: Artifact,
     fid_reference: Artifact,
     cropped_palms: Artifact,
 ) -> ArtifactResult:
-    """Metrics of the model's samples, beside those of real palms."""
-    with failures_without_retry():
+    """Metrics of the model's samples, beside those of real palms of the test people.
+
+    **From** the model, the reference and the crops: several sets of samples with fixed seeds.
+    **Takes** about a minute on two cores.
+    **Look at** `nearest real` (are samples copies of the photographs under them?) and at the checks, which
+    decide whether the model is released.
+    """
+    config = EvaluationConfig(**_config(context))
+    with failures_in_one_line():
         made = make_evaluation(store.open(), dcgan_checkpoint, fid_reference, cropped_palms, config)
     context.log.info(made.facts["text"])
     return artifact_result(context, made, images=[NEAREST_REAL_FILE])
 
 
-@dg.asset(
-    group_name="release",
-    kinds={"streamlit"},
-    owners=OWNERS,
-    code_version=RELEASE_VERSION,
-    automation_condition=ON_CHANGED_DATA,
-    freshness_policy=FRESHNESS_POLICY,
-)
 def palm_release(
     context: dg.AssetExecutionContext,
-    gate: GateResource,
+    gate: dg.ResourceParam[GateConfig],
     store: StoreResource,
     dcgan_checkpoint: Artifact,
     fid_reference: Artifact,
     palm_evaluation: Artifact,
 ) -> dg.MaterializeResult[None]:
-    """The model that the page serves. It changes only to a model that passes the gate."""
+    """The model that the page serves. It changes only to a model that passes every check.
+
+    **From** the evaluation and its whole lineage, which is judged again; compares with earlier releases.
+    **Takes** seconds, or a minute per earlier model that was not measured against this reference.
+    **Look at** `samples` and `page`. If it is refused, the run says by which check, with value and bound;
+    `palms releases` lists all decisions.
+    """
     opened = store.open()
-    with failures_without_retry():
+    with failures_in_one_line():
         require_inputs(palm_evaluation, model=dcgan_checkpoint, reference=fid_reference)
         lineage_of(opened, palm_evaluation)
         try:
             release = release_if_passed(opened, palm_evaluation, gate)
-        except RefusedError:
-            deny_run_retries(context.instance, context.run.run_id)
+        except RefusedError as refused:
+            refuse_run(context.instance, context.op_execution_context.run_id, refused.what)
             raise
     context.log.info(f"released model {release.model}")
     return dg.MaterializeResult(
         data_version=dg.DataVersion(f"{release.model}-{release.reference}"),
-        metadata={
-            "model": release.model,
-            "reference": release.reference,
-            "origin": release.origin,
-            "released at": str(release.released_at),
-            "metrics": dg.MetadataValue.md(f"```\n{palm_evaluation.facts['text']}\n```"),
-            "samples": image_metadata(dcgan_checkpoint.folder / SAMPLES_FILE),
-            **numeric_facts(palm_evaluation.facts),
-        },
+        metadata=release_metadata(release, dcgan_checkpoint, palm_evaluation),
     )
+
+
+DATA, MODEL = "data", "model"
+SOURCE_KINDS = {"synthetic": "python", "folder": "file", "kaggle": "kaggle"}
+
+
+def pipeline_assets(defaults: Mapping[str, Mapping[str, Any]]) -> list[dg.AssetsDefinition]:
+    """The assets; `defaults` are values of their configs that replace those of the types."""
+
+    def asset(
+        function: Callable[..., Any], group: str, kinds: set[str], **settings: Any
+    ) -> dg.AssetsDefinition:
+        name = function.__name__
+        config_type = CONFIGS.get(name)
+        if config_type is not None:
+            settings["config_schema"] = config_schema(name, config_type, defaults.get(name))
+        made: dg.AssetsDefinition = dg.asset(
+            group_name=group,
+            kinds=kinds,
+            owners=OWNERS,
+            description=inspect.getdoc(function),
+            **settings,
+        )(function)
+        return made
+
+    def source(name: str) -> str:
+        return SOURCE_KINDS[str(defaults.get(name, {}).get("source", "synthetic"))]
+
+    below: dict[str, Any] = {"automation_condition": ON_CHANGED_DATA}
+    return [
+        asset(raw_hands, DATA, {source("raw_hands"), "jpeg"}, code_version=CODE_VERSIONS["photos"]),
+        asset(raw_palm_boxes, DATA, {source("raw_palm_boxes"), "yolo"}, code_version=CODE_VERSIONS["boxes"]),
+        asset(
+            palm_detector,
+            DATA,
+            {"yolo", "pytorch"},
+            code_version=CODE_VERSIONS["detector"],
+            pool=TRAINING_POOL,
+            **below,
+        ),
+        asset(cropped_palms, DATA, {"numpy"}, code_version=CODE_VERSIONS["crops"], **below),
+        asset(
+            dcgan_checkpoint,
+            MODEL,
+            {"pytorch"},
+            code_version=CODE_VERSIONS["models"],
+            pool=TRAINING_POOL,
+            **below,
+        ),
+        asset(fid_reference, MODEL, {"pytorch", "scipy"}, code_version=CODE_VERSIONS["reference"], **below),
+        asset(
+            palm_evaluation, MODEL, {"pytorch", "scipy"}, code_version=CODE_VERSIONS["evaluations"], **below
+        ),
+        asset(
+            palm_release,
+            MODEL,
+            {"pytorch"},
+            code_version=RELEASE_VERSION,
+            freshness_policy=FRESHNESS_POLICY,
+            **below,
+        ),
+    ]
+
+
+def page_asset(url: str) -> dg.AssetSpec:
+    """The page, which is below the release and follows it by itself: Dagster does not make it."""
+    return dg.AssetSpec(
+        "page",
+        deps=["palm_release"],
+        description="The Streamlit page (`make app`): serves the released model of photographs, or the "
+        "starter while there is none. It takes up a new release without a restart.",
+        group_name=MODEL,
+        kinds={"streamlit"},
+        owners=OWNERS,
+        metadata={"page": dg.MetadataValue.url(url)},
+    )
+
+
+def _config(context: dg.AssetExecutionContext) -> Mapping[str, Any]:
+    """The config of the launchpad, checked there."""
+    return context.op_execution_context.op_config or {}

@@ -51,21 +51,24 @@ class RetrainingSettings:
         cron: five fields, in UTC (PALM_RETRAIN_CRON).
         on: whether schedule and Kaggle sensor are on by default (PALM_RETRAIN=on).
         failure_command: receives each failed run as JSON on standard input (PALM_ON_FAILURE); "" for none.
+        keep_run_days: days after which a run is removed from Dagster's history (PALM_KEEP_RUN_DAYS); 0: none.
     """
 
     preset: str = "sample"
     cron: str = "0 3 * * 0"
     on: bool = False
     failure_command: str = ""
+    keep_run_days: float = 365
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> RetrainingSettings:
-        """Read the four variables."""
+        """Read the variables."""
         return cls(
             preset=environment.get("PALM_RETRAIN_PRESET") or cls.preset,
             cron=environment.get("PALM_RETRAIN_CRON") or cls.cron,
             on=environment.get("PALM_RETRAIN", "").lower() in ("on", "1", "true", "yes"),
             failure_command=environment.get("PALM_ON_FAILURE", ""),
+            keep_run_days=float(environment.get("PALM_KEEP_RUN_DAYS") or cls.keep_run_days),
         )
 
 
@@ -86,7 +89,8 @@ def retrain_schedule(
         if running:
             return dg.SkipReason(f"run {running[0].run_id} of the same job is in progress")
         seed = context.scheduled_execution_time.strftime("%Y%m%d%H%M")
-        return dg.RunRequest(run_key=seed, run_config=with_seed(config, int(seed)), tags=RETRY_TAGS)
+        tags = {**RETRY_TAGS, "seed": seed}
+        return dg.RunRequest(run_key=seed, run_config=with_seed(config, int(seed)), tags=tags)
 
     return retrain
 

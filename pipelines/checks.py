@@ -24,62 +24,65 @@ from palm_assets.release.checks import (
     check_detector,
     check_photos,
 )
+from palm_assets.release.config import GateConfig
 from palm_assets.release.decisions import record_checks
 from palm_assets.release.gate import decide, gather
 from palm_assets.release.load_check import check_loading
 from palm_assets.stages.crops import split_people
 from palm_assets.store.artifacts import Artifact
-from pipelines.failures import deny_run_retries
+from pipelines.failures import refusal_failure, refuse_run
 from pipelines.reporting import evidence_metadata
-from pipelines.resources import GateResource, StoreResource, failures_without_retry
+from pipelines.resources import StoreResource, failures_in_one_line
 
+Gate = dg.ResourceParam[GateConfig]
+CheckResults = Iterator[dg.AssetCheckResult]
 SHOWN_OF_MODEL = {"not_blank": SAMPLES_FILE, "not_collapsed": SAMPLES_FILE}
 SHOWN_OF_EVALUATION = {"not_memorized": NEAREST_REAL_FILE}
 
 
-@dg.asset_check(
+@dg.asset_check(  # type: ignore[arg-type]  # generators are accepted
     asset="raw_hands",
     blocking=True,
     name=PHOTOS_CHECK,
     description="Enough photographs of enough people, and few unusable files.",
 )
 def photos_are_usable(
-    context: dg.AssetCheckExecutionContext, gate: GateResource, raw_hands: Artifact
-) -> dg.AssetCheckResult:
+    context: dg.AssetCheckExecutionContext, gate: Gate, raw_hands: Artifact
+) -> CheckResults:
     """Counts of photographs and people, and the share of unusable files."""
-    return _logged(context, check_photos(raw_hands.facts, gate))
+    yield from _told(context, check_photos(raw_hands.facts, gate))
 
 
-@dg.asset_check(
+@dg.asset_check(  # type: ignore[arg-type]  # generators are accepted
     asset="palm_detector",
     blocking=True,
     name=DETECTOR_CHECK,
     description="The detector finds the palms of its test images.",
 )
 def detector_finds_palms(
-    context: dg.AssetCheckExecutionContext, gate: GateResource, palm_detector: Artifact
-) -> dg.AssetCheckResult:
+    context: dg.AssetCheckExecutionContext, gate: Gate, palm_detector: Artifact
+) -> CheckResults:
     """AP50 on the test split."""
-    return _logged(context, check_detector(palm_detector.facts, gate), palm_detector, DETECTIONS_FILE)
+    yield from _told(context, check_detector(palm_detector.facts, gate), palm_detector, DETECTIONS_FILE)
 
 
-@dg.asset_check(
+@dg.asset_check(  # type: ignore[arg-type]  # generators are accepted
     asset="cropped_palms",
     blocking=True,
     name=CROPS_CHECK,
     description="A palm in nearly every photograph, enough crops, and nobody on both sides of the split.",
 )
 def crops_are_usable(
-    context: dg.AssetCheckExecutionContext, gate: GateResource, cropped_palms: Artifact
-) -> dg.AssetCheckResult:
+    context: dg.AssetCheckExecutionContext, gate: Gate, cropped_palms: Artifact
+) -> CheckResults:
     """Share of photographs with a palm, counts, and the splits of the people."""
-    with failures_without_retry():
+    with failures_in_one_line():
         people = split_people(cropped_palms)
     result = check_crops(cropped_palms.facts, people, gate)
-    return _logged(context, result, cropped_palms, CONTACT_SHEET_FILE)
+    yield from _told(context, result, cropped_palms, CONTACT_SHEET_FILE)
 
 
-@dg.asset_check(
+@dg.asset_check(  # type: ignore[arg-type]  # generators are accepted
     asset="dcgan_checkpoint",
     blocking=True,
     name=LOAD_CHECK,
@@ -87,13 +90,13 @@ def crops_are_usable(
 )
 def loads_and_generates(
     context: dg.AssetCheckExecutionContext, store: StoreResource, dcgan_checkpoint: Artifact
-) -> dg.AssetCheckResult:
+) -> CheckResults:
     """The files are complete, and weights and scores finite."""
     opened = store.open()
-    with failures_without_retry():
+    with failures_in_one_line():
         result = check_loading(opened, dcgan_checkpoint.version)
         record_checks(opened, dcgan_checkpoint.version, [result])
-    return _logged(context, result)
+    yield from _told(context, result)
 
 
 @dg.multi_asset_check(
@@ -105,19 +108,16 @@ def loads_and_generates(
 )
 def model_checks(
     context: dg.AssetCheckExecutionContext,
-    gate: GateResource,
+    gate: Gate,
     store: StoreResource,
     palm_evaluation: Artifact,
-) -> Iterator[dg.AssetCheckResult]:
+) -> CheckResults:
     """The gate's decision on the evaluated model; the release asset decides again, by the same rules."""
     opened = store.open()
-    with failures_without_retry():
+    with failures_in_one_line():
         decision = decide(gather(opened, palm_evaluation), gate)
         record_checks(opened, decision.model, decision.checks)
         folder = opened.open("models", decision.model).folder
-    if not decision.passed:
-        deny_run_retries(context.instance, context.run.run_id)
-        context.log.error(f"model {decision.model} is refused, the released model stays: {decision.refusal}")
     for result in decision.checks:
         if result.name not in MODEL_CHECKS:
             continue
@@ -127,19 +127,22 @@ def model_checks(
         if result.name in SHOWN_OF_EVALUATION:
             images["nearest training images"] = palm_evaluation.folder / SHOWN_OF_EVALUATION[result.name]
         yield _asset_check_result(result, images)
+    if not decision.passed:
+        refuse_run(context.instance, context.run.run_id, decision.refusal)
+        raise refusal_failure(f"model {decision.model}: {decision.refusal}. The released model stays.")
 
 
-def _logged(
+def _told(
     context: dg.AssetCheckExecutionContext,
     result: CheckResult,
     artifact: Artifact | None = None,
     image: str = "",
-) -> dg.AssetCheckResult:
-    """The result with an image; a failed check is logged as an error, and the run is not retried."""
+) -> CheckResults:
+    """The result with an image; a failed check then ends the step with its reason, and the run."""
+    yield _asset_check_result(result, {} if artifact is None else {image: artifact.folder / image})
     if not result.passed:
-        deny_run_retries(context.instance, context.run.run_id)
-        context.log.error(f"{result.name} failed: {result.reason}")
-    return _asset_check_result(result, {} if artifact is None else {image: artifact.folder / image})
+        refuse_run(context.instance, context.run.run_id, f"{result.name}: {result.reason}")
+        raise refusal_failure(f"{result.name}: {result.reason}")
 
 
 def _asset_check_result(result: CheckResult, images: dict[str, Path]) -> dg.AssetCheckResult:

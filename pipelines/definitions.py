@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
-import yaml
 
-from pipelines import assets, checks
+from palm_assets.release.config import GateConfig
+from palm_assets.release.retention import RetentionConfig
+from pipelines import checks
+from pipelines.assets import page_asset, pipeline_assets
 from pipelines.automation import RetrainingSettings, automation_sensor, kaggle_sensor, retrain_schedule
+from pipelines.code_references import with_code_references
 from pipelines.failures import failure_sensor
-from pipelines.resources import ArtifactIOManager, GateResource, RetentionResource, StoreResource
+from pipelines.history import history_sensor
+from pipelines.jobs import PRESETS, preset_job, presets_folder, read_presets
+from pipelines.reporting import page_url
+from pipelines.resources import ArtifactIOManager, config_resource, store_resource
 
-PRESETS = Path(__file__).parent / "presets"
 os.environ.setdefault("PALM_LOOSE_PHOTOS", "refuse")  # of the preset `own`; Dagster has no default of its own
-
-
-def preset_job(path: Path) -> dg.UnresolvedAssetJobDefinition:
-    """A job that materializes all assets with the config of one preset; its comments are the description."""
-    text = path.read_text(encoding="utf-8")
-    comments = [line[1:].strip() for line in text.splitlines() if line.startswith("#")]
-    return dg.define_asset_job(
-        path.stem.replace("-", "_"),
-        selection="*",
-        config=yaml.safe_load(text),
-        description=" ".join(comments),
-    )
 
 
 def definitions(
@@ -35,18 +27,27 @@ def definitions(
 ) -> dg.Definitions:
     """The assets over the artifact store in `home`, with a job for each preset in a folder.
 
+    The values of the preset in force are the defaults of all configs, so that what the UI materializes
+    without a config is made by it.
+
     Raises:
         ValueError: there is no preset of the name that retraining asks for.
     """
-    store = StoreResource(home=str(home))
     settings = retraining or RetrainingSettings()
-    jobs = {path.stem: preset_job(path) for path in sorted(presets.glob("*.yaml"))}
-    if settings.preset not in jobs:
-        raise ValueError(f"PALM_RETRAIN_PRESET must be one of {', '.join(jobs)}, not {settings.preset}")
-    job = jobs[settings.preset]
-    config: dict[str, Any] = yaml.safe_load((presets / f"{settings.preset}.yaml").read_text(encoding="utf-8"))
+    found = read_presets(presets)
+    if settings.preset not in found:
+        raise ValueError(f"PALM_RETRAIN_PRESET must be one of {', '.join(found)}, not {settings.preset}")
+    in_force = found[settings.preset]
+    jobs = {name: preset_job(preset, in_force) for name, preset in found.items()}
+    job, config = jobs[settings.preset], in_force.config
+    store = store_resource(home, {**in_force.assets, **in_force.resources})
+    gate = config_resource("gate", GateConfig, in_force.resources.get("gate", {}))
+    retention = config_resource("retention", RetentionConfig, in_force.resources.get("retention", {}))
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([assets]),
+        assets=[
+            *with_code_references(pipeline_assets(in_force.assets)),
+            page_asset(page_url()),
+        ],
         asset_checks=dg.load_asset_checks_from_modules([checks]),
         jobs=list(jobs.values()),
         schedules=[retrain_schedule(settings, job, config)],
@@ -54,12 +55,13 @@ def definitions(
             kaggle_sensor(settings, job, config),
             automation_sensor(settings, config),
             failure_sensor(settings.failure_command),
+            history_sensor(settings.keep_run_days),
         ],
         resources={
             "store": store,
-            "gate": GateResource(),
-            "retention": RetentionResource(),
-            "io_manager": ArtifactIOManager(store=store),
+            "gate": gate,
+            "retention": retention,
+            "io_manager": ArtifactIOManager(store=store, gate=gate),
         },
         # All steps in one process: importing torch for each step takes longer than most steps, and training,
         # the one thing that may crash, has a process of its own.
@@ -68,7 +70,7 @@ def definitions(
 
 
 defs = definitions(
-    Path(os.environ.get("PALM_HOME", "palm_home")),
+    Path(os.environ.get("PALM_HOME") or "palm_home"),
     RetrainingSettings.from_environment(),
-    Path(os.environ.get("PALM_PRESETS", PRESETS)),
+    presets_folder(),
 )

@@ -15,8 +15,10 @@ from typing import Any
 import dagster as dg
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from pipelines.run_tags import set_run_tags
+
 MAX_RETRIES_TAG, WILL_RETRY_TAG = "dagster/max_retries", "dagster/will_retry"
-TAG_ATTEMPTS = 10
+REFUSED_TAG, REFUSED, MAX_TAG = "refused", "RefusedError", 200
 COMMAND_TIMEOUT_SECONDS = 20
 # Dagster gives a tick a minute: this, and a command that hangs, fit into it.
 SECONDS_OF_COMMANDS = 20
@@ -24,13 +26,15 @@ RUNS_PER_TICK = 100
 CHECK_FAILED = "DagsterAssetCheckFailedError"
 
 
-def deny_run_retries(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Make the daemon not retry a run that failed or is about to fail."""
-    for _ in range(TAG_ATTEMPTS):  # not atomic: the daemon may write tags of the same run
-        instance.add_run_tags(run_id, {MAX_RETRIES_TAG: "0"})
-        run = instance.get_run_by_id(run_id)
-        if run is None or run.tags.get(MAX_RETRIES_TAG) == "0":
-            return
+def refuse_run(instance: dg.DagsterInstance, run_id: str, reason: str) -> None:
+    """Mark a run as refused by the gate: it is not retried, and the list of runs says why."""
+    shown = reason if len(reason) <= MAX_TAG else f"{reason[: MAX_TAG - 1]}…"
+    set_run_tags(instance, run_id, {MAX_RETRIES_TAG: "0", REFUSED_TAG: shown})
+
+
+def refusal_failure(reason: str) -> dg.Failure:
+    """The failure of a step whose checks refuse: it says why, in its first line."""
+    return dg.Failure(description=f"Refused: {reason}", metadata={"error": REFUSED}, allow_retries=False)
 
 
 def describe_failure(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dict[str, Any]:
@@ -61,7 +65,7 @@ def describe_failure(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dict[s
         "outcome": "refused" if failed and all(map(_is_refusal, failed)) else "failed",
         "steps": [event.step_key for event in failed],
         "error": next(iter(errors), ""),
-        "checks": [*_failed_checks(instance, run.run_id), *_refused_releases(failed)],
+        "checks": [*_failed_checks(instance, run.run_id)] or [*_refused_releases(failed)],
         "will_retry": run.tags.get(WILL_RETRY_TAG) == "true",
     }
 
@@ -85,9 +89,9 @@ def _is_refusal(event: dg.DagsterEvent) -> bool:
 
 
 def _refused(event: dg.DagsterEvent) -> bool:
-    """Whether the step raised a `RefusedError`: see `failures_without_retry`."""
+    """Whether the step raised a `RefusedError`: see `failures_in_one_line`."""
     data = event.step_failure_data.user_failure_data
-    return data is not None and "error" in data.metadata and data.metadata["error"].value == "RefusedError"
+    return data is not None and "error" in data.metadata and data.metadata["error"].value == REFUSED
 
 
 def _failed_checks(instance: dg.DagsterInstance, run_id: str) -> Iterator[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,10 +11,57 @@ from typing import Any
 
 import dagster as dg
 
+from palm_assets.gan.plot_files import SAMPLES_FILE
 from palm_assets.progress import Progress
 from palm_assets.store.artifacts import Artifact
+from palm_assets.store.releases import Release
 
 SECONDS_BETWEEN_LINES = 5.0
+PAGE_URL = "http://localhost:8501"
+PLOTTED = {
+    "photos",
+    "people",
+    "set_aside",
+    "share_with_palm",
+    "ap50",
+    "ap50_95",
+    "chosen_kimg",
+    "score_auc",
+    "score_brier",
+    "score_calibration_error",
+    "frechet",
+    "frechet_floor",
+    "kid",
+    "density",
+    "coverage",
+    "auth_pct",
+}
+"""Facts that differ from run to run, so that a plot over the runs tells something."""
+LABELS = {
+    "ap50": "AP50",
+    "ap50_95": "AP50-95",
+    "auth_pct": "authentic samples, %",
+    "chosen_kimg": "chosen checkpoint, thousand images",
+    "digest": "extractor digest",
+    "excess": "Fréchet distance above real palms",
+    "frechet": "Fréchet distance",
+    "frechet_at_floor": "Fréchet distance at the floor's size",
+    "frechet_floor": "Fréchet distance of real palms",
+    "kid": "kernel distance",
+    "kid_sd": "kernel distance, standard deviation",
+    "kimg": "trained on, thousand images",
+    "label": "kind of Fréchet distance",
+    "kid_label": "kind of kernel distance",
+    "n": "images in a set",
+    "reference_n": "images of the reference",
+    "score_auc": "score: AUC",
+    "score_auc_sd": "score: AUC, standard deviation",
+    "score_brier": "score: Brier",
+    "score_brier_sd": "score: Brier, standard deviation",
+    "score_calibration_error": "score: calibration error",
+    "text": "metrics",
+}
+"""Names of facts in the UI where the fact's own name does not tell."""
 MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS = 200_000, 1600  # of an image in the event log, which keeps it for ever
 
 
@@ -22,17 +70,83 @@ def artifact_result(
 ) -> dg.MaterializeResult[Artifact]:
     """The result of an asset: its version is the data version; its images and facts are the metadata."""
     context.log.info(f"{artifact.kind} {artifact.version}: {'reused' if artifact.reused else 'made'}")
+    paths = {name: artifact.folder / name for name in images}
     metadata: dict[str, Any] = {
+        **{label(path.stem): image_metadata(path) for path in paths.values() if path.is_file()},
+        **facts_metadata(artifact.facts),
         "version": artifact.version,
+        "made": dg.MetadataValue.timestamp(artifact.manifest.created),
         "reused": artifact.reused,
         "folder": dg.MetadataValue.path(str(artifact.folder)),
     }
-    paths = {name: artifact.folder / name for name in images}
-    metadata |= {name: image_metadata(path) for name, path in paths.items() if path.is_file()}
-    metadata |= {name: value for name, value in artifact.facts.items() if value is not None}
     return dg.MaterializeResult(
         value=artifact, data_version=dg.DataVersion(artifact.version), metadata=metadata
     )
+
+
+def release_metadata(release: Release, model: Artifact, evaluation: Artifact) -> dict[str, Any]:
+    """What the UI shows of a release."""
+    metrics = {name: value for name, value in evaluation.facts.items() if name in PLOTTED}
+    return {
+        "page": dg.MetadataValue.url(page_url()),
+        "samples": image_metadata(model.folder / SAMPLES_FILE),
+        "metrics": dg.MetadataValue.md(f"```\n{evaluation.facts['text']}\n```"),
+        **facts_metadata(metrics),
+        "model": release.model,
+        "reference": release.reference,
+        "trained on": release.origin,
+        "released by": release.by,
+        "released at": dg.MetadataValue.timestamp(release.released_at),
+    }
+
+
+def page_url(environment: Mapping[str, str] = os.environ) -> str:
+    """The address of the page (PALM_PAGE_URL)."""
+    return environment.get("PALM_PAGE_URL") or PAGE_URL
+
+
+def facts_metadata(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts with readable names: measured values as rounded numbers, which the UI plots; the rest as text."""
+    found: dict[str, Any] = {}
+    for name, value in facts.items():
+        match value:
+            case None | {} | []:
+                continue
+            case bool():
+                found[label(name)] = value
+            case int() | float() if name in PLOTTED:
+                found[label(name)] = float(f"{value:.4g}") if isinstance(value, float) else value
+            case float():
+                found[label(name)] = f"{value:.4g}"
+            case dict() if all(isinstance(part, int | str) for part in value.values()):
+                found[label(name)] = ", ".join(f"{key} {part}" for key, part in value.items())
+            case dict():
+                found[label(name)] = dg.MetadataValue.json(_rounded(value))
+            case list():
+                found[label(name)] = ", ".join(map(str, value))
+            case str() if "\n" in value:
+                found[label(name)] = dg.MetadataValue.md(f"```\n{value}\n```")
+            case _:
+                found[label(name)] = str(value)
+    return found
+
+
+def label(name: str) -> str:
+    """The name of a fact as people read it."""
+    return LABELS.get(name, name.replace("_", " "))
+
+
+def _rounded(value: Any) -> Any:
+    """A JSON value with four significant digits."""
+    match value:
+        case float():
+            return float(f"{value:.4g}")
+        case dict():
+            return {key: _rounded(part) for key, part in value.items()}
+        case list():
+            return [_rounded(part) for part in value]
+        case _:
+            return value
 
 
 def image_metadata(path: Path) -> dg.MarkdownMetadataValue:
@@ -61,11 +175,6 @@ def evidence_metadata(
     if not path.is_file():
         return dg.MetadataValue.text(f"{path.name} is missing")
     return image_metadata(path) if embedded else dg.MetadataValue.path(str(path))
-
-
-def numeric_facts(facts: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers among facts: the UI plots them over the materializations."""
-    return {k: v for k, v in facts.items() if isinstance(v, int | float) and not isinstance(v, bool)}
 
 
 def logged_progress(context: dg.AssetExecutionContext, what: str) -> Progress:

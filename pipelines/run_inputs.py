@@ -9,9 +9,9 @@ import dagster as dg
 
 from palm_assets.errors import LineageError
 from palm_assets.store.artifacts import Artifact, Kind, Store
+from pipelines.run_tags import run_tags, set_run_tags
 
 TAG_PREFIX = "palms/"
-ATTEMPTS = 10
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,8 @@ class RunInputs:
             LineageError: the tag does not hold, because others keep writing tags of the same run.
         """
         key, value = TAG_PREFIX + asset, f"{artifact.kind}/{artifact.version}"
-        for _ in range(ATTEMPTS):
-            if self._tags().get(key) == value:
-                return
-            # Not atomic: a daemon that tags the run in the same moment may overwrite all tags.
-            self.instance.add_run_tags(self.run_id, {key: value})
-        if self._tags().get(key) != value:
+        if not set_run_tags(self.instance, self.run_id, {key: value}):
             raise LineageError(f"The run cannot be tagged with {value}", where=key, hint="Start it again.")
 
     def _tags(self) -> dict[str, str]:
-        run = self.instance.get_run_by_id(self.run_id)
-        return {} if run is None else dict(run.tags)
+        return run_tags(self.instance, self.run_id)

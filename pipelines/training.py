@@ -46,12 +46,25 @@ def subprocess_runner(context: dg.AssetExecutionContext) -> Runner:
                 # Without an outcome the process crashed. A retry policy of the asset would also retry after a
                 # cancellation.
                 if not outcome_file.is_file():
+                    if context.retry_number >= MAX_RETRIES:
+                        raise _crashed(error) from error
                     raise dg.RetryRequested(
                         max_retries=MAX_RETRIES, seconds_to_wait=SECONDS_BEFORE_RETRY
                     ) from error
             return JobOutcome.model_validate_json(outcome_file.read_bytes()).facts_or_raise()
 
     return run
+
+
+def _crashed(error: Exception) -> dg.Failure:
+    """The failure after the last retry, which says what ended the process."""
+    what = " ".join(str(error).split()) or type(error).__name__
+    return dg.Failure(
+        description=f"The training process ended {MAX_RETRIES + 1} times without a result: {what}. Start the "
+        "run again to go on from the saved state. If it was killed (signal 9), the machine may lack memory.",
+        metadata={"error": type(error).__name__},
+        allow_retries=False,
+    )
 
 
 class _MessageFileReader(dg.PipesMessageReader):

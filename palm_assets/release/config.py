@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -15,6 +17,11 @@ class GateConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    applies_to: Literal["all", "photographs", "synthetic"] = Field(
+        "all",
+        description="origin of the models that these bounds are for; models of the other origin are released "
+        "by the default bounds",
+    )
     min_photos: int = Field(100, ge=1, description="usable photographs")
     min_people: int = Field(4, ge=2, description="different people in the photographs")
     max_set_aside: float = Field(0.1, ge=0, le=1, description="share of files that are not usable")

@@ -28,10 +28,13 @@ from palm_assets.release.checks import (
     Incumbent,
     check_against_incumbents,
     check_contrast,
+    check_crops,
     check_data,
+    check_detector,
     check_distance,
     check_held_out,
     check_memorization,
+    check_photos,
     check_variety,
     check_withdrawal,
     is_better,
@@ -146,8 +149,13 @@ def gather(store: Store, evaluation: Artifact) -> Evidence:
 
 
 def decide(evidence: Evidence, bounds: GateConfig) -> Decision:
-    """Apply all checks of the data and the model to the evidence; reads and writes nothing."""
+    """Apply all checks of the data and the model to the evidence; reads and writes nothing.
+
+    Bounds that are for synthetic hands alone are not applied to photographs: these have the defaults.
+    """
     metrics = evidence.metrics
+    if bounds.applies_to != "all" and bounds.applies_to != evidence.origin:
+        bounds = GateConfig()
     return Decision(
         evidence.model,
         evidence.reference,
@@ -166,6 +174,19 @@ def decide(evidence: Evidence, bounds: GateConfig) -> Decision:
         _champion(evidence),
         evidence.released,
     )
+
+
+def check_artifact(artifact: Artifact, bounds: GateConfig) -> CheckResult | None:
+    """The check of an artifact of data: photographs, detector or crops; None for other kinds."""
+    match artifact.kind:
+        case "photos":
+            return check_photos(artifact.facts, bounds)
+        case "detector":
+            return check_detector(artifact.facts, bounds)
+        case "crops":
+            return check_crops(artifact.facts, split_people(artifact), bounds)
+        case _:
+            return None
 
 
 def record_and_release(store: Store, decision: Decision) -> Release:

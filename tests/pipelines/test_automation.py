@@ -44,11 +44,13 @@ def test_everything_is_off_by_default() -> None:
     repository = definitions(Path("unused"), RetrainingSettings.from_environment({})).get_repository_def()
     schedules, sensors = repository.schedule_defs, repository.sensor_defs
     assert {s.default_status for s in schedules} == {dg.DefaultScheduleStatus.STOPPED}
-    assert {s.default_status for s in sensors} == {dg.DefaultSensorStatus.STOPPED}
+    running = {s.name for s in sensors if s.default_status == dg.DefaultSensorStatus.RUNNING}
+    assert running == {"remove_old_runs"}  # it starts nothing
     assert {s.name for s in sensors} == {
         "new_kaggle_version",
         "run_failure_command",
         "default_automation_condition_sensor",
+        "remove_old_runs",
     }
 
 
@@ -250,7 +252,7 @@ def test_every_asset_below_the_sources_is_automated_and_the_release_has_a_freshn
         spec.key.to_user_string(): spec for spec in definitions(Path("unused")).resolve_all_asset_specs()
     }
     automated = {name for name, spec in specs.items() if spec.automation_condition is not None}
-    assert automated == set(specs) - {"raw_hands", "raw_palm_boxes"}
+    assert automated == set(specs) - {"raw_hands", "raw_palm_boxes", "page"}
     assert specs["palm_release"].freshness_policy is not None
 
 

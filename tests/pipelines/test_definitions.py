@@ -1,9 +1,11 @@
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 import torch
 import yaml
+from pydantic import BaseModel
 
 from palm_assets.crops.config import CropConfig
 from palm_assets.gan.checkpoint import load_networks
@@ -12,22 +14,28 @@ from palm_assets.gan.networks import Discriminator, Generator
 from palm_assets.gan.warm_start import start_from
 from palm_assets.release import own_photographs
 from palm_assets.release.config import GateConfig
+from palm_assets.release.retention import RetentionConfig
+from palm_assets.release.run_config import CONFIGS
 from palm_assets.stages.code_versions import CODE_VERSIONS
 from palm_assets.store.starter import STARTER
-from pipelines import assets
+from pipelines.automation import RetrainingSettings
 from pipelines.definitions import definitions, defs
+from pipelines.jobs import PRESETS as PRESETS_FOLDER
+from pipelines.jobs import read_presets
+from pipelines.launchpad import config_schema
 
 PRESETS = sorted(Path("pipelines/presets").glob("*.yaml"))
 
 SPECS = {
-    "raw_hands": ("photographs", set()),
-    "raw_palm_boxes": ("photographs", set()),
-    "palm_detector": ("detector", {"raw_palm_boxes"}),
-    "cropped_palms": ("palms", {"raw_hands", "palm_detector"}),
-    "dcgan_checkpoint": ("palms", {"cropped_palms"}),
-    "fid_reference": ("quality", {"cropped_palms"}),
-    "palm_evaluation": ("quality", {"dcgan_checkpoint", "fid_reference", "cropped_palms"}),
-    "palm_release": ("release", {"dcgan_checkpoint", "fid_reference", "palm_evaluation"}),
+    "raw_hands": ("data", set()),
+    "raw_palm_boxes": ("data", set()),
+    "palm_detector": ("data", {"raw_palm_boxes"}),
+    "cropped_palms": ("data", {"raw_hands", "palm_detector"}),
+    "dcgan_checkpoint": ("model", {"cropped_palms"}),
+    "fid_reference": ("model", {"cropped_palms"}),
+    "palm_evaluation": ("model", {"dcgan_checkpoint", "fid_reference", "cropped_palms"}),
+    "palm_release": ("model", {"dcgan_checkpoint", "fid_reference", "palm_evaluation"}),
+    "page": ("model", {"palm_release"}),
 }
 
 KINDS = {
@@ -74,19 +82,55 @@ def test_every_preset_is_a_valid_run_config(preset: Path, monkeypatch: pytest.Mo
     assert dg.validate_run_config(job, yaml.safe_load(preset.read_text()))
 
 
-def test_a_materialization_without_config_is_the_sample() -> None:
-    config_types = {
-        "raw_hands": assets.PhotosAssetConfig,
-        "raw_palm_boxes": assets.BoxesAssetConfig,
-        "palm_detector": assets.DetectorAssetConfig,
-        "cropped_palms": assets.CropAssetConfig,
-        "dcgan_checkpoint": assets.GanAssetConfig,
-        "fid_reference": assets.ReferenceAssetConfig,
+def default_config(preset: str) -> dict[str, Any]:
+    """The config of a run that is launched without one while this preset is in force."""
+    job = definitions(
+        Path("unused"), RetrainingSettings(preset=preset)
+    ).resolve_implicit_global_asset_job_def()
+    checked = dg.validate_run_config(job, {})
+    assert checked is not None
+    return {
+        name: entry["config"] for section in ("ops", "resources") for name, entry in checked[section].items()
     }
-    sample = yaml.safe_load(Path("pipelines/presets/sample.yaml").read_text())["ops"]
-    assert sample.keys() == config_types.keys()
-    for name, config_type in config_types.items():
-        assert config_type(**sample[name]["config"]) == config_type(), name
+
+
+@pytest.mark.parametrize("name", ["sample", "gpu-128", "kaggle"])
+def test_what_is_materialized_without_config_is_made_by_the_preset_in_force(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PALM_HANDS", "/hands")
+    monkeypatch.setenv("PALM_BOXES", "/boxes")
+    preset, config = read_presets(PRESETS_FOLDER)[name], default_config(name)
+    for asset, config_type in CONFIGS.items():
+        values = dict(preset.assets.get(asset, {}))
+        if isinstance(values.get("folder"), dict):
+            values["folder"] = "/hands" if asset == "raw_hands" else "/boxes"
+        assert config_type(**config[asset]) == config_type(**values)
+    assert GateConfig(**config["gate"]) == GateConfig(**preset.resources.get("gate", {}))
+
+
+def test_a_folder_that_is_not_named_is_an_error_before_the_launch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PALM_HANDS", raising=False)
+    monkeypatch.setenv("PALM_BOXES", "/boxes")
+    with pytest.raises(dg.DagsterInvalidConfigError, match="PALM_HANDS"):
+        default_config("local")
+
+
+def test_a_job_has_its_own_preset_whichever_is_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above all its gate: that of the sample is loose."""
+    monkeypatch.setenv("PALM_HANDS", "/hands")
+    monkeypatch.setenv("PALM_BOXES", "/boxes")
+    presets = read_presets(PRESETS_FOLDER)
+    for in_force in ("sample", "gpu-128"):
+        defs_here = definitions(Path("unused"), RetrainingSettings(preset=in_force))
+        for preset in presets.values():
+            job = defs_here.resolve_job_def(preset.job)
+            checked = dg.validate_run_config(job, preset.run_config(presets[in_force]))
+            assert checked is not None
+            gan = GanConfig(**checked["ops"]["dcgan_checkpoint"]["config"])
+            assert gan == GanConfig(**preset.assets["dcgan_checkpoint"])
+            gate = GateConfig(**checked["resources"]["gate"]["config"])
+            assert gate == GateConfig(**preset.resources.get("gate", {}))
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
@@ -123,37 +167,103 @@ def test_the_published_preset_trains_the_published_architecture() -> None:
 
 
 @pytest.mark.parametrize(
-    ("config_type", "wrong"),
+    ("asset", "wrong", "message"),
     [
-        (assets.PhotosAssetConfig, {"aspects": ["sideways"]}),
-        (assets.PhotosAssetConfig, {"source": "folder"}),
-        (assets.PhotosAssetConfig, {"no_such_field": 1}),
-        (assets.DetectorAssetConfig, {"start": "yolo11n"}),
-        (assets.GanAssetConfig, {"image_size": 100}),
-        (assets.GanAssetConfig, {"augment": ["sharpening"]}),
-        (assets.CropAssetConfig, {"test_share": 1.5}),
+        ("raw_hands", {"aspects": ["sideways"]}, "aspects must be some of palmar, dorsal, unknown"),
+        ("raw_hands", {"source": "folder"}, "needs `folder`"),
+        ("raw_hands", {"no_such_field": 1}, "no_such_field"),
+        ("palm_detector", {"start": "yolo11n"}, "`palm_detector.start` cannot be 'yolo11n'"),
+        (
+            "palm_detector",
+            {"image_size": 100},
+            "`palm_detector.image_size` cannot be 100",
+        ),
+        (
+            "dcgan_checkpoint",
+            {"batch": 0},
+            "`dcgan_checkpoint.batch` cannot be 0: input should be greater than or equal to 2",
+        ),
+        ("dcgan_checkpoint", {"image_size": 100}, "must be a power of two, not 100"),
+        ("dcgan_checkpoint", {"augment": ["sharpening"]}, "augment must be some of"),
+        ("dcgan_checkpoint", {"loss": "wasserstein"}, "loss"),
+        ("cropped_palms", {"test_share": 1.5}, "`cropped_palms.test_share` cannot be 1.5"),
+        (
+            "palm_evaluation",
+            {"count": 1},
+            "`palm_evaluation.count` cannot be 1: input should be greater than or equal to 2",
+        ),
     ],
 )
-def test_an_invalid_config_is_refused_with_the_name_of_the_field(
-    config_type: type[dg.Config], wrong: dict[str, object]
-) -> None:
-    with pytest.raises(dg.Failure, match=next(iter(wrong))):
-        config_type(**wrong)
+def test_a_wrong_config_is_refused_before_the_launch(asset: str, wrong: dict[str, Any], message: str) -> None:
+    job = defs.resolve_implicit_global_asset_job_def()
+    with pytest.raises(dg.DagsterInvalidConfigError) as refused:
+        dg.validate_run_config(job, {"ops": {asset: {"config": wrong}}})
+    assert message in str(refused.value)
 
 
-def test_an_invalid_config_fails_a_run_before_anything_is_made(tmp_path: Path) -> None:
-    job = definitions(tmp_path).resolve_implicit_global_asset_job_def()
-    config = {"ops": {"raw_hands": {"config": {"aspects": ["sideways"]}}}}
-    result = job.execute_in_process(
-        run_config=config, asset_selection=[dg.AssetKey("raw_hands")], raise_on_error=False
-    )
-    assert not result.success
-    assert not list(tmp_path.iterdir())
+def test_wrong_bounds_of_the_gate_are_refused_before_the_launch() -> None:
+    job = defs.resolve_implicit_global_asset_job_def()
+    with pytest.raises(dg.DagsterInvalidConfigError, match=r"`gate\.max_blank` cannot be 2\.0"):
+        dg.validate_run_config(job, {"resources": {"gate": {"config": {"max_blank": 2.0}}}})
+
+
+def test_every_field_says_what_it_does_its_default_and_its_range() -> None:
+    config_types: dict[str, type[BaseModel]] = {
+        **CONFIGS,
+        "gate": GateConfig,
+        "retention": RetentionConfig,
+    }
+    for asset, config_type in config_types.items():
+        fields = config_schema(asset, config_type).config_type.fields
+        assert fields.keys() == config_type.model_fields.keys()
+        for name, info in config_type.model_fields.items():
+            described = fields[name].description
+            assert info.description, f"{config_type.__name__}.{name}"
+            assert described[0].isupper(), described
+            assert ". Default: " in described
+            numeric = any(kind in str(info.annotation) for kind in ("int", "float"))
+            if numeric and "list" not in str(info.annotation):
+                assert "Allowed: " in described, f"{config_type.__name__}.{name} has no range"
+
+
+def test_the_seed_and_the_preset_are_tags_of_a_job() -> None:
+    assert defs.resolve_job_def("local_256").tags.items() >= {"preset": "local-256", "seed": "0"}.items()
+
+
+def test_the_page_is_below_the_release_and_names_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PALM_PAGE_URL", "https://palms.example")
+    specs = {
+        spec.key.to_user_string(): spec for spec in definitions(Path("unused")).resolve_all_asset_specs()
+    }
+    assert specs["page"].metadata["page"] == dg.MetadataValue.url("https://palms.example")
+
+
+def test_the_kinds_of_the_sources_are_those_of_the_preset_in_force() -> None:
+    for preset, kind in (("sample", "python"), ("local", "file"), ("kaggle", "kaggle")):
+        here = definitions(Path("unused"), RetrainingSettings(preset=preset))
+        specs = {spec.key.to_user_string(): spec for spec in here.resolve_all_asset_specs()}
+        assert specs["raw_hands"].kinds == {kind, "jpeg"}
+
+
+def test_each_asset_refers_to_its_lines_of_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    def references(here: dg.Definitions) -> list[Any]:
+        specs = [here.resolve_assets_def(dg.AssetKey(name)).get_asset_spec() for name in CONFIGS]
+        return [spec.metadata["dagster/code_references"].code_references[0] for spec in specs]
+
+    for found in references(definitions(Path("unused"))):
+        assert found.file_path.endswith("pipelines/assets.py")
+        assert found.line_number > 1
+    monkeypatch.setenv("PALM_SOURCE_URL", "https://github.com/me/palms")
+    monkeypatch.setenv("PALM_SOURCE_REVISION", "v1")
+    for found in references(definitions(Path("unused"))):
+        assert found.url.startswith("https://github.com/me/palms/tree/v1/pipelines/assets.py#L")
 
 
 def test_every_preset_is_a_job_with_a_description() -> None:
     jobs = {job.name: job for job in defs.resolve_all_job_defs()}
     for preset in PRESETS:
         job = jobs[preset.stem.replace("-", "_")]
-        assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == set(SPECS)
+        assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == set(SPECS) - {
+            "page"
+        }
         assert job.description

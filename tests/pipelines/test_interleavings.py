@@ -22,11 +22,13 @@ from palm_assets.detector.detection import Detection
 from palm_assets.errors import LineageError, PalmError, RefusedError
 from palm_assets.image_grid import grid
 from palm_assets.release.checks import LOAD_CHECK, CheckResult
+from palm_assets.release.config import GateConfig
+from palm_assets.release.retention import RetentionConfig
 from palm_assets.stages.training_job import ModelJob, TrainingJob
 from palm_assets.store.artifacts import Artifact, Store
 from palm_assets.store.releases import read_history
 from pipelines import assets
-from pipelines.resources import GateResource, RetentionResource, StoreResource
+from pipelines.resources import StoreResource
 from pipelines.run_inputs import RunInputs
 from tests.models import fill_with_model
 from tests.tiny import LENIENT
@@ -65,15 +67,6 @@ SHARED: dict[str, dict[str, Any]] = {
     "dcgan_checkpoint": {"image_size": 16, "latent": 8, "generator_width": 8, "discriminator_width": 8},
     "fid_reference": {"floor_repeats": 2, "floor_counts": [2, 4]},
     "palm_evaluation": {"count": 4, "sets": 2},
-}
-CONFIG_TYPES: dict[str, type[dg.Config]] = {
-    "raw_hands": assets.PhotosAssetConfig,
-    "raw_palm_boxes": assets.BoxesAssetConfig,
-    "palm_detector": assets.DetectorAssetConfig,
-    "cropped_palms": assets.CropAssetConfig,
-    "dcgan_checkpoint": assets.GanAssetConfig,
-    "fid_reference": assets.ReferenceAssetConfig,
-    "palm_evaluation": assets.EvaluationAssetConfig,
 }
 
 
@@ -116,15 +109,12 @@ class Run:
         try:
             given: dict[str, Any] = {name: self.inputs.resolve(name) for name in UPSTREAM[asset]}
             store = StoreResource(home=str(self.home))
-            if asset in CONFIG_TYPES:
-                given["config"] = CONFIG_TYPES[asset](**self.preset[asset])
             if asset == "dcgan_checkpoint":
-                given["retention"] = RetentionResource()
+                given["retention"] = RetentionConfig()
             if asset == "palm_release":
-                given["gate"] = GateResource(**LENIENT)
-            result = getattr(assets, asset)(
-                dg.build_asset_context(instance=self.inputs.instance), store=store, **given
-            )
+                given["gate"] = GateConfig(**LENIENT)
+            context = dg.build_asset_context(instance=self.inputs.instance, asset_config=self.preset[asset])
+            result = getattr(assets, asset)(context, store=store, **given)
             if asset != "palm_release":
                 self.inputs.hand_over(asset, result.value)
         except (dg.Failure, PalmError) as error:
@@ -159,7 +149,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setattr("palm_assets.detector.detection.load_detector", lambda folder: MiddleDetector())
         loaded = CheckResult(LOAD_CHECK, True, "not tried")
         patch.setattr("palm_assets.release.gate.check_loading", lambda store, model: loaded)
-        patch.setattr(assets, "deny_run_retries", lambda *run: None, raising=False)
+        patch.setattr(assets, "refuse_run", lambda *run: None)
+        patch.setattr(assets, "set_run_tags", lambda *run: True)
         yield tmp_path_factory.mktemp("interleavings") / "home"
 
 

@@ -32,7 +32,7 @@ from palm_assets.stages.reference import make_reference
 from palm_assets.stages.training_job import DetectorJob, run_job
 from palm_assets.store.artifacts import Artifact, Kind, Store
 from palm_assets.store.identity import StageConfig, operational_fields
-from pipelines import assets
+from pipelines.launchpad import config_schema
 from tests.detector.exports import write_export
 from tests.gan.recipes import IMAGES, tiny
 from tests.helpers import save_picture
@@ -45,16 +45,6 @@ FIELDS = [
     for label, base in bases(config_type).items()
     for name in config_type.model_fields
 ]
-ASSET_CONFIGS: dict[Kind, type[StageConfig]] = {
-    "photos": assets.PhotosAssetConfig,
-    "boxes": assets.BoxesAssetConfig,
-    "detector": assets.DetectorAssetConfig,
-    "crops": assets.CropAssetConfig,
-    "models": assets.GanAssetConfig,
-    "reference": assets.ReferenceAssetConfig,
-    "evaluations": assets.EvaluationAssetConfig,
-}
-
 
 # Fields
 
@@ -83,7 +73,9 @@ def test_the_table_in_the_documentation_is_that_of_the_code() -> None:
 
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_dagster_makes_the_versions_that_a_shell_makes(kind: Kind) -> None:
-    assert ASSET_CONFIGS[kind]().identity() == CONFIGS[kind]().identity()
+    fields = config_schema(kind, CONFIGS[kind]).config_type.fields
+    of_the_launchpad = CONFIGS[kind](**{name: field.default_value for name, field in fields.items()})
+    assert of_the_launchpad.identity() == CONFIGS[kind]().identity()
 
 
 @pytest.mark.parametrize(
