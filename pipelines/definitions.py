@@ -17,7 +17,7 @@ from pipelines.failures import failure_sensor
 from pipelines.history import history_sensor
 from pipelines.jobs import PRESETS, preset_job, presets_folder, read_presets
 from pipelines.reporting import page_url
-from pipelines.resources import ArtifactIOManager, config_resource, store_resource
+from pipelines.resources import artifact_io_manager, config_resource, store_resource
 
 os.environ.setdefault("PALM_LOOSE_PHOTOS", "refuse")  # of the preset `own`; Dagster has no default of its own
 
@@ -61,7 +61,7 @@ def definitions(
             "store": store,
             "gate": gate,
             "retention": retention,
-            "io_manager": ArtifactIOManager(store=store, gate=gate),
+            "io_manager": artifact_io_manager,
         },
         # All steps in one process: importing torch for each step takes longer than most steps, and training,
         # the one thing that may crash, has a process of its own.

@@ -83,7 +83,7 @@ def config_resource(
     return dg.ResourceDefinition(resource, schema, description=config_type.__doc__)
 
 
-class ArtifactIOManager(dg.ConfigurableIOManager):
+class ArtifactIOManager(dg.IOManager):
     """Passes artifacts on within a run by the run's tags, and from run to run by pointers in the store.
 
     A run reads each artifact that it did not make from the pointer once, and keeps to it: another run that
@@ -92,9 +92,9 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
     Data that fails its check is not taken up by a later run either: the bounds in force are applied again.
     """
 
-    store: dg.ResourceDependency[StoreResource]
-    gate: dg.ResourceDependency[GateConfig]
-    _pinned: list[Artifact] = PrivateAttr(default_factory=list)
+    def __init__(self, store: StoreResource, gate: GateConfig) -> None:
+        self.store, self.gate = store, gate
+        self._pinned: list[Artifact] = []
 
     def handle_output(self, context: dg.OutputContext, obj: Artifact) -> None:
         """Point the asset at the artifact, for the rest of this run and for later runs."""
@@ -120,9 +120,20 @@ class ArtifactIOManager(dg.ConfigurableIOManager):
             raise refusal_failure(reason)
         return artifact
 
-    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+    def unpin(self) -> None:
         """Unpin the artifacts of the run."""
         self._pinned.clear()
+
+
+# A nested resource would not get the bounds that a run is launched with.
+@dg.io_manager(required_resource_keys={"store", "gate"})  # type: ignore[arg-type]  # a generator may be
+def artifact_io_manager(context: dg.InitResourceContext) -> Iterator[ArtifactIOManager]:
+    """Passes artifacts on; they are pinned until the run ends."""
+    manager = ArtifactIOManager(context.resources.store, context.resources.gate)
+    try:
+        yield manager
+    finally:
+        manager.unpin()
 
 
 @contextmanager
