@@ -202,7 +202,7 @@ def palm_release(
 
 
 DATA, MODEL = "data", "model"
-SOURCE_KINDS = {"synthetic": "python", "folder": "file", "kaggle": "kaggle"}
+SOURCE_KINDS = {"synthetic": "python", "folder": "file", "kaggle": "kaggle", "none": "file"}
 
 
 def pipeline_assets(defaults: Mapping[str, Mapping[str, Any]]) -> list[dg.AssetsDefinition]:

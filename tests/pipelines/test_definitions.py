@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ def default_config(preset: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("name", ["sample", "gpu-128", "kaggle"])
+@pytest.mark.parametrize("name", [path.stem for path in PRESETS])
 def test_what_is_materialized_without_config_is_made_by_the_preset_in_force(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,8 +104,10 @@ def test_what_is_materialized_without_config_is_made_by_the_preset_in_force(
     preset, config = read_presets(PRESETS_FOLDER)[name], default_config(name)
     for asset, config_type in CONFIGS.items():
         values = dict(preset.assets.get(asset, {}))
-        if isinstance(values.get("folder"), dict):
-            values["folder"] = "/hands" if asset == "raw_hands" else "/boxes"
+        values = {
+            key: os.environ[value["env"]] if isinstance(value, dict) else value
+            for key, value in values.items()
+        }
         assert config_type(**config[asset]) == config_type(**values)
     assert GateConfig(**config["gate"]) == GateConfig(**preset.resources.get("gate", {}))
 
