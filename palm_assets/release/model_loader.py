@@ -68,7 +68,7 @@ def load_model(
 def _starter(name: str) -> PalmModel:
     """A model that came with the program, by its name or its version."""
     for known, folder in ((STARTER_NAME, starter_folder()), (HANDS_NAME, hands_folder())):
-        if name == known or (name == _bundled_version(folder)):
+        if name == known or (name.startswith(STARTER_PREFIX) and name == _bundled_version(folder)):
             found = open_starter(folder)
             if found is not None:
                 return found[0]

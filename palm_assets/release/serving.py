@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from palm_assets.errors import CheckpointError, NothingReleasedError, PalmError
 from palm_assets.release.model_choices import (
+    HANDS_NAME,
     STARTER_NAME,
     ModelChoice,
     choice_named,
@@ -27,7 +28,7 @@ from palm_assets.store.artifacts import Artifact, Store
 from palm_assets.store.origins import Origin
 from palm_assets.store.pins import pin
 from palm_assets.store.releases import RELEASED_FILE
-from palm_assets.store.starter import STARTER, STARTER_PREFIX, find_starter
+from palm_assets.store.starter import HANDS_FOLDER, STARTER, STARTER_PREFIX, find_starter
 
 if TYPE_CHECKING:
     from palm_assets.gan.sampler import PalmModel
@@ -66,6 +67,8 @@ class Served:
         """What links call the model, as `ModelChoice.name`; "" if there is none."""
         if self.model is None:
             return ""
+        if self.artifact is not None and self.artifact.folder.name == HANDS_FOLDER:
+            return HANDS_NAME
         return STARTER_NAME if self.is_starter else self.model.version
 
 

@@ -6,8 +6,6 @@ from palm_assets.errors import ArtifactMissingError
 from palm_assets.store.artifacts import Artifact, Store
 from palm_assets.store.starter import STARTER, find_starter, hands_folder
 
-BUNDLED = {"starter": STARTER, "hands": hands_folder(STARTER)}
-
 
 def open_start_model(store: Store, start: str) -> Artifact | None:
     """Find the model to start from: None for "scratch", "starter", "hands", or a version.
@@ -18,13 +16,14 @@ def open_start_model(store: Store, start: str) -> Artifact | None:
     """
     if start == "scratch":
         return None
-    if start not in BUNDLED:
+    bundled = {"starter": STARTER, "hands": hands_folder(STARTER)}
+    if start not in bundled:
         return store.open("models", start)
-    found = find_starter(BUNDLED[start])
+    found = find_starter(bundled[start])
     if found is None:
         raise ArtifactMissingError(
-            f"This copy of the program has no model {start!r}",
-            where=BUNDLED[start],
+            f"This copy of the program has no {start} model",
+            where=bundled[start],
             hint="Use `start: scratch`.",
         )
     return found

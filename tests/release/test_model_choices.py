@@ -8,6 +8,7 @@ import pytest
 
 from palm_assets.errors import ArtifactCorruptError, ArtifactMissingError
 from palm_assets.release.model_choices import choice_named, list_models
+from palm_assets.release.model_loader import load_model
 from palm_assets.release.serving import ModelWatcher, model_at_hand
 from palm_assets.store.artifacts import Artifact, Store
 from palm_assets.store.origins import Origin
@@ -103,6 +104,27 @@ def test_the_current_release_is_listed_if_the_history_is_not_readable(
     assert [choice.name for choice in list_models(store, NOWHERE)] == [model.version]
     (store.home / "released.json").write_text("{half")
     assert list_models(store, NOWHERE) == []
+
+
+def test_a_model_of_palms_and_backs_lies_beside_the_starter(
+    store: Store, publish_model: Publish, starter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    networks = SMALL.model_copy(update={"labels": ["aspect", "side", "skin"]})
+    hands = publish_model(3, networks)
+    folder = shutil.copytree(hands.folder, starter.parent / "starter_hands")
+    choices = list_models(store, starter)
+    assert [(choice.name, choice.is_default) for choice in choices] == [("starter", True), ("hands", False)]
+    assert [choice.labels for choice in choices] == [(), ("aspect", "side", "skin")]
+    watcher = ModelWatcher(store, starter)
+    for name in ("hands", f"starter-{hands.version}"):
+        served = watcher.served(name)
+        assert served.problem is None
+        assert (served.name, served.is_starter, served.origin) == ("hands", False, "photographs")
+    monkeypatch.setenv("PALM_STARTER", str(starter))
+    for name in ("hands", f"starter-{hands.version}"):
+        model = load_model(name, store)
+        assert (model.version, model.folder) == (f"starter-{hands.version}", folder)
+        assert model.sample(2, aspect="back").shape == (2, 3, 16, 16)
 
 
 def test_a_choice_is_found_by_name_and_by_version(store: Store, starter: Path) -> None:

@@ -86,7 +86,7 @@ def test_the_model_that_a_training_starts_from_is_one_of_its_inputs(
     assert trained(store, "starter").manifest.inputs["start"] == starter.version
 
 
-@pytest.mark.parametrize("start", ["0123456789ab", "starter"])
+@pytest.mark.parametrize("start", ["0123456789ab", "starter", "hands"])
 def test_a_training_from_a_missing_model_is_refused_before_it_starts(
     store: Store, monkeypatch: pytest.MonkeyPatch, start: str
 ) -> None:
