@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from palm_assets.gan.hand_labels import LABELS
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
@@ -29,6 +31,7 @@ def hub_card(
     image_size: int,
     name: str,
     has_reference: bool,
+    labels: Sequence[str] = (),
 ) -> str:
     """The content of README.md: YAML between two lines of dashes, and Markdown.
 
@@ -40,6 +43,7 @@ def hub_card(
         image_size: side of an image in pixels.
         name: owner/name of the repository.
         has_reference: whether reference statistics lie beside the model.
+        labels: what the model can be asked for.
     """
     from huggingface_hub import ModelCardData
 
@@ -56,7 +60,7 @@ def hub_card(
     parts = [
         f"---\n{data.to_yaml()}\n---",
         _body(text),
-        _use(name, image_size, has_reference),
+        _use(name, image_size, has_reference, labels),
         _table(evaluation),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -105,7 +109,9 @@ def _body(text: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", text).strip()
 
 
-def _use(name: str, image_size: int, has_reference: bool) -> str:
+def _use(name: str, image_size: int, has_reference: bool, labels: Sequence[str]) -> str:
+    asked = ", ".join(f'{label}="{LABELS[label][0]}"' for label in labels)
+    ask = f"\nimages = model.sample(16, seed=7, {asked})" if asked else ""
     evaluate = '\nmetrics = palm_assets.evaluate(images, model.folder / "reference")' if has_reference else ""
     return f"""## Use
 
@@ -113,7 +119,7 @@ def _use(name: str, image_size: int, has_reference: bool) -> str:
 import palm_assets  # Palms with its extra `hub`
 
 model = palm_assets.load_model("{name}")
-images = model.sample(16, seed=7)  # uint8 RGB, (16, 3, {image_size}, {image_size}){evaluate}
+images = model.sample(16, seed=7)  # uint8 RGB, (16, 3, {image_size}, {image_size}){ask}{evaluate}
 ```
 
 The same seed gives the same images. `samples/` has the first images of seed 0, uncurated. Every image is

@@ -98,6 +98,7 @@ def _fill(draft: Path, model: PalmModel, store: Store | None, name: str) -> None
         image_size=model.image_size,
         name=name,
         has_reference=has_reference,
+        labels=model.labels,
     )
     (draft / CARD_FILE).write_text(card, encoding="utf-8")
     (draft / SAMPLES_FOLDER).mkdir()

@@ -30,6 +30,7 @@ from palm_assets.gan.sampler import PalmModel
 from palm_assets.store.artifacts import Artifact, Store
 from palm_assets.store.identity import StageConfig
 from tests.export.hub_server import TOKEN, Hub, run_hub
+from tests.models import SMALL
 
 NAME = "me/palms"
 EVALUATION = {
@@ -311,6 +312,18 @@ def test_a_model_that_was_not_evaluated_says_so(store: Store, model: PalmModel, 
     card = ModelCard.load(tmp_path / "out" / "README.md")
     assert card.data.eval_results is None
     assert "has not been evaluated" in card.text
+
+
+def test_the_card_of_a_model_with_labels_shows_how_to_ask_for_them(
+    publish_model: Callable[..., Artifact], tmp_path: Path
+) -> None:
+    networks = SMALL.model_copy(update={"labels": ["aspect", "skin"]})
+    labeled = load_model(publish_model(1, networks).folder)
+    export_hub(labeled, tmp_path / "out")
+    text = (tmp_path / "out" / "README.md").read_text()
+    assert 'model.sample(16, seed=7, aspect="palm", skin="fair")' in text
+    loaded = load_model(tmp_path / "out")
+    np.testing.assert_array_equal(loaded.sample(2, aspect="back"), labeled.sample(2, aspect="back"))
 
 
 def test_an_exported_folder_is_loaded_and_exported_again(model: PalmModel, tmp_path: Path) -> None:
