@@ -232,6 +232,8 @@ EN = {
     "nearest_generated": "Generated",
     "nearest_real": "Nearest real palm",
     "nearest_alt": "Photograph of the real palm nearest to generated palm no. {n}",
+    "nearest_off": "The nearest real palm is not shown: the photograph of a palm can identify a person. The "
+    "operator of this page can turn it on.",
     "nearest_help": "The nearest of {n} training palms, measured by the features of {extractor}. See for "
     "yourself whether the generated palm is a copy.",
     # About the model.

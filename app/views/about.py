@@ -14,6 +14,7 @@ from app.views import address, model_choice, records
 from app.views.comparison_text import UNKNOWN, metric_name
 from app.views.model_status import follow_releases, show_model_status
 from app.work.about import ModelEvaluation, TrainingPhotos, model_evaluation, training_photos
+from app.work.reference import shows_real_palms
 from app.work.resources import model_watcher
 from palm_assets.errors import CheckpointError
 from palm_assets.gan.plot_files import SAMPLES_FILE
@@ -136,7 +137,9 @@ def _show_evaluation(words: Words, artifact: Artifact) -> None:
     if evaluation.metrics["label"] != "FID":
         texts.append(words("not_fid"))
     st.caption(" ".join(texts), width=760)
-    if evaluation.image:
+    if evaluation.image and not shows_real_palms():
+        st.caption(words("nearest_off"))
+    elif evaluation.image:
         show_sheet(evaluation.image, words("about_nearest_alt"))
         st.caption(words("about_nearest"))
 

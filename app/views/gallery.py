@@ -24,7 +24,7 @@ def show_set(words: Words, palms: PalmSet, served: Served) -> None:
     """A set that a visitor requested, top to bottom."""
     _show_heading(words, words.counted("palms", len(palms.entries)))
     _show_outcome(words, palms, served)
-    if palms.archive is None:
+    if not palms.available:
         st.info(words("set_evicted"))
         return
     if not palms.entries:
@@ -67,7 +67,12 @@ def _show_actions(words: Words, palms: PalmSet) -> None:
     with st.container(horizontal=True, width="content", vertical_alignment="center"):
         comparison.show_button(words, palms)
         st.download_button(
-            label, palms.archive or b"", file_name, "application/zip", on_click="ignore", type="primary"
+            label,
+            lambda: palms.archive or b"",
+            file_name,
+            "application/zip",
+            on_click="ignore",
+            type="primary",
         )
 
 

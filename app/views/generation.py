@@ -112,7 +112,7 @@ def shown_parameters(language: str) -> dict[str, str]:
 
 def _recent(request: GenerationRequest, model_version: str) -> PalmSet | None:
     for palms in state.recent:
-        if (palms.request, palms.model_version) == (request, model_version) and palms.archive is not None:
+        if (palms.request, palms.model_version) == (request, model_version) and palms.available:
             return palms if palms.stats.outcome == "complete" else None
     return None
 

@@ -27,7 +27,7 @@ def show(words: Words, palms: PalmSet, served: Served) -> None:
     """The dialog, if a palm is to be shown large."""
     if state.view.palm is None:
         return
-    if palms.archive is None or _place(palms, state.view) is None:
+    if not palms.available or _place(palms, state.view) is None:
         state.view = replace(state.view, palm=None, like=None)
         return
     dialog = st.dialog(words("large_title"), width="medium", on_dismiss=_close)
@@ -63,7 +63,7 @@ def _close() -> None:
 def _show(words: Words, palms: PalmSet, served: Served) -> None:
     view: View = state.view
     place = _place(palms, view)
-    if place is None or palms.archive is None:
+    if place is None or not palms.available:
         st.info(words("set_evicted"))
         return
     state.large_shown = view.palm

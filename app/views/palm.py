@@ -11,7 +11,7 @@ from app.ui.score import show_score
 from app.views import comparison, variations
 from app.work.links import View, link_to
 from app.work.palm_sets import Entry, PalmSet
-from app.work.reference import NearestPalm
+from app.work.reference import NearestPalm, shows_real_palms
 from app.work.resources import reference_cache
 from palm_assets.gan.hand_labels import ANY_HAND, HandLabels
 from palm_assets.generation.generate import GenerationRequest
@@ -56,9 +56,14 @@ def read_labels(png: bytes) -> HandLabels:
 
 
 def _show_image(words: Words, png: bytes, alt: str, palms: PalmSet, entry: Entry, served: Served) -> None:
-    """The palm, beside the nearest real one if the training crops are in the store."""
+    """The palm, beside the nearest real one if that may be shown and the training crops are in the store."""
     smooth = state.get("smooth", False)
     crops = _training_crops(palms, served)
+    if not shows_real_palms():
+        show_large(png, alt, smooth=smooth)
+        if crops:
+            st.caption(words("nearest_off"))
+        return
     real_palms = reference_cache().real_palms(crops) if crops else None
     if real_palms is None:
         show_large(png, alt, smooth=smooth)

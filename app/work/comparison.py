@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -56,7 +55,7 @@ class Comparison:
 
 def comparison_job(palms: PalmSet, references: ReferenceCache) -> JobFunction[Comparison]:
     """Evaluate a set against the released reference, with the metrics of `palms fid` on its ZIP."""
-    archive = palms.archive or b""  # held from now on, even if the set is evicted
+    zipped = palms.file.open_zip()  # readable from now on, even if the set is evicted
 
     def work(job: Job[Comparison]) -> Steps[Comparison]:
         total, rows = len(palms.entries), []
@@ -64,7 +63,7 @@ def comparison_job(palms: PalmSet, references: ReferenceCache) -> JobFunction[Co
         released = references.released()
         from palm_assets.quality.set_metrics import evaluate_features
 
-        with closing(released.extractor.features(_images(archive, palms.entries))) as batches:
+        with closing(released.extractor.features(_images(zipped, palms.entries))) as batches:
             for batch in batches:
                 rows.append(batch)
                 yield sum(map(len, rows)), total
@@ -86,7 +85,7 @@ def comparison_job(palms: PalmSet, references: ReferenceCache) -> JobFunction[Co
     return work
 
 
-def _images(archive: bytes, entries: Sequence[Entry]) -> Iterator[NDArray[np.uint8]]:
-    with zipfile.ZipFile(io.BytesIO(archive)) as zipped:
+def _images(zipped: zipfile.ZipFile, entries: Sequence[Entry]) -> Iterator[NDArray[np.uint8]]:
+    with zipped:
         for entry in entries:
             yield decode_png(zipped.read(entry.file_name))

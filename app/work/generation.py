@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.work.jobs import Job, JobFunction, Steps
 from app.work.palm_sets import Entry, PalmSet, SetCache
+from app.work.set_files import SetFile
 from palm_assets.generation.archives import PalmArchive
 from palm_assets.generation.config import ATTEMPTS_PER_IMAGE, MAX_COUNT
 from palm_assets.generation.generate import GenerationRequest, GenerationStats, generate_chunks
@@ -42,7 +42,9 @@ def generation_job(
     """Generate a set, put it into the cache, and keep the preview up to date meanwhile."""
 
     def work(job: Job[PalmSet]) -> Steps[PalmSet]:
-        palms = yield from generate_set(model, request, preview, should_stop=lambda: job.cancelled)
+        file = cache.new_file(job.visitor)
+        steps = generate_set(model, request, preview, file, should_stop=lambda: job.cancelled)
+        palms = yield from _within(cache, file, steps)
         palms.seconds = job.seconds
         cache.add(palms)
         return palms
@@ -50,12 +52,29 @@ def generation_job(
     return work
 
 
+def _within(cache: SetCache, file: SetFile, steps: Steps[PalmSet]) -> Steps[PalmSet]:
+    """The same steps, with room made for the file after each."""
+    while True:
+        try:
+            progress = next(steps)
+        except StopIteration as end:
+            palms: PalmSet = end.value
+            return palms
+        cache.make_room(file)
+        yield progress
+
+
 def generate_set(
-    model: PalmModel, request: GenerationRequest, preview: Preview, *, should_stop: ShouldStop = never
+    model: PalmModel,
+    request: GenerationRequest,
+    preview: Preview,
+    file: SetFile,
+    *,
+    should_stop: ShouldStop = never,
 ) -> Steps[PalmSet]:
-    """Generate a set step by step: one with a minimum score until it is full, or `should_stop`."""
-    stream, stats, entries = io.BytesIO(), GenerationStats(), []
-    with PalmArchive(stream, model) as archive:
+    """Generate a set into a file, step by step: with a minimum score until it is full, or `should_stop`."""
+    stats, entries = GenerationStats(), []
+    with PalmArchive(file.stream, model) as archive:
         most = None if request.min_score is None else MAX_CANDIDATES
         for images in generate_chunks(
             model, request, should_stop=should_stop, stats=stats, max_candidates=most
@@ -66,7 +85,8 @@ def generate_set(
                 entries.append(Entry(image.number, image.index, image.file_name, image.score))
             preview.tried = stats.candidates
             yield len(entries), request.count
-    return PalmSet(request, model, entries, stats, stream.getvalue())
+    file.stream.flush()
+    return PalmSet(request, model, entries, stats, file)
 
 
 class ExampleSets:
@@ -81,7 +101,7 @@ class ExampleSets:
         with self._lock:
             palms = self._sets.pop(model.version, None)
             if palms is None:
-                steps = generate_set(model, EXAMPLES, Preview())
+                steps = generate_set(model, EXAMPLES, Preview(), SetFile())
                 try:
                     while True:
                         next(steps)

@@ -139,15 +139,16 @@ class JobQueue:
         """Append a job to the queue; an unfinished job of the same visitor is cancelled.
 
         Raises:
-            QueueFullError: `MAX_JOBS` are waiting already.
+            QueueFullError: `MAX_JOBS` of other visitors are waiting already. Nothing is cancelled.
         """
         job = Job(visitor, work, self._clock)
         with self._changed:
-            for other in [*self._waiting, *([self._current] if self._current else [])]:
+            unfinished = [*self._waiting, *([self._current] if self._current else [])]
+            if sum(other.visitor != visitor for other in unfinished) >= MAX_JOBS:
+                raise QueueFullError
+            for other in unfinished:
                 if other.visitor == visitor:
                     self._cancel(other)
-            if len(self._waiting) + (self._current is not None) >= MAX_JOBS:
-                raise QueueFullError
             self._waiting.append(job)  # type: ignore[arg-type]  # nothing is ever put into its result
             if self._worker is None:
                 self._worker = threading.Thread(target=self._run, name="palms-worker", daemon=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,9 +22,19 @@ if TYPE_CHECKING:
     from palm_assets.quality.features import Extractor
     from palm_assets.quality.reference import Reference
 
+SHOW_REAL = "PALM_SHOW_REAL"
+"""Environment variable by which the operator allows the page to show photographs of real palms."""
 RETRY_SECONDS = 10.0
 FAST_EXTRACTOR = "efficientnet-lite0"
 """Takes a fraction of a second for one palm; the others take too long for a click."""
+
+
+def shows_real_palms(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether the page may show photographs that the model was trained on; off unless the operator says so.
+
+    A palm identifies a person, so its photograph is biometric data.
+    """
+    return environment.get(SHOW_REAL, "").lower() in ("on", "1", "true", "yes")
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ import logging
 import stat
 import subprocess
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +21,8 @@ MANIFEST_NAME = "SOURCE_FILES.txt"
 EXCLUDED = "palm_assets/starter/"
 """Weights, left out for their size: the program runs without them, and can train its own."""
 
+_SECRETS = frozenset({"secrets.toml", "credentials.toml", "kaggle.json", "access_token", ".netrc", ".pypirc"})
+_KEY_SUFFIXES = frozenset({".pem", ".key", ".p12", ".pfx"})
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a ZIP can hold
 
 
@@ -56,7 +58,14 @@ def source_files(root: Path = ROOT) -> list[str]:
             names = (root / MANIFEST_NAME).read_text(encoding="utf-8").splitlines()
         except OSError as error:
             raise SourceUnavailableError(f"Neither git nor {MANIFEST_NAME} lists the source") from error
-    return sorted(name for name in names if not name.startswith(EXCLUDED) and (root / name).is_file())
+    return sorted(name for name in names if not _is_left_out(name) and (root / name).is_file())
+
+
+def _is_left_out(name: str) -> bool:
+    """Whether a file stays here: weights, and whatever may hold a password, even if git tracks it."""
+    path = PurePosixPath(name.lower())
+    secret = path.name in _SECRETS or (path.name.startswith(".env") and path.name != ".env.example")
+    return name.startswith(EXCLUDED) or secret or path.suffix in _KEY_SUFFIXES or path.is_absolute()
 
 
 def write_manifest(root: Path = ROOT) -> Path:

@@ -16,7 +16,7 @@ from app.views.comparison_text import failure_text, metric_name, metric_rows, no
 from app.work.comparison import Comparison, comparison_job
 from app.work.jobs import Job
 from app.work.palm_sets import PalmSet, SetCache
-from app.work.reference import ReferenceCache, decode_png
+from app.work.reference import ReferenceCache, decode_png, shows_real_palms
 from palm_assets.cli.main import main
 from palm_assets.errors import PalmError
 from palm_assets.gan.sampler import PalmModel, load_model
@@ -325,3 +325,11 @@ def test_a_comparison_adds_nothing_to_the_cache(model: PalmModel, references: Re
     compared(palms, references)
     assert cache.size == before
     assert np.isfinite(compared(palms, references).metrics.frechet)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(None, False), ("", False), ("off", False), ("0", False), ("on", True), ("TRUE", True)],
+)
+def test_real_palms_are_shown_only_if_the_operator_says_so(value: str | None, shown: bool) -> None:
+    assert shows_real_palms({} if value is None else {"PALM_SHOW_REAL": value}) is shown

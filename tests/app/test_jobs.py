@@ -145,6 +145,23 @@ def test_a_full_queue_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     gate.opened.set()
 
 
+def test_a_full_queue_leaves_the_running_job_of_its_visitor_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = JobQueue(slice_seconds=0.01)
+    mine = queue.submit("me", counting(10**9))
+    others = [queue.submit(name, counting(10**9)) for name in "abc"]
+    monkeypatch.setattr(jobs, "MAX_JOBS", 3)
+    with pytest.raises(QueueFullError):
+        queue.submit("me", counting(1))
+    done = mine.done
+    until = time.monotonic() + 10
+    while mine.done == done and time.monotonic() < until:
+        time.sleep(0.005)
+    assert mine.done > done
+    assert not mine.cancelled
+    for job in (mine, *others):
+        queue.cancel(job)
+
+
 def test_an_abandoned_job_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "ABANDONED_SECONDS", 0.05)
     queue = JobQueue(slice_seconds=0.01)

@@ -1,31 +1,33 @@
 from __future__ import annotations
 
 import gc
-import io
+import os
 import zipfile
+from pathlib import Path
 
-from app.work.palm_sets import Entry, PalmSet, SetCache
+import pytest
+
+from app.work.palm_sets import Entry, EvictedError, PalmSet, SetCache
+from app.work.set_files import SetFile
+from palm_assets.errors import DiskFullError
 from palm_assets.gan.sampler import PalmModel
 from palm_assets.generation.generate import GenerationRequest, GenerationStats
 
+ENTRY = Entry(1, 0, "palm_000001.png", 0.5)
 
-def small_set(model: PalmModel, size: int) -> PalmSet:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        archive.writestr("palm_000001.png", b"x" * size)
-    return PalmSet(
-        GenerationRequest(1, 0),
-        model,
-        [Entry(1, 0, "palm_000001.png", 0.5)],
-        GenerationStats(),
-        stream.getvalue(),
-    )
+
+def small_set(model: PalmModel, size: int, file: SetFile | None = None) -> PalmSet:
+    file = file or SetFile()
+    with zipfile.ZipFile(file.stream, "w") as archive:
+        archive.writestr(ENTRY.file_name, os.urandom(size))
+    file.stream.flush()
+    return PalmSet(GenerationRequest(1, 0), model, [ENTRY], GenerationStats(), file)
 
 
 def test_all_sets_fit_into_the_bound_and_the_least_recently_used_is_evicted(
     model: PalmModel,
 ) -> None:
-    cache = SetCache(max_bytes=3500)
+    cache = SetCache(max_bytes=3500, visitor_bytes=10_000)
     first, second, third = (small_set(model, 1000) for _ in range(3))
     cache.add(first)
     cache.add(second)
@@ -45,3 +47,63 @@ def test_a_set_that_nobody_holds_leaves_the_cache(model: PalmModel) -> None:
     del palms
     gc.collect()
     assert cache.size == 0
+
+
+def test_a_visitor_has_a_share_of_the_space(model: PalmModel) -> None:
+    cache = SetCache(max_bytes=100_000, visitor_bytes=2500)
+    other = small_set(model, 1000, cache.new_file("other"))
+    cache.add(other)
+    mine = [small_set(model, 1000, cache.new_file("me")) for _ in range(3)]
+    for palms in mine:
+        cache.add(palms)
+    assert [palms.available for palms in (other, *mine)] == [True, False, True, True]
+
+
+def test_a_set_that_is_being_generated_counts_and_makes_others_go(model: PalmModel) -> None:
+    cache = SetCache(max_bytes=5000, visitor_bytes=5000)
+    finished = small_set(model, 2000, cache.new_file("a"))
+    cache.add(finished)
+    growing = cache.new_file("b")
+    growing.stream.write(bytes(2000))
+    growing.stream.flush()
+    cache.make_room(growing)
+    assert finished.available
+    assert cache.size > 4000
+    growing.stream.write(bytes(2500))
+    growing.stream.flush()
+    cache.make_room(growing)
+    assert not finished.available
+    growing.stream.write(bytes(1000))
+    growing.stream.flush()
+    with pytest.raises(DiskFullError):
+        cache.make_room(growing)
+
+
+def test_sets_take_disk_space_without_a_name_and_no_memory(
+    model: PalmModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sets").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "sets"))
+    palms = small_set(model, 10_000)
+    assert palms.size > 10_000
+    assert list((tmp_path / "sets").iterdir()) == []
+    assert palms.archive == palms.archive
+
+
+def test_a_reader_outlives_the_eviction_of_its_set(model: PalmModel) -> None:
+    palms = small_set(model, 1000)
+    png = palms.png(ENTRY)
+    zipped = palms.file.open_zip()
+    palms.evict()
+    assert zipped.read(ENTRY.file_name) == png
+    assert (palms.available, palms.archive, palms.size) == (False, None, 0)
+    with pytest.raises(EvictedError):
+        palms.png(ENTRY)
+
+
+def test_readers_of_one_file_do_not_move_each_other(model: PalmModel) -> None:
+    palms = small_set(model, 200_000)
+    with palms.file.open_zip() as one, palms.file.open_zip() as two:
+        first, second = one.open(ENTRY.file_name), two.open(ENTRY.file_name)
+        parts = [(first.read(7000), second.read(7000)) for _ in range(5)]
+    assert all(ours == theirs for ours, theirs in parts)

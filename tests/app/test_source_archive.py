@@ -112,3 +112,29 @@ def test_the_archive_of_this_checkout_is_complete() -> None:
     assert names == {name for name in tracked if not name.startswith(EXCLUDED)} | {MANIFEST_NAME}
     assert names >= NEEDED
     assert not [name for name in names if name.endswith((".safetensors", ".pt", ".pyc", "secrets.toml"))]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".streamlit/secrets.toml",
+        "app/.streamlit/Secrets.toml",
+        ".env",
+        ".env.local",
+        "deploy/tls/site.key",
+        "kaggle.json",
+    ],
+)
+@pytest.mark.parametrize("listed_by", ["git", "manifest"])
+def test_a_secret_never_leaves_even_if_it_is_tracked(checkout: Path, name: str, listed_by: str) -> None:
+    (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+    (checkout / name).write_text("password")
+    git(checkout, "add", "--force", name)
+    if listed_by == "manifest":
+        tracked = git(checkout, "ls-files", "-z").split("\0")
+        (checkout / MANIFEST_NAME).write_text("".join(f"{path}\n" for path in tracked if path))
+        shutil.rmtree(checkout / ".git")
+    assert name not in source_files(checkout)
+    assert "app/main.py" in source_files(checkout)
+    with zipfile.ZipFile(io.BytesIO(source_zip(checkout))) as archive:
+        assert b"password" not in b"".join(archive.read(member) for member in archive.namelist())

@@ -57,7 +57,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 @pytest.fixture(scope="session")
 def server(home: Store) -> Iterator[Server]:
-    with run_server(home.home) as server:
+    with run_server(home.home, PALM_SHOW_REAL="on") as server:
         yield server
 
 

@@ -20,6 +20,7 @@ from tests.e2e.harness import (
     cards_of,
     downloaded,
     paused,
+    run_server,
     screenshot,
     visit,
 )
@@ -58,6 +59,15 @@ def test_the_nearest_real_palm_stands_beside_an_opened_one(
         expect(dialog.get_by_alt_text(words("nearest_alt", n=2))).to_be_visible()
         expect(dialog).to_contain_text(words("nearest_help", n=TRAIN, extractor="efficientnet-lite0"))
         screenshot(page, f"nearest-{words.language}", whole=False)
+
+
+def test_no_real_palm_is_shown_unless_the_operator_allows_it(browser: Browser, home: Store) -> None:
+    with run_server(home.home) as server, visit(browser, f"{server.address}/?n=3&seed=5&lang=en") as page:
+        cards_of(page, EN).nth(1).click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_contain_text(EN("nearest_off"))
+        expect(dialog.get_by_alt_text(EN("nearest_alt", n=2))).to_have_count(0)
+        screenshot(page, "nearest-off-en", whole=False)
 
 
 def test_a_comparison_can_be_stopped_and_started_again(browser: Browser, server: Server) -> None:

@@ -1,0 +1,82 @@
+"""The files of generated sets: on the disk, without a name, gone with the last set that holds one."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+import zipfile
+
+
+class SetFile:
+    """A file for one set, which grows while the set is generated.
+
+    It has no name, so the system frees its space when it is closed, however the server ends.
+
+    Attributes:
+        visitor: whose set it is.
+        stream: to write to.
+    """
+
+    def __init__(self, visitor: str = "") -> None:
+        self.visitor = visitor
+        self.stream = tempfile.TemporaryFile(prefix="palms-")  # noqa: SIM115  # closed with the set
+
+    @property
+    def size(self) -> int:
+        """Bytes on the disk; 0 once it is closed."""
+        return 0 if self.stream.closed else os.fstat(self.stream.fileno()).st_size
+
+    def read(self) -> bytes:
+        """All bytes."""
+        return os.pread(self.stream.fileno(), self.size, 0)
+
+    def open_zip(self) -> zipfile.ZipFile:
+        """The ZIP in it, read independently of other readers; it stays readable if the file is closed."""
+        return zipfile.ZipFile(io.BufferedReader(_Reader(self.stream.fileno())))
+
+    def close(self) -> None:
+        """Free the space, as soon as nobody reads it any more."""
+        self.stream.close()
+
+
+class _Reader(io.RawIOBase):
+    """Reads an open file with a position of its own, which a copied descriptor would share."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = os.dup(descriptor)
+        self._position = 0
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def seekable(self) -> bool:
+        """Always."""
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Move the position."""
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position}
+        if whence == os.SEEK_END:
+            self._position = os.fstat(self._descriptor).st_size + offset
+        else:
+            self._position = start[whence] + offset
+        return self._position
+
+    def tell(self) -> int:
+        """The position."""
+        return self._position
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+        """Read what is at the position."""
+        data = os.pread(self._descriptor, len(buffer), self._position)
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        if not self.closed:
+            os.close(self._descriptor)
+        super().close()
