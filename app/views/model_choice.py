@@ -71,6 +71,7 @@ def show_choice(words: Words, served: Served, on_change: Callable[[], None]) -> 
         key="model_widget",
         on_change=change,
         filter_mode=None,
+        placeholder=words("model"),  # Streamlit's own is English in every language
         help=words("model_help"),
         width=330,
     )

@@ -155,6 +155,11 @@ def turn_to(page: Page, words: Words, number: int) -> None:
     page.get_by_role("button", name=f"{words('page_number')}{number}", exact=True).click()
 
 
+def model_field(page: Page, words: Words) -> Locator:
+    """The field that names the model."""
+    return page.get_by_label(words("model"), exact=True)
+
+
 def focused(page: Page) -> str:
     """Name of what has the keyboard focus, in whatever component."""
     name: str = page.evaluate(

@@ -10,12 +10,12 @@ from playwright.sync_api import Browser, Page, expect
 
 from app.i18n.words import Words
 from palm_assets.store.artifacts import Store
-from tests.e2e.harness import EN, RU, cards_of, run_server, screenshot, visit
+from tests.e2e.harness import EN, RU, cards_of, model_field, run_server, screenshot, visit
 from tests.models import SMALL, publish_model, release
 
 
 def choose(page: Page, words: Words, text: str) -> None:
-    page.get_by_label(words("model"), exact=True).click()
+    model_field(page, words).click()
     page.get_by_role("option", name=text).click()
 
 
@@ -37,10 +37,10 @@ def test_a_model_is_chosen_and_links_keep_to_it(browser: Browser, tmp_path: Path
         with visit(browser, server.address + link) as page:
             cards, first = cards_of(page, words), page.locator("li img").first
             expect(cards).to_have_count(2)
-            expect(page.get_by_text(names[0])).to_be_visible()
+            expect(model_field(page, words)).to_have_value(names[0])
             expect(page.get_by_text(words("lead_photographs"))).to_be_visible()
             of_real = first.get_attribute("src") or ""
-            page.get_by_label(words("model"), exact=True).click()
+            model_field(page, words).click()
             assert page.get_by_role("option").all_inner_texts() == names
             page.get_by_role("option", name=names[2]).click()
             expect(first).not_to_have_attribute("src", of_real)  # the same set, by the other model
@@ -74,4 +74,4 @@ def test_a_new_choice_appears_while_the_page_is_open(browser: Browser, tmp_path:
         expect(cards_of(page, EN)).to_have_count(12)
         newer = publish_model(store, 2)
         release(store, newer)
-        expect(page.get_by_text(EN("model_of_photographs", name=newer.version, size=16))).to_be_visible()
+        expect(model_field(page, EN)).to_have_value(EN("model_of_photographs", name=newer.version, size=16))
