@@ -78,10 +78,11 @@ if unknown:
     pages.append(st.Page(show_not_found, title=words("not_found_title"), url_path=unknown))
 page = st.navigation(pages, position="hidden")
 
-model = {"model": state.chosen_model} if state.get("chosen_model") else {}
-about_parameters = {**model, "lang": words.language}
+about_parameters = {"lang": words.language}
+if state.get("chosen_model"):
+    about_parameters["model"] = state.chosen_model
 with st.container(horizontal=True, vertical_alignment="center", key="header"):
-    parameters = {**state.get("shown", {}), **about_parameters}
+    parameters = {**state.get("shown", {}), "lang": words.language}
     st.page_link(palms_page, label=words("page_main"), query_params=parameters)
     st.page_link(about_page, label=words("page_about"), query_params=about_parameters)
     st.space("stretch")

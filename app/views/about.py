@@ -37,7 +37,7 @@ def show(words: Words) -> None:
         served = model_choice.served_to_visitor()
     with lead:
         st.html(f'<p class="palm-lead">{words("about_lead")}</p>', width="stretch")
-        model_choice.show_choice(words, served, lambda: None)
+        model_choice.show_choice(words, served, _redraw_palms)
     show_model_status(words, served)
     model_choice.show_missing(words)
     follow_releases(served, model_watcher().choices())
@@ -61,6 +61,11 @@ def show(words: Words) -> None:
     st.markdown(words("about_limits_text"))
     with st.expander(words("about_details")):
         records.show(words, served.artifact)
+
+
+def _redraw_palms() -> None:
+    """Let the other page generate its set with the model that was chosen on this one."""
+    st.session_state.shown = {**st.session_state.get("shown", {}), "model": st.session_state.model_widget}
 
 
 def _show_facts(words: Words, model: PalmModel, artifact: Artifact, *, is_starter: bool) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PREVIEW_COUNT = 8
 MAX_CANDIDATES = MAX_COUNT * ATTEMPTS_PER_IMAGE  # the highest index that a PNG can name
-EXAMPLES = GenerationRequest(12, 7)
+EXAMPLES = GenerationRequest(12, 50)
 MAX_EXAMPLE_SETS = 6
 
 
