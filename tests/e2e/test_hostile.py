@@ -160,6 +160,11 @@ def test_a_link_full_of_scripts_is_shown_as_text(browser: Browser, server: Serve
     ) as page:
         expect(page.get_by_role("alert")).to_contain_text("is not a number")
         assert page.evaluate(f"window.{MARK}") is None
+    link = f"{server.address}/?n=1&seed=1&lang=en&model={SCRIPT}&palm={SCRIPT}&like={SCRIPT}&order={SCRIPT}"
+    with visit(browser, link) as page:
+        expect(page.get_by_role("alert")).to_contain_text("<img src=x onerror")  # a model of that name
+        expect(page.locator("li img")).to_have_count(1)
+        assert page.evaluate(f"window.{MARK}") is None
 
 
 REQUESTS = [
