@@ -7,9 +7,12 @@ PRESET ?= sample
 
 export PALM_HOME    ?= $(CURDIR)/palm_home
 export DAGSTER_HOME ?= $(CURDIR)/dagster_home
+ifeq ($(filter /%,$(firstword $(DAGSTER_HOME))),) # Dagster wants an absolute path
+DAGSTER_HOME := $(CURDIR)/$(DAGSTER_HOME)
+endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pipeline ui app test test-load test-faults test-dagster screenshots lint bench blind-sheet clean
+.PHONY: help setup dagster-home pipeline ui app test test-load test-faults test-dagster screenshots lint bench blind-sheet clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,10 +27,14 @@ $(READY): pyproject.toml constraints.txt deploy/opencv-headless/pyproject.toml
 	@$(BIN)/python -c 'import cv2; cv2.__version__' 2>/dev/null || $(BIN)/pip install --quiet --force-reinstall --no-deps --constraint constraints.txt opencv-python-headless
 	@touch $@
 
-pipeline: setup ## Run the pipeline: photographs to a released model (PRESET=sample, local, local-256, kaggle, published, gpu-128)
-	$(BIN)/dagster asset materialize -m pipelines.definitions --select '*' -c pipelines/presets/$(PRESET).yaml
+dagster-home: # another DAGSTER_HOME gets the settings of this one
+	@mkdir -p '$(DAGSTER_HOME)'
+	@test -e '$(DAGSTER_HOME)/dagster.yaml' || { cp dagster_home/dagster.yaml '$(DAGSTER_HOME)' && echo "Dagster's settings: $(DAGSTER_HOME)/dagster.yaml"; }
 
-ui: setup ## Start the Dagster UI on http://localhost:3000
+pipeline: setup dagster-home ## Run the pipeline: photographs to a released model (PRESET=sample, or another of pipelines/presets)
+	@$(BIN)/python -m pipelines '$(PRESET)'
+
+ui: setup dagster-home ## Start the Dagster UI on http://localhost:3000
 	$(BIN)/dagster dev -w workspace.yaml
 
 app: setup ## Start the Streamlit page on http://localhost:8501

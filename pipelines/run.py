@@ -1,23 +1,29 @@
-"""Runs the job of a preset in this process, as `make pipeline` does: `python -m pipelines.run PRESET`.
+"""Runs the job of a preset in this process, as `make pipeline` does: `python -m pipelines PRESET`.
 
-The run is that of the UI's job: it has its name, config and tags. Exits 1 if the run fails or is refused.
+The run is that of the UI's job: it has its name, config and tags.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
-import sys
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from palm_assets.errors import TrainingStoppedError
 from pipelines.automation import RetrainingSettings
 from pipelines.definitions import definitions
 from pipelines.failures import describe_failure
-from pipelines.jobs import presets_folder, read_presets
+from pipelines.jobs import presets_folder
+from pipelines.run_inputs import TAG_PREFIX
+from pipelines.run_tags import run_tags
+
+_UNSET = re.compile('environment variable "([^"]+)" which is not set')
+_INTERRUPTIONS = {dg.DagsterExecutionInterruptedError.__name__, TrainingStoppedError.__name__}
+CONSOLE = {"console": {"config": {"log_level": "INFO"}}}
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,8 @@ class Outcome:
         refused: whether nothing but a check of the gate ended it.
         error: what ended it, in one line; "" after a success.
         checks: the failed checks: name, values, and reason, which gives each violated value with its bound.
+        model: version of the model that was released; "" if none was.
+        interrupted: whether a person ended it (Ctrl-C).
     """
 
     run_id: str
@@ -37,6 +45,8 @@ class Outcome:
     refused: bool = False
     error: str = ""
     checks: list[dict[str, object]] = field(default_factory=list)
+    model: str = ""
+    interrupted: bool = False
 
 
 def run_preset(name: str) -> Outcome:
@@ -49,32 +59,35 @@ def run_preset(name: str) -> Outcome:
     job = definitions(home, settings, presets_folder()).resolve_job_def(name.replace("-", "_"))
     with dg.DagsterInstance.get() as instance:
         try:
-            result = job.execute_in_process(instance=instance, raise_on_error=False)
+            # Dagster's own events are in the UI; the console shows what the assets log.
+            config = {**(job.run_config or {}), "loggers": CONSOLE}
+            result = job.execute_in_process(config, instance=instance, raise_on_error=False)
         except dg.DagsterInvalidConfigError as error:
             return Outcome("", False, error="; ".join(map(_problem, error.errors)))
         if result.success:
-            return Outcome(result.run_id, True)
+            model = run_tags(instance, result.run_id)[f"{TAG_PREFIX}dcgan_checkpoint"].partition("/")[2]
+            return Outcome(result.run_id, True, model=model)
         run = instance.get_run_by_id(result.run_id)
         assert run is not None
         told = describe_failure(instance, run)
         first = next(iter(str(told["error"]).splitlines()), "")
-        return Outcome(result.run_id, False, told["outcome"] == "refused", first, told["checks"])
+        interrupted = any(map(_is_interruption, result.filter_events(lambda event: event.is_step_failure)))
+        refused = told["outcome"] == "refused"
+        return Outcome(result.run_id, False, refused, first, told["checks"], interrupted=interrupted)
+
+
+def _is_interruption(failure: dg.DagsterEvent) -> bool:
+    """Whether a step ended by Ctrl-C, which Dagster and the training process may notice first."""
+    data = failure.step_failure_data
+    told = data.user_failure_data
+    names = [data.error.cls_name] if data.error is not None else []
+    names += [str(told.metadata["error"].value)] if told is not None and "error" in told.metadata else []
+    return not {*names}.isdisjoint(_INTERRUPTIONS)
 
 
 def _problem(error: Any) -> str:
     """A wrong value of the config, in one line."""
     found = error.message if error.error_data is None else error.error_data.message
+    if unset := _UNSET.search(str(found)):
+        return f"The preset reads {unset[1]}, which is not set"
     return str(found).strip().split("PostProcessingError: ")[-1]
-
-
-def main() -> None:
-    """Run the preset that is named on the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("preset", choices=sorted(read_presets(presets_folder())))
-    outcome = run_preset(parser.parse_args().preset)
-    if not outcome.success:
-        sys.exit(outcome.error)
-
-
-if __name__ == "__main__":
-    main()

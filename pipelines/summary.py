@@ -58,7 +58,7 @@ def failure_summary(error: str, preset: str, checks: Iterable[Mapping[str, Any]]
     failed = list(checks)
     again = f"Run `{command(preset)}` again to go on: what is done is reused."
     if not failed:
-        return f"Failed: {' '.join(error.split())} {again}"
+        return f"Failed: {_sentence(' '.join(error.split()))} {again}"
     reasons = "; ".join(f"{check['check']}: {check['reason']}" for check in failed)
     names = bounds_in(reasons)
     knob = f" Bound: {', '.join(names)}, under resources, gate, config in the preset." if names else ""

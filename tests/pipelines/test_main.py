@@ -1,0 +1,121 @@
+"""`python -m pipelines`, which `make pipeline` runs: exit codes, and the last lines."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipelines.__main__ import main
+from tests.pipelines.conftest import Graph
+from tests.tiny import LENIENT, TINY
+
+SECONDS_TO_START = 240
+
+
+@pytest.fixture
+def presets(tmp_path: Path, made: Graph, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of presets, with `tiny`, whose artifacts are made already in the store that is used."""
+    folder, home = tmp_path / "presets", tmp_path / "dagster"
+    folder.mkdir()
+    home.mkdir()
+    write(folder / "tiny.yaml")
+    monkeypatch.setenv("PALM_PRESETS", str(folder))
+    monkeypatch.setenv("PALM_HOME", str(made.home))
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    return folder
+
+
+def write(path: Path, gate: dict[str, Any] | None = None, **changes: dict[str, Any]) -> None:
+    """Write a preset like the tests' tiny pipeline."""
+    ops = {name: {"config": {**values, **changes.get(name, {})}} for name, values in TINY.items()}
+    config = {"ops": ops, "resources": {"gate": {"config": {**LENIENT, **(gate or {})}}}}
+    path.write_text("# The tests' pipeline. It takes seconds.\n" + yaml.safe_dump(config))
+
+
+def test_a_wrong_name_lists_the_presets_of_the_folder(
+    presets: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["smaple"]) == 2
+    told = capsys.readouterr().err
+    assert f"There is no preset smaple in {presets}" in told
+    assert "  tiny  The tests' pipeline.\n" in told
+
+
+def test_the_end_names_the_release_its_samples_and_what_to_do_next(
+    presets: Path, made: Graph, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["tiny"]) == 0
+    told = capsys.readouterr().out
+    model = made.store.current("dcgan_checkpoint").version
+    assert f"Released: model {model}, 16 px, learned from synthetic hands" in told
+    assert str(made.home / "models" / model / "samples.png") in told
+    assert f"palms generate --model {model}" in told
+
+
+def test_the_last_line_of_a_refused_run_names_check_bound_and_knob(
+    presets: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write(presets / "strict.yaml", {"min_crops": 4000})
+    assert main(["strict"]) == 1
+    last = capfd.readouterr().err.splitlines()[-1]
+    assert last.startswith("Refused: crops_are_usable: crops to train on")
+    assert "(at least 4000). Bound: min_crops" in last
+    assert last.endswith("Run `make pipeline PRESET=strict` again to go on: what is done is reused.")
+
+
+def test_the_last_line_of_a_failed_run_says_what_failed(
+    presets: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write(presets / "broken.yaml", raw_hands={"source": "folder", "folder": "/nowhere"})
+    assert main(["broken"]) == 1
+    last = capfd.readouterr().err.splitlines()[-1]
+    assert last.startswith("Failed: ")
+    assert "/nowhere" in last
+    assert last.endswith("Run `make pipeline PRESET=broken` again to go on: what is done is reused.")
+
+
+def test_a_variable_that_the_preset_reads_and_nobody_set_is_named(
+    presets: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PALM_HANDS", raising=False)
+    write(presets / "mine.yaml", raw_hands={"source": "folder", "folder": {"env": "PALM_HANDS"}})
+    assert main(["mine"]) == 1
+    assert "Failed: The preset reads PALM_HANDS, which is not set. Run" in capfd.readouterr().err
+
+
+@pytest.mark.slow
+def test_an_interruption_says_what_was_saved(presets: Path, made: Graph) -> None:
+    write(presets / "long.yaml", dcgan_checkpoint={"seed": 11, "kimg": 640})
+    command = [sys.executable, "-m", "pipelines", "long"]
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True
+    )
+    work: list[Path] = []
+    try:
+        until = time.monotonic() + SECONDS_TO_START
+        while not work and time.monotonic() < until and process.poll() is None:
+            work = [path.parent for path in made.home.glob("work/models-*/state.safetensors")]
+            time.sleep(0.05)
+        assert process.poll() is None, process.communicate()[1]
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        told = process.communicate(timeout=60)[1]
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        for folder in work:
+            shutil.rmtree(folder, ignore_errors=True)
+    assert process.returncode == 130, told[-3000:]
+    last = told.splitlines()[-1]
+    version = work[0].name.removeprefix("models-")
+    assert f"the training of models {version} at" in last
+    assert "of 640 kimg" in last
+    assert last.endswith("Run `make pipeline PRESET=long` again to go on.")
