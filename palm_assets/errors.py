@@ -152,3 +152,7 @@ class ExportError(PalmError):
 
 class TrainingStoppedError(PalmError):
     """Training was stopped before its end; its state is saved."""
+
+
+class ProvenanceError(PalmError):
+    """A generated image cannot be marked or signed as configured, or a file cannot be verified."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import random
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -16,6 +17,8 @@ from palm_assets.store.artifacts import Artifact, Store
 from tests import models
 
 os.environ["PALM_STARTER"] = os.devnull  # tests must not depend on a bundled starter model
+# The self-made certificate of the tests, made once for all processes, beside nobody's own.
+os.environ["XDG_STATE_HOME"] = str(Path(tempfile.gettempdir()) / f"palms-tests-{os.getuid()}")
 
 
 class _HasPath(Protocol):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
+import struct
 import subprocess
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,3 +52,27 @@ def mounted_tmpfs(folder: Path, options: str) -> Iterator[None]:
 def remount(folder: Path, options: str) -> None:
     """Change the options of a mounted tmpfs."""
     subprocess.run(["mount", "-o", f"remount,{options}", str(folder)], check=True)
+
+
+def unsigned(png: bytes) -> bytes:
+    """A PNG without its Content Credentials, whose signature is new each time."""
+    at, kept = 8, [png[:8]]
+    while at < len(png):
+        length, kind = struct.unpack_from(">I4s", png, at)
+        if kind != b"caBX":
+            kept.append(png[at : at + 12 + length])
+        at += 12 + length
+    return b"".join(kept)
+
+
+def unsigned_zip(content: bytes) -> list[tuple[str, tuple[int, ...], bytes]]:
+    """Name, time and content of each entry of a ZIP in order, of PNGs without their Content Credentials."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return [
+            (entry.filename, entry.date_time, _unsigned_entry(entry.filename, archive.read(entry)))
+            for entry in archive.infolist()
+        ]
+
+
+def _unsigned_entry(name: str, content: bytes) -> bytes:
+    return unsigned(content) if name.endswith(".png") else content

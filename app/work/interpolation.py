@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from app.work.jobs import Job, JobFunction, Steps
 from palm_assets.gan.hand_labels import ANY_HAND, HandLabels
-from palm_assets.generation.png_metadata import encode_png
+from palm_assets.generation.png_metadata import generated_png
 
 if TYPE_CHECKING:
     from palm_assets.gan.sampler import PalmModel
@@ -41,9 +41,9 @@ def interpolation_job(
     """Interpolate between the palms at two indices of the set with this seed and these labels."""
 
     def work(job: Job[Interpolation]) -> Steps[Interpolation]:
+        from palm_assets.generation.animation import marked_animation
         from palm_assets.generation.interpolation import (  # brings torch, which the first view does not need
             FRAME_COUNT,
-            animated_webp,
             interpolate_chunks,
         )
 
@@ -52,7 +52,7 @@ def interpolation_job(
             frames.extend(chunk)
             yield len(frames), FRAME_COUNT
         shown = np.linspace(0, FRAME_COUNT - 1, THUMBNAIL_COUNT).round().astype(int)
-        thumbnails = tuple(encode_png(frames[index]) for index in shown)
-        return Interpolation(start + 1, end + 1, thumbnails, animated_webp(frames))
+        thumbnails = tuple(generated_png(frames[index], model.version) for index in shown)
+        return Interpolation(start + 1, end + 1, thumbnails, marked_animation(".webp", frames, model.version))
 
     return work

@@ -24,6 +24,7 @@ from palm_assets.cli.options import home_option
 from palm_assets.cli.photographs import check, crop
 from palm_assets.cli.releases import release, releases
 from palm_assets.cli.status import status
+from palm_assets.cli.verify import verify
 from palm_assets.errors import PalmError
 from palm_assets.runtime import configure, keep_freed_memory
 
@@ -82,5 +83,6 @@ for _command in (
     push,
     check,
     crop,
+    verify,
 ):
     main.add_command(_command)

@@ -69,7 +69,7 @@ def morph(
         raise click.BadParameter(f"must end in {', '.join(ENDINGS)}", param_hint="--out")
     from palm_assets.errors import RequestError
     from palm_assets.gan.hand_labels import HandLabels
-    from palm_assets.generation.animation import ENCODERS
+    from palm_assets.generation.animation import marked_animation
     from palm_assets.generation.interpolation import interpolate_chunks
     from palm_assets.release.model_loader import load_model
     from palm_assets.store.atomic import write_atomically
@@ -87,7 +87,9 @@ def morph(
         labels=labels,
         end_labels=end_labels if end_labels.known else labels,
     )
-    content = ENCODERS[out.suffix.lower()]([frame for chunk in chunks for frame in chunk])
+    content = marked_animation(
+        out.suffix.lower(), [frame for chunk in chunks for frame in chunk], model.version
+    )
     hint = "Choose a path that you may write to."
     with typed_write_errors(out, RequestError, "Cannot write", hint=hint, only_writes=True):
         write_atomically(out, content)

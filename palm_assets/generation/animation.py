@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from palm_assets.generation.interpolation import FRAME_MILLISECONDS, MIN_SIDE, animated_webp
+from palm_assets.provenance.config import provenance_config
+from palm_assets.provenance.marking import mark_pixels, packet_of, sign_file
 
 QUALITY = "18"  # x264's constant rate factor; 0 is lossless, 23 its default
 COMMENT = "AI-generated"
@@ -64,12 +66,32 @@ def animated_gif(frames: Sequence[NDArray[np.uint8]]) -> bytes:
     return stream.getvalue()
 
 
+def marked_animation(ending: str, frames: Sequence[NDArray[np.uint8]], model_version: str) -> bytes:
+    """Frames that a model generated as a file of one of `ENCODERS`, with its marks.
+
+    All frames have the watermark. WebP carries XMP too; MP4 and GIF say what they are in a comment.
+
+    Raises:
+        ProvenanceError: the marks are not configured correctly.
+    """
+    config = provenance_config()
+    marked = [mark_pixels(frame, config) for frame in frames]
+    if ending == ".webp":
+        content = animated_webp(marked, packet_of(model_version, config=config))
+    else:
+        content = ENCODERS[ending](marked)
+    return sign_file(content, MEDIA_TYPES[ending], model_version, config)
+
+
 ENCODERS: dict[str, Callable[[Sequence[NDArray[np.uint8]]], bytes]] = {
     ".mp4": animated_mp4,
     ".webp": animated_webp,
     ".gif": animated_gif,
 }
-"""Ending of a file's name to the function that encodes frames for it."""
+"""Ending of a file's name to the function that encodes frames for it, without marks."""
+
+MEDIA_TYPES = {".mp4": "video/mp4", ".webp": "image/webp", ".gif": "image/gif"}
+"""Ending of a file's name to the media type of the file."""
 
 
 def _there_and_back(frames: Sequence[NDArray[np.uint8]]) -> list[Image.Image]:

@@ -1,6 +1,7 @@
 """Sets of generated images as ZIPs and folders: PNGs and a manifest.
 
-The same images give the same bytes. A file or folder appears only once it is complete.
+The same images give the same pixels, text chunks and manifest; only signatures differ. A file or folder
+appears only once it is complete.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from palm_assets.errors import RequestError
 from palm_assets.gan.hand_labels import LABELS
 from palm_assets.generation.generate import GeneratedImage
 from palm_assets.generation.png_metadata import png_bytes
+from palm_assets.provenance.config import DIGITAL_SOURCE_TYPE
 from palm_assets.sources.folders import is_disposable
 from palm_assets.store.os_errors import typed_write_errors
 
@@ -28,7 +30,10 @@ if TYPE_CHECKING:
     from palm_assets.gan.sampler import PalmModel
 
 MANIFEST_NAME = "manifest.csv"
-MANIFEST_HEAD = ("file", "index", "seed", "score", "model", "truncation", "min_score", *LABELS)
+MANIFEST_HEAD = (
+    *("file", "index", "seed", "score", "model", "truncation", "min_score", *LABELS),
+    *("ai_generated", "digital_source_type"),
+)
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a ZIP can hold
 _OWN_FILE = re.compile(r"palm_\d{6,}\.png|manifest\.csv")
 
@@ -142,7 +147,12 @@ def _row(image: GeneratedImage, model: PalmModel) -> tuple[object, ...]:
     score, truncation = f"{image.score:.4f}", f"{image.truncation:g}"
     min_score = "" if image.min_score is None else f"{image.min_score:g}"
     labels = (image.labels.known.get(name, "") for name in LABELS)
-    return image.file_name, image.index, image.seed, score, model.version, truncation, min_score, *labels
+    marks = "true", DIGITAL_SOURCE_TYPE  # whichever layers are on
+    return (
+        *(image.file_name, image.index, image.seed, score, model.version, truncation, min_score),
+        *labels,
+        *marks,
+    )
 
 
 def _manifest(rows: list[tuple[object, ...]]) -> bytes:

@@ -74,8 +74,8 @@ def interpolate_chunks(
         yield model.generate(inputs[first : first + model.chunk], truncation=truncation)
 
 
-def animated_webp(frames: Sequence[NDArray[np.uint8]]) -> bytes:
-    """Frames uint8 (3, S, S) as an animated WebP that plays forwards and backwards for ever."""
+def animated_webp(frames: Sequence[NDArray[np.uint8]], xmp: str = "") -> bytes:
+    """Frames uint8 (3, S, S) as an animated WebP that plays forwards and backwards for ever; with XMP."""
     pictures = [_picture(frame) for frame in [*frames, *frames[-2:0:-1]]]
     side = max(pictures[0].width, MIN_SIDE)
     pictures = [picture.resize((side, side), Image.Resampling.BICUBIC) for picture in pictures]
@@ -89,6 +89,7 @@ def animated_webp(frames: Sequence[NDArray[np.uint8]]) -> bytes:
         loop=0,
         quality=85,
         method=0,
+        xmp=xmp.encode(),
     )
     return stream.getvalue()
 

@@ -16,6 +16,7 @@ from palm_assets.gan.sampler import PalmModel, load_model
 from palm_assets.generation.archives import zip_into
 from palm_assets.generation.generate import GenerationRequest, generate
 from palm_assets.store.artifacts import Artifact
+from tests.helpers import unsigned_zip
 
 Publish = Callable[..., Artifact]
 
@@ -33,7 +34,8 @@ def generated_set(model: PalmModel, request: GenerationRequest, cache: SetCache 
 def test_the_zip_of_the_page_is_the_one_that_palms_generate_writes(model: PalmModel) -> None:
     expected = io.BytesIO()
     zip_into(expected, generate(model, GenerationRequest(20, 7)), model)
-    assert generated_set(model, GenerationRequest(20, 7)).archive == expected.getvalue()
+    made = generated_set(model, GenerationRequest(20, 7)).archive
+    assert unsigned_zip(made or b"") == unsigned_zip(expected.getvalue())
 
 
 def test_a_single_png_is_the_one_in_the_zip(model: PalmModel) -> None:
@@ -104,4 +106,4 @@ def test_examples_are_generated_once_for_each_model(model: PalmModel, publish_mo
         artifact = publish_model(seed)
         examples.of(load_model(artifact.folder, artifact.version))
     assert examples.of(model) is not palms  # those of the model that was used least recently are let go
-    assert examples.of(model).archive == palms.archive
+    assert unsigned_zip(examples.of(model).archive or b"") == unsigned_zip(palms.archive or b"")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import io
 import os
@@ -24,6 +25,7 @@ from palm_assets.gan.sampler import load_model
 from palm_assets.generation.archives import zip_into
 from palm_assets.generation.generate import GenerationRequest, generate
 from palm_assets.store.artifacts import Store
+from tests.helpers import unsigned
 
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = ROOT / "test-artifacts" / "page"
@@ -183,6 +185,20 @@ def downloaded(page: Page, label: str | re.Pattern[str]) -> tuple[Download, byte
     with page.expect_download() as waiting:
         page.get_by_role("button", name=label).click()
     return waiting.value, Path(waiting.value.path()).read_bytes()
+
+
+def pixels_of(source: str | None) -> bytes:
+    """The image of a data URL, without its signature, which is new each time that it is generated."""
+    assert source is not None
+    return unsigned(base64.b64decode(source.partition(",")[2]))
+
+
+def expect_image(image: Locator, source: str | None, *, other: bool = False) -> None:
+    """Wait until an element shows this image again, or another one; the signature does not count."""
+    until = time.monotonic() + 15
+    while (pixels_of(image.get_attribute("src")) == pixels_of(source)) == other:
+        assert time.monotonic() < until, "the same image is shown" if other else "another image is shown"
+        time.sleep(0.1)
 
 
 def zip_of_the_library(store: Store, request: GenerationRequest) -> bytes:

@@ -17,18 +17,24 @@ from palm_assets.gan.sampler import PalmModel, load_model
 from palm_assets.generation.archives import write_folder, write_zip
 from palm_assets.generation.generate import GeneratedImage, GenerationRequest, GenerationStats, generate
 from palm_assets.generation.png_metadata import png_bytes
+from palm_assets.provenance.config import DIGITAL_SOURCE_TYPE
+from palm_assets.provenance.marking import mark_pixels
+from palm_assets.provenance.xmp import XmpClaims, read_xmp
 from palm_assets.store.artifacts import Artifact
+from tests.helpers import unsigned, unsigned_zip
 
 
 def generated(model: PalmModel, count: int, seed: int = 7, **more: float) -> list[GeneratedImage]:
     return list(generate(model, GenerationRequest(count, seed, **more)))
 
 
-def test_the_same_seed_gives_identical_zip_bytes(model: PalmModel, tmp_path: Path) -> None:
+def test_the_same_seed_gives_an_identical_zip_but_for_the_signatures(
+    model: PalmModel, tmp_path: Path
+) -> None:
     write_zip(tmp_path / "a.zip", generate(model, GenerationRequest(20, 7)), model)
     write_zip(tmp_path / "b.zip", generate(model, GenerationRequest(20, 7)), model)
     write_zip(tmp_path / "c.zip", generate(model, GenerationRequest(20, 8)), model)
-    a, b, c = ((tmp_path / f"{name}.zip").read_bytes() for name in "abc")
+    a, b, c = (unsigned_zip((tmp_path / f"{name}.zip").read_bytes()) for name in "abc")
     assert a == b
     assert a != c
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
@@ -37,7 +43,7 @@ def test_the_same_seed_gives_identical_zip_bytes(model: PalmModel, tmp_path: Pat
 
 def test_image_5_of_10_equals_image_5_of_1000_to_the_byte(model: PalmModel) -> None:
     few, many = generated(model, 10)[5], generated(model, 1000)[5]
-    assert png_bytes(few, model.version) == png_bytes(many, model.version)
+    assert unsigned(png_bytes(few, model.version)) == unsigned(png_bytes(many, model.version))
     assert few.score == many.score
 
 
@@ -83,9 +89,13 @@ def test_zip_and_folder_hold_the_same_files(model: PalmModel, tmp_path: Path) ->
     write_zip(tmp_path / "p.zip", palms, model)
     write_folder(tmp_path / "p", palms, model)
     with zipfile.ZipFile(tmp_path / "p.zip") as archive:
-        zipped = {name: archive.read(name) for name in archive.namelist()}
-    assert zipped == {path.name: path.read_bytes() for path in (tmp_path / "p").iterdir()}
-    assert len(zipped) == 19
+        assert len(archive.namelist()) == 19
+    folder = {path.name: path.read_bytes() for path in (tmp_path / "p").iterdir()}
+    manifest = folder.pop("manifest.csv")
+    assert {name: content for name, _, content in unsigned_zip((tmp_path / "p.zip").read_bytes())} == {
+        **{name: unsigned(content) for name, content in folder.items()},
+        "manifest.csv": manifest,
+    }
 
 
 def test_the_manifest_says_where_every_palm_comes_from(model: PalmModel, tmp_path: Path) -> None:
@@ -95,6 +105,9 @@ def test_the_manifest_says_where_every_palm_comes_from(model: PalmModel, tmp_pat
     assert [(row["file"], row["index"], row["seed"], row["model"]) for row in rows] == [
         (f"palm_00000{i + 1}.png", str(i), "7", model.version) for i in range(3)
     ]
+    assert {(row["ai_generated"], row["digital_source_type"]) for row in rows} == {
+        ("true", "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia")
+    }
     assert [float(row["score"]) for row in rows] == pytest.approx([palm.score for palm in palms], abs=1e-4)
 
 
@@ -102,7 +115,10 @@ def test_a_png_holds_the_pixels_and_says_where_it_comes_from(model: PalmModel) -
     palm = generated(model, 3)[2]
     with Image.open(io.BytesIO(png_bytes(palm, model.version))) as picture:
         pixels, text = np.asarray(picture), dict(picture.text)
-    np.testing.assert_array_equal(pixels, palm.image.transpose(1, 2, 0))
+    np.testing.assert_array_equal(pixels, mark_pixels(palm.image).transpose(1, 2, 0))
+    assert read_xmp(text.pop("XML:com.adobe.xmp").encode()) == XmpClaims(
+        DIGITAL_SOURCE_TYPE, "palms 0.1.0", model.version, "9"
+    )
     assert text == {
         "Software": "palms 0.1.0",
         "palms:seed": "7",

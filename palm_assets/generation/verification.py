@@ -1,0 +1,180 @@
+"""Says what an image file tells about its origin: its metadata, its signature and its watermark.
+
+The file may be hostile. No single hint is believed more than it deserves: metadata can be written by anybody,
+a signature says who signed, and the watermark only that an image of Palms is in there.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from PIL import Image
+
+from palm_assets.errors import ProvenanceError
+from palm_assets.generation.png_metadata import HEAD_BYTES, PngMetadata, read_png_metadata
+from palm_assets.photos.formats import is_heif
+from palm_assets.photos.reader import FORMATS, MAX_MEGAPIXELS
+from palm_assets.provenance.config import ProvenanceConfig, provenance_config
+from palm_assets.provenance.content_credentials import GENERATOR, Credentials, read_credentials
+from palm_assets.provenance.watermark_search import WatermarkResult, find_watermark
+from palm_assets.provenance.xmp import XmpClaims, read_xmp
+
+log = logging.getLogger(__name__)
+
+Conclusion = Literal["own", "altered", "watermarked", "signed", "claimed", "ai_claimed", "nothing"]
+
+TEXTS: dict[Conclusion, str] = {
+    "own": "Generated and signed by this installation of Palms; not changed since.",
+    "altered": "Its Content Credentials do not fit: the file was changed after signing, or they are forged.",
+    "watermarked": "It has the watermark of Palms: Palms generated it, or the mark was copied into it.",
+    "signed": "Signed by somebody whom this installation does not know; what follows is in their words.",
+    "claimed": "Its metadata say that Palms generated it; nothing confirms that. Anybody can write metadata.",
+    "ai_claimed": "Its metadata say that AI generated it, not which. Anybody can write metadata.",
+    "nothing": "No trace of Palms was found. That does not show that it is a photograph.",
+}
+"""What each conclusion means, in English."""
+
+_MEDIA_TYPES = {
+    "PNG": "image/png", "JPEG": "image/jpeg", "MPO": "image/jpeg", "WEBP": "image/webp", "TIFF": "image/tiff",
+    "GIF": "image/gif", "AVIF": "image/avif",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was found in a file.
+
+    Attributes:
+        conclusion: the strongest statement that it supports; a manifest that does not fit comes first.
+        metadata: text chunks of a PNG of Palms.
+        xmp: what its XMP says.
+        credentials: its C2PA manifest.
+        watermark: the search for the mark; None if it was not looked for.
+        watermark_skipped: why it was not looked for.
+    """
+
+    conclusion: Conclusion
+    metadata: PngMetadata | None = None
+    xmp: XmpClaims | None = None
+    credentials: Credentials | None = None
+    watermark: WatermarkResult | None = None
+    watermark_skipped: str = ""
+
+
+def verify_file(path: Path) -> Verification:
+    """Verify a file; see `verify`.
+
+    Raises:
+        ProvenanceError: it cannot be read, or is no image.
+    """
+    try:
+        with path.open("rb") as stream:
+            return verify(stream, path)
+    except OSError as error:
+        raise ProvenanceError(
+            f"The file cannot be read: {error.strerror or error}", where=path, hint="Check its name."
+        ) from error
+
+
+def verify(
+    stream: BinaryIO,
+    where: Path | str,
+    *,
+    max_megapixels: float = MAX_MEGAPIXELS,
+    config: ProvenanceConfig | None = None,
+) -> Verification:
+    """Look for metadata, Content Credentials and the watermark in an image file.
+
+    Args:
+        stream: the file; only its first frame is decoded.
+        where: its name, for messages.
+        max_megapixels: the watermark is not looked for in larger images.
+        config: names this installation's certificate; from the environment by default.
+
+    Raises:
+        ProvenanceError: it is no image that Palms can read.
+    """
+    config = config or provenance_config()
+    head = stream.read(HEAD_BYTES)
+    stream.seek(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of large images; the size is checked below
+        image = _opened(stream, head, where)
+        with image:
+            media_type = _MEDIA_TYPES.get(image.format or "")
+            xmp = _read_xmp(image)
+            watermark, skipped = _search(image, max_megapixels)
+    credentials = None
+    if media_type is not None:
+        stream.seek(0)
+        credentials = read_credentials(stream, media_type, config)
+    metadata = read_png_metadata(head)
+    return Verification(
+        _conclusion(metadata, xmp, credentials, watermark), metadata, xmp, credentials, watermark, skipped
+    )
+
+
+def _opened(stream: BinaryIO, head: bytes, where: Path | str) -> Image.Image:
+    """The image, not decoded yet."""
+    if is_heif(head):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    try:
+        return Image.open(stream, formats=(*FORMATS, "MPO", "HEIF") if is_heif(head) else (*FORMATS, "MPO"))
+    except Image.DecompressionBombError as error:
+        raise ProvenanceError("The image has too many pixels", where=where, hint="Scale it down.") from error
+    except Exception as error:  # Pillow's decoders raise all kinds of errors for damaged files
+        raise ProvenanceError(
+            "The file is not an image that Palms can read", where=where, hint="Give a PNG, JPEG or WebP file."
+        ) from error
+
+
+def _read_xmp(image: Image.Image) -> XmpClaims | None:
+    packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
+    if isinstance(packet, str):
+        packet = packet.encode()
+    return read_xmp(packet.strip(b"\0")) if isinstance(packet, bytes) else None
+
+
+def _search(image: Image.Image, max_megapixels: float) -> tuple[WatermarkResult | None, str]:
+    """The result, or why there is none."""
+    import numpy as np
+
+    width, height = image.size
+    if width * height > max_megapixels * 1e6:
+        return None, f"{width}x{height} pixels are more than {max_megapixels:g} megapixels"
+    try:
+        picture = image.convert("RGBA" if "transparency" in image.info or "A" in image.mode else "RGB")
+    except Exception as error:  # see `_opened`
+        log.info("not decoded", extra={"reason": str(error)})
+        return None, "the pixels are damaged"
+    if picture.mode == "RGBA":  # as a viewer shows it, over white
+        white = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(white, picture).convert("RGB")
+    return find_watermark(np.asarray(picture)), ""
+
+
+def _conclusion(
+    metadata: PngMetadata | None,
+    xmp: XmpClaims | None,
+    credentials: Credentials | None,
+    watermark: WatermarkResult | None,
+) -> Conclusion:
+    if credentials is not None and credentials.state == "own":
+        return "own"
+    if credentials is not None and credentials.state == "invalid":
+        return "altered"
+    if watermark is not None and watermark.found:
+        return "watermarked"
+    if credentials is not None:
+        return "signed"
+    if metadata is not None or (xmp is not None and xmp.creator_tool.lower().startswith(GENERATOR.lower())):
+        return "claimed"
+    if xmp is not None and xmp.is_ai:
+        return "ai_claimed"
+    return "nothing"
