@@ -79,7 +79,7 @@ def _show(words: Words, palms: PalmSet, served: Served) -> None:
 
 
 def _show_neighbors(words: Words, palms: PalmSet, place: int, entry: Entry) -> None:
-    """Name of the palm between the buttons to the previous and the next one."""
+    """Name of the palm, and the buttons to the previous and the next one."""
     last = len(palms.entries) - 1
 
     def go(to: int) -> None:
@@ -87,13 +87,13 @@ def _show_neighbors(words: Words, palms: PalmSet, place: int, entry: Entry) -> N
         page = 1 + to // PAGE_SIZE
         state.view = replace(state.view, palm=neighbor.number, page=page, like=None)
 
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             words("previous"), key="large_previous", on_click=go, args=(place - 1,), disabled=place == 0
         )
-        with st.container(key="large_name", width="content"):
-            st.subheader(words("palm_title", n=entry.number, total=last + 1), anchor=False)
         st.button(words("next"), key="large_next", on_click=go, args=(place + 1,), disabled=place == last)
+        title = words("palm_title", n=entry.number, total=last + 1)
+        st.subheader(title, anchor=False, width="content")
 
 
 def _place(palms: PalmSet, view: View) -> int | None:
