@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -24,9 +24,14 @@ def split(train: Collection[str], validation: Collection[str], test: Collection[
 
 
 def publish_crops_of(
-    store: Store, people: PeopleSplit, each: int = 4, *, population: str = "photographs"
+    store: Store,
+    people: PeopleSplit,
+    each: int = 4,
+    *,
+    population: str = "photographs",
+    kinds: Sequence[tuple[str, str, str]] = (("palmar", "left", "fair"),),
 ) -> Artifact:
-    """Publish `each` crops of every person."""
+    """Publish `each` crops of every person, of these kinds (aspect, side, skin) in turn."""
     everybody = sorted(people.train | people.held_out, key=lambda p: (LABELS.index(people.label(p)), p))
     names = [person for person in everybody for _ in range(each)]
 
@@ -34,7 +39,7 @@ def publish_crops_of(
         noise = np.random.default_rng(0).integers(0, 256, (len(names), 3, SIDE, SIDE), dtype=np.uint8)
         np.save(folder / CROPS_FILE, noise)
         index = [
-            Crop(row, f"{row}.jpg", person, "palmar", "left", "fair", people.label(person), 0.9, 0, 0, 9, 9)
+            Crop(row, f"{row}.jpg", person, *kinds[row % len(kinds)], people.label(person), 0.9, 0, 0, 9, 9)
             for row, person in enumerate(names)
         ]
         with (folder / INDEX_FILE).open("w", newline="", encoding="utf-8") as stream:
@@ -51,4 +56,5 @@ def publish_crops_of(
         }
 
     inputs = {"people": repr([(p, people.label(p)) for p in everybody]), "each": str(each), "of": population}
+    inputs["kinds"] = repr(kinds)
     return store.make("crops", build, inputs=inputs, config=CropConfig(image_size=SIDE), code_version="test")
