@@ -104,7 +104,7 @@ Beside the config, these contents are inputs, so that they are part of the versi
 | stage | input | content |
 |---|---|---|
 | photos, boxes | `files` | names and contents of all files that are used, wherever they lie |
-| detector | `start` | the file that training starts from, the name of an architecture, or the starter's detector |
+| detector | `start` | the file that training starts from, an architecture's name, or the starter's detector |
 | crops | `starter` | with `hold_out: not_in_starter`, the version of the starter |
 | models | `start` | the version of the model that training starts from |
 | reference | `extractor` | digest of the extractor's weights and preprocessing |
