@@ -120,7 +120,7 @@ class PhotographsReport:
         lines = [
             f"{self.photos} photographs of {self.people} people, told apart {self.told_apart}",
             f"photographs of each person: {least} to {most}, median {median}",
-            f"set aside: {files} files",
+            f"files set aside: {files}",
             *(f"  {count} {reason}" for reason, count in self.set_aside.items()),
             f"palm found on {self.cropped} of {self.photos} photographs"
             + (f", {self.turned} of them turned upright" if self.turned else ""),
