@@ -11,7 +11,16 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
+
+if sys.platform == "win32":
+    from palm_assets.errors import UnsupportedSystemError
+
+    raise UnsupportedSystemError(
+        "Palms does not run on Windows, because its store needs POSIX file locks",
+        hint="Install it in WSL (Windows Subsystem for Linux): https://learn.microsoft.com/windows/wsl/install",
+    )
 
 if TYPE_CHECKING:
     from palm_assets.errors import PalmError

@@ -46,6 +46,10 @@ class PackageMissingError(PalmError):
         )
 
 
+class UnsupportedSystemError(PalmError):
+    """The operating system lacks what the program needs."""
+
+
 class ConfigError(PalmError):
     """A setting has a value that cannot be used, or settings contradict each other."""
 

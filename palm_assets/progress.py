@@ -10,11 +10,18 @@ from tqdm import tqdm
 Progress = Callable[[int, int], None]
 """Called as `progress(done, total)`, often enough for a progress bar."""
 
+Report = Callable[[str], None]
+"""Called with a line for people about what is being done."""
+
 ShouldStop = Callable[[], bool]
 """Asked regularly; True ends the work early."""
 
 
 def no_progress(done: int, total: int) -> None:
+    """Report nothing."""
+
+
+def silent(line: str) -> None:
     """Report nothing."""
 
 

@@ -55,7 +55,8 @@ def raw_hands(context: dg.AssetExecutionContext, store: StoreResource) -> Artifa
     """
     config = PhotosConfig(**_config(context))
     with failures_in_one_line():
-        made = make_photos(store.open(), config, progress=logged_progress(context, "photographs"))
+        progress = logged_progress(context, "photographs")
+        made = make_photos(store.open(), config, progress=progress, report=context.log.info)
     return artifact_result(context, made, images=[EXAMPLES_FILE])
 
 
@@ -68,7 +69,8 @@ def raw_palm_boxes(context: dg.AssetExecutionContext, store: StoreResource) -> A
     """
     config = BoxesConfig(**_config(context))
     with failures_in_one_line():
-        made = make_boxes(store.open(), config, progress=logged_progress(context, "labeled images"))
+        progress = logged_progress(context, "labeled images")
+        made = make_boxes(store.open(), config, progress=progress, report=context.log.info)
     return artifact_result(context, made)
 
 

@@ -264,3 +264,11 @@ def test_evaluate_refuses_what_holds_no_images(
     for what in (tmp_path / "empty", tmp_path / "nowhere", images[:1]):
         with pytest.raises(QualityError):
             palm_assets.evaluate(what, reference.folder)
+
+
+def test_windows_is_refused_at_the_door_with_what_to_do() -> None:
+    code = "import pathlib, sys; sys.platform = 'win32'; import palm_assets"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert "UnsupportedSystemError" in run.stderr.splitlines()[-1]
+    assert "WSL" in run.stderr.splitlines()[-1]

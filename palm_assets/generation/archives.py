@@ -24,6 +24,7 @@ from palm_assets.generation.generate import GeneratedImage
 from palm_assets.generation.png_metadata import png_bytes
 from palm_assets.provenance.config import DIGITAL_SOURCE_TYPE
 from palm_assets.sources.folders import is_disposable
+from palm_assets.store.atomic import FILE_MODE
 from palm_assets.store.os_errors import typed_write_errors
 
 if TYPE_CHECKING:
@@ -81,20 +82,21 @@ class PalmArchive:
 def write_zip(path: Path, images: Iterable[GeneratedImage], model: PalmModel) -> int:
     """Write a ZIP of PNGs and a manifest; return the number of images.
 
-    A file of that name is replaced once the new one is complete.
+    A file of that name is replaced once the new one is complete; of a link, the file that it leads to.
 
     Raises:
         DiskFullError: no space left.
         RequestError: there are no images, or the path cannot be written.
     """
     with _write_errors(path):
+        path = Path(os.path.realpath(path))
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, beside = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as stream:
                 count = zip_into(stream, images, model)
             _refuse_empty(path, count)
-            Path(beside).chmod(0o644)
+            Path(beside).chmod(path.stat().st_mode & 0o777 if path.is_file() else FILE_MODE)
             Path(beside).replace(path)
         finally:
             Path(beside).unlink(missing_ok=True)
@@ -105,7 +107,8 @@ def write_folder(path: Path, images: Iterable[GeneratedImage], model: PalmModel)
     """Write PNGs and a manifest into a folder, which appears once complete; return the number of images.
 
     An earlier folder of generated images is replaced, and is back if that fails; a folder with any other file
-    is refused.
+    is refused. Of a link, the folder that it leads to is meant. In the current folder, and where a file
+    system is mounted, the files are replaced one by one.
 
     Raises:
         DiskFullError: no space left.
@@ -113,8 +116,10 @@ def write_folder(path: Path, images: Iterable[GeneratedImage], model: PalmModel)
     """
     _refuse_foreign(path)
     with _write_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+        path = Path(os.path.realpath(path))
+        stays = path.is_dir() and (path == Path.cwd() or path.is_mount())
+        (path if stays else path.parent).mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path if stays else path.parent))
         try:
             rows = []
             fresh, old = beside / "new", beside / "old"
@@ -124,11 +129,23 @@ def write_folder(path: Path, images: Iterable[GeneratedImage], model: PalmModel)
                 rows.append(_row(image, model))
             _refuse_empty(path, len(rows))
             (fresh / MANIFEST_NAME).write_bytes(_manifest(rows))
-            _replace_folder(path, fresh, old)
+            if stays:
+                _replace_files(path, fresh)
+            else:
+                _replace_folder(path, fresh, old)
         finally:
             if not old.exists() or path.exists():  # else the earlier images stay there
                 shutil.rmtree(beside, ignore_errors=True)
     return len(rows)
+
+
+def _replace_files(path: Path, fresh: Path) -> None:
+    """Remove the earlier images from `path`, and move those of `fresh` there, the manifest last."""
+    for entry in path.iterdir():
+        if _OWN_FILE.fullmatch(entry.name):
+            entry.unlink()
+    for entry in sorted(fresh.iterdir(), key=lambda entry: entry.name == MANIFEST_NAME):
+        entry.rename(path / entry.name)
 
 
 def _replace_folder(path: Path, fresh: Path, old: Path) -> None:

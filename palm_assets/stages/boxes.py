@@ -9,7 +9,7 @@ from typing import Any
 from palm_assets.detector.boxes import BoxSet, check_box_set, read_box_set, read_export, write_box_set
 from palm_assets.detector.export_files import export_fingerprint, find_export
 from palm_assets.errors import DatasetError
-from palm_assets.progress import Progress, no_progress
+from palm_assets.progress import Progress, Report, no_progress, silent
 from palm_assets.sources.config import BoxesConfig
 from palm_assets.stages.code_versions import CODE_VERSIONS
 from palm_assets.stages.source_folder import (
@@ -22,7 +22,9 @@ from palm_assets.stages.source_folder import (
 from palm_assets.store.artifacts import Artifact, Store
 
 
-def make_boxes(store: Store, config: BoxesConfig, *, progress: Progress = no_progress) -> Artifact:
+def make_boxes(
+    store: Store, config: BoxesConfig, *, progress: Progress = no_progress, report: Report = silent
+) -> Artifact:
     """Index the labeled images of a YOLO export; synthetic ones are rendered into the artifact.
 
     Raises:
@@ -31,7 +33,7 @@ def make_boxes(store: Store, config: BoxesConfig, *, progress: Progress = no_pro
     """
     if config.source == "none":
         return store.make("boxes", _no_boxes, inputs={}, config=config, code_version=CODE_VERSIONS["boxes"])
-    root, inputs = locate_source(store, config, export_fingerprint)
+    root, inputs = locate_source(store, config, export_fingerprint, report=report)
 
     def build(folder: Path) -> Mapping[str, Any]:
         if root is None:

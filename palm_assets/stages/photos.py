@@ -14,7 +14,7 @@ from palm_assets.photos.index import (
     read_index,
     write_index,
 )
-from palm_assets.progress import Progress, no_progress
+from palm_assets.progress import Progress, Report, no_progress, silent
 from palm_assets.sources.config import LoosePhotos, PhotosConfig
 from palm_assets.stages.code_versions import CODE_VERSIONS
 from palm_assets.stages.source_folder import (
@@ -29,14 +29,16 @@ from palm_assets.store.artifacts import Artifact, Store
 EXAMPLES_FILE = "examples.png"
 
 
-def make_photos(store: Store, config: PhotosConfig, *, progress: Progress = no_progress) -> Artifact:
+def make_photos(
+    store: Store, config: PhotosConfig, *, progress: Progress = no_progress, report: Report = silent
+) -> Artifact:
     """Index all photographs of a source; synthetic ones are rendered into the artifact.
 
     Raises:
         SourceError: the photographs are not available.
         DatasetError: they do not make a usable set.
     """
-    root, inputs = locate_source(store, config, folder_fingerprint)
+    root, inputs = locate_source(store, config, folder_fingerprint, report=report)
 
     def build(folder: Path) -> Mapping[str, Any]:
         from palm_assets.photos.contact_sheet import examples

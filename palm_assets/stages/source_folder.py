@@ -11,6 +11,7 @@ from pathlib import Path
 
 from palm_assets.errors import SourceError
 from palm_assets.photos.people import names_hand
+from palm_assets.progress import Report, silent
 from palm_assets.sources.config import SourceConfig
 from palm_assets.sources.folders import is_litter
 from palm_assets.sources.unpack import is_archive, unpack
@@ -26,7 +27,7 @@ SYNTHETIC_FOLDER = "synthetic"
 
 
 def locate_source(
-    store: Store, config: SourceConfig, fingerprint: Callable[[Path], str]
+    store: Store, config: SourceConfig, fingerprint: Callable[[Path], str], *, report: Report = silent
 ) -> tuple[Path | None, dict[str, str]]:
     """The folder of a source, and what identifies its content; the folder is None for synthetic images.
 
@@ -36,6 +37,7 @@ def locate_source(
         store: archives are unpacked into.
         config: of the source.
         fingerprint: hash of the content of a folder.
+        report: called with a line about each step of a download, and every few seconds with its progress.
 
     Raises:
         SourceError: the set cannot be downloaded, or the archive cannot be unpacked.
@@ -47,7 +49,7 @@ def locate_source(
     if config.source == "kaggle":
         from palm_assets.sources.kaggle import fetch_dataset
 
-        root = fetch_dataset(config.kaggle_set, version=config.kaggle_version).root
+        root = fetch_dataset(config.kaggle_set, version=config.kaggle_version, progress=report).root
     else:
         root = Path(config.folder or "").expanduser().absolute()
         if is_archive(root):

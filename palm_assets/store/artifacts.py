@@ -23,7 +23,7 @@ from typing import Any, Literal, TextIO, get_args
 from pydantic import BaseModel
 
 from palm_assets.errors import ArtifactCorruptError, ArtifactError, ArtifactMissingError, PalmError
-from palm_assets.store.atomic import make_folder, sync, write_atomically
+from palm_assets.store.atomic import FOLDER_MODE, make_folder, sync, write_atomically
 from palm_assets.store.identity import version_of
 from palm_assets.store.manifests import MANIFEST as MANIFEST
 from palm_assets.store.manifests import Kind as Kind
@@ -287,7 +287,7 @@ class Store:
         for stale in work.glob(f"draft-{kind}-{version}-*"):
             shutil.rmtree(stale, ignore_errors=True)
         draft = Path(tempfile.mkdtemp(prefix=f"draft-{kind}-{version}-", dir=work))
-        draft.chmod(0o755)
+        draft.chmod(FOLDER_MODE)
         return draft
 
     def _pointer(self, asset: str) -> Path:

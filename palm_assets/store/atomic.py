@@ -8,6 +8,20 @@ import tempfile
 from pathlib import Path
 
 
+def _read_umask() -> int:
+    umask = os.umask(0o077)  # it can only be read by setting it
+    os.umask(umask)
+    return umask
+
+
+_UMASK = _read_umask()
+"""Of the process when this module was imported, before there are threads that make files meanwhile."""
+FILE_MODE = 0o666 & ~_UMASK
+"""Permissions of a new file, as the user's umask wants them; files of `tempfile` have others."""
+FOLDER_MODE = 0o777 & ~_UMASK
+"""Permissions of a new folder."""
+
+
 def sha256_of(path: Path) -> str:
     """Hex SHA-256 of a file's content."""
     with path.open("rb") as handle:
@@ -23,7 +37,7 @@ def write_atomically(path: Path, content: bytes) -> None:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(beside).chmod(0o644)
+        Path(beside).chmod(FILE_MODE)
         Path(beside).replace(path)
         sync(path.parent)
     finally:

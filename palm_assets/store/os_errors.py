@@ -14,6 +14,8 @@ from palm_assets.errors import DiskFullError, PalmError
 FULL_DISK_BYTES = 4096  # fewer bytes than this left: the disk is full
 FREE_SPACE = "Free some space and try again."
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+"""What the system reports for a lock on a file system that has none, such as NFS without its lock service."""
 _NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 _NOT_A_FOLDER = (errno.EEXIST, errno.ENOTDIR)
 
@@ -51,6 +53,9 @@ def typed_write_errors(
     except Exception as error:
         if is_disk_full(error, place):
             raise DiskFullError("The disk is full", where=place, hint=full_hint) from error
+        if isinstance(error, OSError) and error.errno in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+            what = "The file system has no file locks, as NFS without its lock service"
+            raise refused(what, where=place, hint="Use a local disk, or mount it with locks.") from error
         if isinstance(error, OSError) and (only_writes or _is_not_writable(error, place)):
             raise refused(f"{what}: {error.strerror or error}", where=place, hint=hint) from error
         raise

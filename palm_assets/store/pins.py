@@ -6,7 +6,6 @@ A pin is a shared lock (flock) on the manifest: the kernel releases it when the 
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import logging
 import os
@@ -17,12 +16,12 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from palm_assets.errors import ArtifactError, ArtifactMissingError
+from palm_assets.store.os_errors import NO_LOCKS
 
 SECONDS_TO_LOCK = (
     10.0  # whoever asks whether an artifact is pinned locks it for a moment, for a rename at most
 )
 POLL_SECONDS = 0.005
-_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +115,7 @@ def _lock_shared(handle: int, manifest: Path) -> None:
                 raise
             time.sleep(POLL_SECONDS)
         except OSError as error:
-            if error.errno not in _NO_LOCKS:
+            if error.errno not in NO_LOCKS:
                 raise
             # Nothing is ever removed from there, as `lock_if_unpinned` needs a lock, too.
             log.warning("The file system of %s has no locks (%s).", manifest, error.strerror)

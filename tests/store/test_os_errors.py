@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from palm_assets.errors import ArtifactError, DatasetError, DiskFullError
+from palm_assets.store.artifacts import Store
 from palm_assets.store.os_errors import is_disk_full, typed_write_errors
 
 
@@ -71,3 +72,15 @@ def test_typed_errors_and_other_errors_pass_through(tmp_path: Path) -> None:
         with pytest.raises(type(error)) as raised:
             fail(error, tmp_path, only_writes=True)
         assert raised.value is error
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP])
+def test_a_file_system_without_locks_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def no_locks(handle: object, operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    with pytest.raises(ArtifactError, match=r"no file locks.*local disk"), Store(tmp_path / "home").lock("x"):
+        pass
