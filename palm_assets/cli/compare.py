@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from palm_assets.cli.options import json_option, pass_store, print_result
+from palm_assets.cli.options import json_option, pass_store, print_result, tells_replacement
 
 if TYPE_CHECKING:
     from palm_assets.gan.sampler import PalmModel
@@ -66,12 +66,13 @@ def compare(
     if measure:
         summaries = _measured(store, models, summaries, reference)
     comparison = compare_models(*summaries)
-    picture, replaced = side_by_side(*models, seed=seed, count=count), out.exists()
-    with typed_write_errors(out, RequestError, "Cannot write", hint="Name another file.", only_writes=True):
+    picture = side_by_side(*models, seed=seed, count=count)
+    with (
+        tells_replacement(out) as replaced,
+        typed_write_errors(out, RequestError, "Cannot write", hint="Name another file.", only_writes=True),
+    ):
         out.parent.mkdir(parents=True, exist_ok=True)
         picture.save(out, "PNG")
-    if replaced:
-        click.echo(f"{out} was there before and has been replaced", err=True)
     text = f"{comparison.describe()}\n{out}: {count} seeds from {seed}, A above B"
     values = {**comparison.to_json(), "picture": str(out), "replaced": replaced, "seed": seed, "count": count}
     print_result(values, text, as_json=as_json)

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from palm_assets.cli.options import home_option, json_option, model_option, pass_store, print_result
+from palm_assets.cli.options import (
+    home_option,
+    json_option,
+    model_option,
+    pass_store,
+    print_result,
+    tells_replacement,
+)
 
 if TYPE_CHECKING:
     from palm_assets.store.artifacts import Store
@@ -54,7 +61,8 @@ def onnx(store: Store, file: Path, name: str | None, as_json: bool) -> None:
     from palm_assets.release.model_loader import load_model
 
     model = load_model(name, store)
-    size = export_onnx(model, file)
+    with tells_replacement(file):
+        size = export_onnx(model, file)
     text = f"{file}: model {model.version}, {size / 1e6:.1f} MB, checked against PyTorch"
     print_result({"out": str(file), "model": model.version, "bytes": size}, text, as_json=as_json)
 
@@ -89,8 +97,9 @@ def hub(store: Store, folder: Path, name: str | None, as_json: bool) -> None:
 @export.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @model_option()
+@json_option("what was written")
 @pass_store
-def web(store: Store, folder: Path, name: str | None) -> None:
+def web(store: Store, folder: Path, name: str | None, as_json: bool) -> None:
     """Write a page of static files into a new FOLDER.
 
     It generates palms in the visitor's browser, in English and Russian, from any static host and offline.
@@ -107,8 +116,11 @@ def web(store: Store, folder: Path, name: str | None) -> None:
 
     model = load_model(name, store)
     files = export_web(model, folder)
-    click.echo(f"{folder}: model {model.version}, {len(files)} files, {sum(files.values()) / 1e6:.1f} MB")
-    click.echo(f"look at it: python3 -m http.server --directory {folder}, then http://localhost:8000")
+    size = sum(files.values())
+    text = f"{folder}: model {model.version}, {len(files)} files, {size / 1e6:.1f} MB\n"
+    text += f"look at it: python3 -m http.server --directory {folder}, then http://localhost:8000"
+    values = {"out": str(folder), "model": model.version, "files": dict(files), "bytes": size}
+    print_result(values, text, as_json=as_json)
 
 
 @click.command()

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from palm_assets.cli.options import json_option, label_options, model_option, pass_store, print_result
+from palm_assets.cli.options import (
+    json_option,
+    label_options,
+    model_option,
+    pass_store,
+    print_result,
+    tells_replacement,
+)
 from palm_assets.errors import PalmError, RequestError
 
 if TYPE_CHECKING:
@@ -90,18 +97,15 @@ def generate(
     origin = origin_of_folder(store, model.folder)
     if name is None and model.version.startswith(STARTER_PREFIX):
         click.echo("No model of photographs is released yet: using the bundled starter model.", err=True)
-    replaced = out.exists()
     stats = GenerationStats()
     try:
-        with progress_bar("palms", "palm") as progress:
+        with tells_replacement(out) as replaced, progress_bar("palms", "palm") as progress:
             images = generated(model, request, progress=progress, stats=stats)
             (write_zip if out.suffix.lower() == ".zip" else write_folder)(out, images, model)
     except RequestError:
         if stats.outcome != "gave up" or stats.kept:
             raise
         raise _too_few(request, stats, out) from None
-    if replaced:
-        click.echo(f"{out} was there before and has been replaced", err=True)
     values = {
         "out": str(out),
         "replaced": replaced,

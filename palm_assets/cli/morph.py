@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from palm_assets.cli.options import label_options, pass_store
+from palm_assets.cli.options import (
+    json_option,
+    label_options,
+    model_option,
+    pass_store,
+    print_result,
+    tells_replacement,
+)
 
 if TYPE_CHECKING:
     from palm_assets.store.artifacts import Store
@@ -37,9 +44,8 @@ _NUMBER = click.IntRange(1, 100_000)
 )
 @label_options(about=" in the set, with a model that can be asked for it.")
 @label_options("to-", " at the end.  [as at the start if none of these is named]")
-@click.option(
-    "--model", "name", metavar="NAME", help="Model, as in `palms generate`.  [default: the released model]"
-)
+@model_option()
+@json_option("what was written")
 @pass_store
 def morph(
     store: Store,
@@ -56,6 +62,7 @@ def morph(
     to_side: str,
     to_skin: str,
     name: str | None,
+    as_json: bool,
 ) -> None:
     """Morph one palm of a set into another, and back.
 
@@ -91,8 +98,12 @@ def morph(
         out.suffix.lower(), [frame for chunk in chunks for frame in chunk], model.version
     )
     hint = "Choose a path that you may write to."
-    with typed_write_errors(out, RequestError, "Cannot write", hint=hint, only_writes=True):
+    with (
+        tells_replacement(out) as replaced,
+        typed_write_errors(out, RequestError, "Cannot write", hint=hint, only_writes=True),
+    ):
         write_atomically(out, content)
-    click.echo(
-        f"{out}: palm {start} to palm {end} of seed {seed}, model {model.version}, {len(content)} bytes"
-    )
+    text = f"{out}: palm {start} to palm {end} of seed {seed}, model {model.version}, {len(content)} bytes"
+    values = {"out": str(out), "replaced": replaced, "seed": seed, "from": start, "to": end}
+    values |= {"model": model.version, "bytes": len(content)}
+    print_result(values, text, as_json=as_json)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -89,3 +90,16 @@ def json_option(what: str) -> Callable[[Any], Any]:
 def print_result(values: Mapping[str, Any], text: str, *, as_json: bool) -> None:
     """Print what a command did: as JSON, or as text for people."""
     click.echo(json.dumps(values, indent=2, default=str) if as_json else text)
+
+
+@contextlib.contextmanager
+def tells_replacement(*files: Path | None) -> Iterator[bool]:
+    """Say on standard error which of the files were there before the block, which writes them.
+
+    Yields:
+        Whether any was.
+    """
+    before = [file for file in files if file is not None and file.exists()]
+    yield bool(before)
+    for file in before:
+        click.echo(f"{file} was there before and has been replaced", err=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from palm_assets.cli.options import json_option, pass_store
+from palm_assets.cli.options import json_option, pass_store, tells_replacement
 from palm_assets.errors import PalmError
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ def check(folder: Path, loose_photos: LoosePhotos, sheet: Path | None, as_json: 
     with progress_bar("photographs cropped", "photograph") as progress:
         report = check_photographs(folder, config, progress=progress)
     if sheet is not None:
-        report.contact_sheet.save(sheet)
+        with tells_replacement(sheet):
+            report.contact_sheet.save(sheet)
     click.echo(json.dumps(report.to_json(), indent=2) if as_json else report.describe())
     if not report.is_enough:
         raise PalmError("This is not enough", where=folder, hint="Add photographs, of more people.")
@@ -118,7 +119,7 @@ def crop(
     config = CropConfig(image_size=image_size, quarter_turns=quarter_turns, min_confidence=min_confidence)
     index = index_photos(folder, max_set_aside=1)
     sheet = out.with_name(f"{out.name}-contact-sheet.png")
-    with progress_bar("photographs cropped", "photograph") as progress:
+    with tells_replacement(sheet), progress_bar("photographs cropped", "photograph") as progress:
         count, without = crop_folder(
             index, load_detector(artifact.folder), config, out, sheet, progress=progress
         )
