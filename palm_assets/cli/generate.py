@@ -75,7 +75,7 @@ def generate(
     Examples:
       palms generate --count 16 --seed 7 --out palms.zip
       palms generate --count 1000 --min-score 0.6 --out a_folder
-      palms generate --aspect palm --side left --skin dark   (with a model that knows these)
+      palms generate --model hands --aspect palm --side left --skin dark
     """
     from palm_assets.gan.hand_labels import HandLabels
     from palm_assets.generation.archives import write_folder, write_zip

@@ -62,8 +62,8 @@ def model_option() -> Callable[[Any], Any]:
         "--model",
         "name",
         metavar="NAME",
-        help="A version, the folder of a model, OWNER/NAME on the Hub, or `starter`.  [default: the released"
-        " model of photographs, else the starter]",
+        help="A version, the folder of a model, OWNER/NAME on the Hub, `starter`, or `hands` (palms and backs)."
+        "  [default: the released model of photographs, else the starter]",
     )
 
 

@@ -78,7 +78,8 @@ class HandLabels:
                     f"The model {version} cannot be asked for {name} {value!r}",
                     hint=f"It can be asked for {', '.join(labels)}."
                     if labels
-                    else "It draws hands of any kind. Choose a model with labels, or leave it out.",
+                    else "It draws any hand that it knows. Choose another model (`hands`, which comes with "
+                    "the program, knows them all), or leave it out.",
                 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import zipfile
@@ -175,10 +176,9 @@ def test_hands_of_a_kind_are_generated_and_named_in_the_manifest(
     asked = ("--aspect", "back", "--side", "left", "--skin", "dark")
     result = palms("generate", "--count", "3", *asked, "--model", version, "--out", tmp_path / "set")
     assert result.exit_code == 0, result.output
-    rows = (tmp_path / "set" / "manifest.csv").read_text().splitlines()
-    assert rows[0].endswith("aspect,side,skin")
-    assert len(rows) == 4
-    assert all(row.endswith("back,left,dark") for row in rows[1:])
+    with (tmp_path / "set" / "manifest.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row["aspect"], row["side"], row["skin"]) for row in rows] == [("back", "left", "dark")] * 3
 
 
 def test_a_model_that_cannot_be_asked_for_a_kind_is_told_and_nothing_is_written(
