@@ -62,7 +62,7 @@ def model_option() -> Callable[[Any], Any]:
         "--model",
         "name",
         metavar="NAME",
-        help="A version, the folder of a model, OWNER/NAME on the Hub, `starter`, or `hands` (palms and backs)."
+        help="A version, the folder of a model, OWNER/NAME on the Hub, `starter`, or `hands`."
         "  [default: the released model of photographs, else the starter]",
     )
 
