@@ -11,13 +11,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from palm_assets.export.onnx_graph import export_onnx
+from palm_assets.gan.sampler import load_model
 from palm_assets.quality.config import ReferenceConfig
 from palm_assets.quality.reference_builder import build_reference
 from palm_assets.quality.reference_files import save_reference
 from palm_assets.store.artifacts import Artifact, Store
 from tests.helpers import noise
+from tests.models import SMALL, fill_with_model
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -132,3 +136,18 @@ def test_the_notebook_runs_from_top_to_bottom(run: Run, tmp_path: Path) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
     assert f"cell {len(cells) - 1}" in result.stdout
     assert (tmp_path / "palms.zip").is_file()
+
+
+def test_an_onnx_file_gives_the_same_hands_without_palms(run: Run, tmp_path: Path) -> None:
+    networks = SMALL.model_copy(update={"latent": 20})
+    (tmp_path / "model").mkdir()
+    fill_with_model(tmp_path / "model", 0, networks)
+    model = load_model(tmp_path / "model", "example")
+    export_onnx(model, tmp_path / "palms.onnx")
+    result = run("onnx_without_palms.py", "palms.onnx", "--count", 3, "--seed", 5)
+    assert result.returncode == 0, result.stderr
+    shown = [np.asarray(Image.open(tmp_path / "hands" / f"hand_{number}.png")) for number in (1, 2, 3)]
+    with torch.inference_mode():
+        expected = (model.generator(model.latents(5, range(3))) + 1) * 127.5
+    difference = np.stack(shown).transpose(0, 3, 1, 2).astype(int) - expected.round().numpy()
+    assert np.abs(difference).max() <= 1
