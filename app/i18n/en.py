@@ -151,6 +151,7 @@ EN = {
     "interpolation_finishing": "Assembling the animation…",
     "interpolation_alt": "Animation: palm no. {start} turns into palm no. {end} and back",
     "interpolation_download": "Download animation",
+    "interpolation_video": "Download as MP4",
     # Variations.
     "variations": "More like this",
     "variations_title": "Variations of palm no. {n}",

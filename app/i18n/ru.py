@@ -151,6 +151,7 @@ RU = {
     "interpolation_finishing": "Собираем анимацию…",
     "interpolation_alt": "Анимация: ладонь № {start} превращается в ладонь № {end} и обратно",
     "interpolation_download": "Скачать анимацию",
+    "interpolation_video": "Скачать в MP4",
     # Варианты.
     "variations": "Похожие",
     "variations_title": "Похожие на ладонь № {n}",

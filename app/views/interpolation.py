@@ -54,10 +54,10 @@ def _show_result(words: Words, interpolation: Interpolation, seed: int) -> None:
     start, end = interpolation.start, interpolation.end
     show_thumbnails(interpolation.thumbnails)
     show_animation(interpolation.animation, words("interpolation_alt", start=start, end=end))
-    st.download_button(
-        words("interpolation_download"),
-        interpolation.animation,
-        f"morph-{seed}-{start}-{end}.webp",
-        "image/webp",
-        on_click="ignore",
-    )
+    with st.container(horizontal=True):
+        for label, content, ending, media_type in (
+            ("interpolation_download", interpolation.animation, "webp", "image/webp"),
+            ("interpolation_video", interpolation.video, "mp4", "video/mp4"),
+        ):
+            name = f"morph-{seed}-{start}-{end}.{ending}"
+            st.download_button(words(label), content, name, media_type, on_click="ignore")

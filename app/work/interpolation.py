@@ -27,12 +27,14 @@ class Interpolation:
         end: number of the second palm.
         thumbnails: a few frames, both palms included, as PNG.
         animation: all frames as animated WebP, forwards and backwards.
+        video: the same as MP4.
     """
 
     start: int
     end: int
     thumbnails: tuple[bytes, ...]
     animation: bytes
+    video: bytes
 
 
 def interpolation_job(
@@ -53,6 +55,7 @@ def interpolation_job(
             yield len(frames), FRAME_COUNT
         shown = np.linspace(0, FRAME_COUNT - 1, THUMBNAIL_COUNT).round().astype(int)
         thumbnails = tuple(generated_png(frames[index], model.version) for index in shown)
-        return Interpolation(start + 1, end + 1, thumbnails, marked_animation(".webp", frames, model.version))
+        animation, video = (marked_animation(kind, frames, model.version) for kind in (".webp", ".mp4"))
+        return Interpolation(start + 1, end + 1, thumbnails, animation, video)
 
     return work

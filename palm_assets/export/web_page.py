@@ -15,11 +15,12 @@ from palm_assets.export.npm_packages import PACKAGES, package_files
 from palm_assets.export.onnx_graph import onnx_bytes
 from palm_assets.gan.sampler import PalmModel
 from palm_assets.generation.png_metadata import SOFTWARE
+from palm_assets.provenance.xmp import xmp_packet
 from palm_assets.store.os_errors import typed_write_errors
 
 MODEL_FILE, DESCRIPTION_FILE = "model.onnx", "model.json"
 OFFLINE_FILE = "offline.js"
-SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+_A_SEED = 1234567890123  # replaced by each image's own
 
 
 def export_web(model: PalmModel, target: Path) -> dict[str, int]:
@@ -71,7 +72,7 @@ def page_files(model: PalmModel) -> dict[str, bytes]:
         "latent": model.networks.latent,
         "labels": list(model.labels),
         "label_shares": _label_shares(model),
-        "xmp": _xmp(model.version),
+        "xmp": xmp_packet(model.version, _A_SEED).replace(str(_A_SEED), "{seed}"),
         "files": {name: len(content) for name, content in contents.items()},
     }
     contents[DESCRIPTION_FILE] = json.dumps(description, indent=1).encode()
@@ -94,15 +95,3 @@ def _offline_script(contents: dict[str, bytes]) -> bytes:
     script = contents[OFFLINE_FILE].decode()
     script = script.replace('"{version}"', json.dumps(f"palms-{digest.hexdigest()[:16]}"))
     return script.replace('"{files}"', json.dumps(["./", *sorted(kept)])).encode()
-
-
-def _xmp(version: str) -> str:
-    """XMP packet of an image, with a place for its seed (IPTC: Digital Source Type)."""
-    return (
-        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-        '<rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/"'
-        ' xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"'
-        f' xmlns:palms="https://palms.invalid/ns/1.0/" xmp:CreatorTool="{SOFTWARE}"'
-        f' Iptc4xmpExt:DigitalSourceType="{SOURCE_TYPE}" palms:Model="{version}" palms:Seed="{{seed}}"/>'
-        "</rdf:RDF></x:xmpmeta>"
-    )

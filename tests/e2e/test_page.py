@@ -7,6 +7,7 @@ import re
 import zipfile
 from pathlib import Path
 
+import av
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -280,6 +281,9 @@ def test_an_interpolation_and_the_origin_of_a_png(
         assert download.suggested_filename == "morph-50-1-2.webp"
         with Image.open(io.BytesIO(animation)) as picture:
             assert (picture.format, picture.n_frames) == ("WEBP", 62)
+        download, video = downloaded(page, words("interpolation_video"))
+        assert download.suggested_filename == "morph-50-1-2.mp4"
+        assert sum(1 for _ in av.open(io.BytesIO(video)).decode(video=0)) == 62
 
         png = zipfile.ZipFile(io.BytesIO(zip_of_the_library(home, GenerationRequest(3, 50)))).read(
             "palm_000003.png"

@@ -12,7 +12,6 @@ import zipfile
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -26,6 +25,8 @@ from palm_assets.export.web_page import export_web
 from palm_assets.gan.hand_labels import HandLabels
 from palm_assets.gan.networks import smooth_output
 from palm_assets.gan.sampler import PalmModel, load_model
+from palm_assets.provenance.config import DIGITAL_SOURCE_TYPE as SOURCE_TYPE
+from palm_assets.provenance.xmp import CREATOR_TOOL, PNG_KEYWORD, XmpClaims, read_xmp
 from tests.e2e.harness import SCREENSHOTS, visit
 from tests.models import SMALL, fill_with_model
 
@@ -33,7 +34,6 @@ STARTER = Path(__file__).parents[2] / "palm_assets" / "starter"
 TABLE = Path(__file__).parents[1] / "export" / "latents.json"
 FIRST_HAND_SECONDS = 3
 MAX_DOWNLOAD = 20e6
-SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 AXE = Axe()
 
 pytestmark = pytest.mark.skipif(not STARTER.is_dir(), reason="a copy without the starter model")
@@ -149,10 +149,8 @@ def test_a_hundred_hands_and_their_zip_without_a_network(
     assert rows[0] == "file,index,seed,model,ai_generated,digital_source_type"
     assert rows[100] == f"palm_000100.png,99,7,starter-test,true,{SOURCE_TYPE}"
     for index, picture in enumerate(pictures):
-        xmp = ElementTree.fromstring(picture.text["XML:com.adobe.xmp"])
-        said = {name.split("}")[-1]: value for element in xmp.iter() for name, value in element.items()}
-        assert said["DigitalSourceType"] == SOURCE_TYPE
-        assert (said["Model"], said["Seed"]) == ("starter-test", str(7 + index))
+        said = read_xmp(picture.text[PNG_KEYWORD].encode())
+        assert said == XmpClaims(SOURCE_TYPE, CREATOR_TOOL, "starter-test", str(7 + index))
         assert picture.text["palms:index"] == str(index)
     pixels = np.stack([np.asarray(picture).transpose(2, 0, 1) for picture in pictures])
     assert len({image.tobytes() for image in pixels}) == 100
