@@ -236,8 +236,9 @@ def _sampling_weights(labels: Tensor, config: GanConfig) -> Tensor | None:
     if config.balance_aspects == 0 or "aspect" not in config.labels:
         return None
     aspects = labels[:, : len(LABELS["aspect"])]
-    counts = (aspects[:, None] == aspects).all(2).sum(1)
-    return counts.double() ** -config.balance_aspects
+    _, kinds, counts = aspects.unique(dim=0, return_inverse=True, return_counts=True)
+    weights: Tensor = counts.double()[kinds] ** -config.balance_aspects
+    return weights
 
 
 def _device(wanted: str) -> str:
