@@ -236,7 +236,7 @@ def _sampling_weights(labels: Tensor, config: GanConfig) -> Tensor | None:
     if config.balance_aspects == 0 or "aspect" not in config.labels:
         return None
     aspects = labels[:, : len(LABELS["aspect"])]
-    _, kinds, counts = aspects.unique(dim=0, return_inverse=True, return_counts=True)
+    _, kinds, counts = torch.unique(aspects, dim=0, return_inverse=True, return_counts=True)
     weights: Tensor = counts.double()[kinds] ** -config.balance_aspects
     return weights
 
