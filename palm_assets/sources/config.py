@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Literal, Self, get_args
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_serializer, field_validator, model_validator
 
 from palm_assets.store.identity import StageConfig, operational
 
@@ -66,6 +67,11 @@ class SourceConfig(StageConfig):
         if self.source == "synthetic":
             return fields
         return {name: value for name, value in fields.items() if not name.startswith("synthetic_")}
+
+    @field_serializer("folder", when_used="json")
+    def _folder_in_utf_8(self, folder: str | None) -> str | None:
+        """Bytes of the path that are not UTF-8 become escapes, for JSON cannot hold them."""
+        return None if folder is None else os.fsencode(folder).decode("utf-8", "backslashreplace")
 
     @model_validator(mode="after")
     def _folder_is_named(self) -> Self:

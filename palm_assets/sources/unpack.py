@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import stat
@@ -129,7 +130,9 @@ def _write(files: Iterator[tuple[str, IO[bytes] | None]], folder: Path, where: s
         parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
         if stream is None or not parts or is_litter("/".join(parts)):
             continue
-        target = _unused(folder.joinpath(*parts))
+        # Also where Python takes file names for ASCII (LC_ALL=C without its UTF-8 mode).
+        encoded = [os.fsdecode(part.encode("utf-8", "surrogateescape")) for part in parts]
+        target = _unused(folder.joinpath(*encoded))
         target.parent.mkdir(parents=True, exist_ok=True)
         with stream, target.open("xb") as file:
             while chunk := stream.read(_CHUNK):

@@ -115,8 +115,11 @@ def remember_root(store: Store, artifact: Artifact, root: Path | None) -> None:
 
 
 def root_fact(root: Path | None) -> str:
-    """The fact "root" of an artifact whose images are in this folder; None for synthetic images."""
-    return SYNTHETIC_FOLDER if root is None else str(root)
+    """The fact "root" of an artifact whose images are in this folder; None for synthetic images.
+
+    Bytes of the path that are not UTF-8 are written as escapes: then the file of `remember_root` counts.
+    """
+    return SYNTHETIC_FOLDER if root is None else os.fsencode(root).decode("utf-8", "backslashreplace")
 
 
 def root_of(artifact: Artifact) -> Path:

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -102,3 +104,27 @@ def test_only_a_folder_that_wraps_a_set_is_left_out(tmp_path: Path, files: list[
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     assert without_wrapper(tmp_path) == tmp_path / root
+
+
+def test_the_path_of_a_folder_need_not_be_utf_8(store: Store, hands: Path, tmp_path: Path) -> None:
+    strange = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xd0"))
+    shutil.copytree(hands, strange)
+    made = make_photos(store, PhotosConfig(source="folder", folder=str(strange)))
+    index = open_photos(make_photos(store, PhotosConfig(source="folder", folder=str(strange))))
+    assert made.facts["root"].endswith("/\\xff\\xd0")
+    assert index.root == strange
+    assert index.read(index.photos[0]).shape == (30, 40, 3)
+
+
+def test_an_archive_is_unpacked_where_python_takes_names_for_ascii(hands: Path, tmp_path: Path) -> None:
+    hands.joinpath("person0").rename(hands / "ладонь")
+    archive = shutil.make_archive(str(tmp_path / "x"), "zip", hands)
+    code = (
+        "import sys; from pathlib import Path; from palm_assets.sources.unpack import unpack\n"
+        "assert sys.getfilesystemencoding() == 'ascii'\n"
+        "unpack(Path(sys.argv[1]), Path(sys.argv[2]), 'x.zip')"
+    )
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-c", code, archive, str(tmp_path / "out")]
+    subprocess.run(command, check=True, env=environment)
+    assert (tmp_path / "out" / "ладонь" / "0.png").is_file()
