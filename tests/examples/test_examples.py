@@ -75,7 +75,7 @@ def folder(tmp_path: Path) -> Path:
 def test_every_example_is_run_here() -> None:
     source = Path(__file__).read_text()
     files = [path.name for path in EXAMPLES.iterdir() if path.suffix in (".py", ".ipynb")]
-    assert len(files) == 5
+    assert len(files) == 6
     assert all(f'"{name}"' in source for name in files)
 
 
