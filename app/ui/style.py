@@ -54,6 +54,7 @@ input[aria-invalid=true] { box-shadow: inset 0 0 0 2px #b3261e; border-radius: .
   border-bottom: 1px solid #8884; text-align: left; font-weight: 400; vertical-align: top; }
 .palm-table thead th { font-size: .9rem; opacity: .85; }
 .palm-table td:nth-child(2) { font-weight: 650; }
+.st-key-variations:focus { outline: none; }  /* the focus is put there, not walked to */
 .st-key-page_language, .st-key-invalid_field, .st-key-focus_variations { display: none; }
 .st-key-footer { border-top: 1px solid #8886; margin-top: 2rem; padding-top: .5rem; }
 .palm-footer { font-size: .9rem; opacity: .9; }
