@@ -31,6 +31,7 @@ def initialize_session() -> None:
     generation.clear()
     state.count, state.seed, state.min_score = "24", "", ""
     state.truncation = state.linked_truncation = 1.0
+    state.more_expanded = False
     _set_labels(ANY_HAND)
 
 
@@ -55,6 +56,7 @@ def follow(link: Link, words: Words) -> None:
         request = parse_request(link.count or "1", link.seed, link.truncation, link.min_score, link.labels)
     except FormError as error:
         state.form_error = error
+        state.more_expanded = error.field in ("truncation", "min_score")  # where nobody has typed yet
         return
     state.truncation = state.linked_truncation = request.truncation
     if link.is_complete:
@@ -80,7 +82,6 @@ def fill_in_pending() -> None:
 def show(words: Words) -> None:
     """Show the form, with the problem of a field beside it."""
     error: FormError | None = state.form_error
-    in_more = error is not None and error.field in ("truncation", "min_score")
     with st.form("request", border=False):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.text_input(
@@ -96,28 +97,28 @@ def show(words: Words) -> None:
             )
             _show_labels(words)
             st.form_submit_button(words("generate"), type="primary", on_click=generation.request_form_set)
-        if error is not None and not in_more:
+        if error is not None:
             _show_error(words, error)
-        with st.expander(words("more"), expanded=in_more):
-            with st.container(horizontal=True, gap="large"):
-                st.select_slider(
-                    words("truncation"),
-                    sorted({*TRUNCATIONS, state.linked_truncation}),  # a link or PNG may have one in between
-                    key="truncation",
-                    format_func=words.decimal,  # a plain slider has decimal points in every language
-                    help=words("truncation_help"),
-                    width=320,
-                )
-                st.text_input(
-                    words("min_score"),
-                    key="min_score",
-                    help=words("min_score_help"),
-                    placeholder=words("min_score_placeholder"),
-                    max_chars=40,
-                    width=220,
-                )
-            if error is not None and in_more:
-                _show_error(words, error)
+        with (
+            st.expander(words("more"), expanded=state.more_expanded),
+            st.container(horizontal=True, gap="large"),
+        ):
+            st.select_slider(
+                words("truncation"),
+                sorted({*TRUNCATIONS, state.linked_truncation}),  # a link or PNG may have one in between
+                key="truncation",
+                format_func=words.decimal,  # a plain slider has decimal points in every language
+                help=words("truncation_help"),
+                width=320,
+            )
+            st.text_input(
+                words("min_score"),
+                key="min_score",
+                help=words("min_score_help"),
+                placeholder=words("min_score_placeholder"),
+                max_chars=40,
+                width=220,
+            )
     mark_invalid("" if error is None else words(error.field), ERROR_KEY)
 
 

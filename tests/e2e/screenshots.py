@@ -44,13 +44,12 @@ def main() -> None:
 
 
 def keep(page: Page, name: str) -> None:
-    """As a PNG of at most 256 colors, small enough for a README."""
+    """As a JPEG, small enough for a README."""
     page.wait_for_timeout(800)
     with Image.open(io.BytesIO(page.screenshot())) as picture:
-        few = picture.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-        few.save(DOCS / f"{name}.png", optimize=True)
-    size = (DOCS / f"{name}.png").stat().st_size
-    print(f"docs/images/{name}.png {size // 1000} kB" + (": too large!" if size > MOST_BYTES else ""))
+        picture.convert("RGB").save(DOCS / f"{name}.jpg", quality=88, optimize=True)
+    size = (DOCS / f"{name}.jpg").stat().st_size
+    print(f"docs/images/{name}.jpg {size // 1000} kB" + (": too large!" if size > MOST_BYTES else ""))
 
 
 if __name__ == "__main__":

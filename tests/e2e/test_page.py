@@ -339,6 +339,7 @@ def test_a_phone_shows_everything_without_scrolling_sideways(
     phone, link = {"width": 360, "height": 740}, f"{address}/?n=12&seed=1&lang={words.language}"
     with visit(browser, link, viewport=phone, color_scheme="dark") as page:
         expect(page.get_by_role("heading", name=words.counted("palms", 12))).to_be_visible()
+        expect(page.locator("li img")).to_have_count(12)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
         assert len({box["x"] for image in page.locator("li img").all() if (box := image.bounding_box())}) == 3
         screenshot(page, f"phone-{words.language}-dark")
