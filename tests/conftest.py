@@ -16,7 +16,8 @@ from palm_assets.gan.sampler import PalmModel, load_model
 from palm_assets.store.artifacts import Artifact, Store
 from tests import models
 
-os.environ["PALM_STARTER"] = os.devnull  # tests must not depend on a bundled starter model
+# Tests must not depend on a bundled starter model: a folder that does not exist.
+os.environ["PALM_STARTER"] = str(Path(tempfile.gettempdir()) / "palms-tests-without" / "starter")
 # The self-made certificate of the tests, made once for all processes, beside nobody's own.
 os.environ["XDG_STATE_HOME"] = str(Path(tempfile.gettempdir()) / f"palms-tests-{os.getuid()}")
 
