@@ -15,7 +15,7 @@ export default function (component) {
     }
     if (!label) return;
     const input = document.querySelector(`input[aria-label="${CSS.escape(label)}"]`);
-    const message = document.querySelector(`.st-key-${error}`);
+    const message = document.querySelector(`.st-key-${error} [role=alert]`);
     if (!input || !message) {
       if (tries) setTimeout(mark, 50, tries - 1);
       return;
