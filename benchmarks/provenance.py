@@ -329,24 +329,26 @@ def frechet(arguments: argparse.Namespace) -> None:
 
 
 def sheet(arguments: argparse.Namespace) -> None:
-    """24 pairs at twice the size, one side of each marked; the key is written beside, in another folder."""
+    """24 pairs at twice the size, one side of each marked; the key is in another folder."""
     (folder,) = arguments.paths
-    dice = random.Random(time.time_ns())
-    rows, grid = [], Image.new("RGB", (4 * 1064 + 40, 6 * 560 + 40), "white")
+    (folder / "pairs").mkdir(parents=True, exist_ok=True)
+    (folder / "key").mkdir(exist_ok=True)
+    dice, rows = random.Random(time.time_ns()), []
     for number, index in enumerate(dice.sample(range(arguments.count), 24), 1):
         image = samples(arguments.count)[index]
-        pair = [("unmarked", image), ("marked", watermarked(image))]
-        dice.shuffle(pair)
-        for side, (_, pixels) in enumerate(pair):
+        sides = [image, watermarked(image)]
+        marked = dice.choice(("left", "right"))
+        if marked == "left":
+            sides.reverse()
+        pair = Image.new("RGB", (1032, 512), "white")
+        for side, pixels in enumerate(sides):
             shown = Image.fromarray(as_rows(pixels)).resize((512, 512), Image.Resampling.NEAREST)
-            grid.paste(shown, (20 + (number - 1) % 4 * 1064 + side * 520, 20 + (number - 1) // 4 * 560))
-        rows.append((number, "left" if pair[0][0] == "marked" else "right", SEED + index))
-    (folder / "sheet").mkdir(parents=True, exist_ok=True)
-    (folder / "key").mkdir(exist_ok=True)
-    grid.save(folder / "sheet" / "pairs.png")
+            pair.paste(shown, (520 * side, 0))
+        pair.save(folder / "pairs" / f"pair-{number:02}.png")
+        rows.append((number, marked, SEED + index))
     with (folder / "key" / "key.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("pair", "marked side", "seed"), *rows])
-    print(folder / "sheet" / "pairs.png", folder / "key" / "key.csv")
+    print(folder / "pairs", folder / "key" / "key.csv")
 
 
 MEASUREMENTS: dict[str, Callable[[argparse.Namespace], None]] = {

@@ -1,4 +1,4 @@
-"""File drop component: the browser sends only the beginning of a PNG, never the whole file."""
+"""File drop component: the browser sends only so many bytes of a file, from its beginning."""
 
 from __future__ import annotations
 
@@ -26,7 +26,11 @@ export default function (component) {
   const send = async (file) => {
     if (!file) return;
     const head = new Uint8Array(await file.slice(0, data.bytes).arrayBuffer());
-    setTriggerValue("dropped", btoa(String.fromCharCode(...head)));
+    let text = "";
+    for (let start = 0; start < head.length; start += 8192) {
+      text += String.fromCharCode(...head.subarray(start, start + 8192));
+    }
+    setTriggerValue("dropped", btoa(text));
   };
   const dragOver = (event) => {
     if (![...event.dataTransfer.types].includes("Files")) return;
@@ -54,21 +58,27 @@ export default function (component) {
 
 _file_drop = st.components.v2.component(
     "palm_file_drop",
-    html='<label><span></span><input type="file" accept="image/png"></label>',
+    html='<label><span></span><input type="file" accept="image/*"></label>',
     css=_CSS,
     js=_JS,
 )
 
 
-def file_drop(label: str) -> bytes | None:
-    """Show a drop zone; return the first `HEAD_BYTES` of a file just dropped or chosen, else None."""
-    result = _file_drop(
-        data={"label": label, "bytes": HEAD_BYTES}, key="file_drop", on_dropped_change=lambda: None
-    )
+def file_drop(label: str, *, count: int = HEAD_BYTES, key: str = "file_drop") -> bytes | None:
+    """Show a drop zone; return the beginning of a file just dropped or chosen, else None.
+
+    There can be only one on the page, because it takes what is dropped anywhere.
+
+    Args:
+        label: what is said in it.
+        count: bytes that the browser sends at most.
+        key: of the component.
+    """
+    result = _file_drop(data={"label": label, "bytes": count}, key=key, on_dropped_change=lambda: None)
     sent = result.dropped
     if sent is None:
         return None
     try:
-        return base64.b64decode(str(sent)[: HEAD_BYTES * 2], validate=True)[:HEAD_BYTES]
+        return base64.b64decode(str(sent)[: count * 2], validate=True)[:count]
     except (binascii.Error, ValueError):
         return b""  # not sent by our script

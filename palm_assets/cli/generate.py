@@ -67,7 +67,7 @@ def generate(
 ) -> None:
     """Generate palms into a ZIP or a folder.
 
-    They are PNGs, with a manifest. The same model and seed give identical bytes, and a set is the
+    They are PNGs, with a manifest. The same model and seed give identical pixels, and a set is the
     beginning of every larger one. Until you release a model of photographs, the bundled starter model is
     used. An earlier ZIP or folder of palms with the same name is replaced.
 

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import app
 from app.i18n.words import LANGUAGES, Words, escape_markdown, language_for, plural
 from palm_assets.gan.hand_labels import LABELS
+from palm_assets.generation.verification import Conclusion
 from palm_assets.quality.set_metrics import SetMetrics
 
 PLACES = re.compile(r"\{(\w+)\}")
@@ -25,7 +27,7 @@ def test_both_languages_fill_in_the_same_places(key: str) -> None:
 @pytest.mark.parametrize("key", LANGUAGES["ru"])
 def test_russian_texts_are_in_russian(key: str) -> None:
     commands = {"make", "pipeline", "preset", "local"}
-    allowed = {"zip", "png", "mp", "fid", "kid", "inception", "seed", *commands}
+    allowed = {"zip", "png", "mp", "fid", "kid", "inception", "seed", "iptc", "verify", "palms", *commands}
     latin = re.findall(r"[A-Za-z]{2,}", PLACES.sub("", LANGUAGES["ru"][key]))
     assert {word.lower() for word in latin} <= allowed
 
@@ -59,6 +61,8 @@ DERIVED = [
     *("lead_photographs", "lead_synthetic", "model_of_photographs", "model_of_synthetic"),
     *(f"score_{part}{name}" for part in ("", "range_") for name in ("low", "middle", "high")),
     *("compare_farther", "compare_alike", "compare_nearer"),
+    *(f"origin_result_{conclusion}" for conclusion in get_args(Conclusion)),
+    *(f"origin_signature_{state}" for state in ("own", "valid", "invalid")),
 ]
 
 
