@@ -141,7 +141,7 @@ def test_a_refusal_by_a_check_is_reported_as_such_and_not_retried(
     result = job.execute_in_process(
         run_config={
             "ops": {"raw_hands": {"config": photos}},
-            "resources": {"gate": {"config": {"min_photos": 21, "min_people": 2}}},
+            "resources": {"gate": {"config": {"min_photos": 20, "min_people": 2}}},
         },
         instance=retrying,
         asset_selection=[dg.AssetKey("raw_hands")],
@@ -156,7 +156,7 @@ def test_a_refusal_by_a_check_is_reported_as_such_and_not_retried(
     assert report["will_retry"] is False
     (check,) = report["checks"]
     assert check["check"] == "photos_are_usable"
-    assert check["reason"] == "usable photographs 14 (at least 21)"
+    assert check["reason"] == "usable photographs 14 (at least 20)"
     assert check["values"]["usable photographs"] == 14
 
 
