@@ -50,7 +50,7 @@ def raw_hands(context: dg.AssetExecutionContext, store: StoreResource) -> Artifa
     """Photographs of hands, indexed: the person and aspect of each, and the files set aside with the reason.
 
     **From** the source in its config: rendered here, a folder, or a Kaggle data set.
-    **Takes** two minutes for 1,600 rendered photographs on two cores; a folder takes seconds per thousand.
+    **Takes** longest where photographs are rendered or downloaded.
     **Look at** `examples` (are these hands, upright, palms?) and at `set aside`.
     """
     config = PhotosConfig(**_config(context))
@@ -80,7 +80,7 @@ def palm_detector(
     """A YOLO11 that detects palms in photographs.
 
     **From** the labeled images; trains in a process of its own, an observation per epoch.
-    **Takes** two to ten minutes on two cores by the presets for CPUs.
+    **Takes** the second largest part of a run.
     **Look at** `detections` (a box on each palm) and `AP50`: below 0.8 the next step is blocked.
     """
     config = DetectorConfig(**_config(context))
@@ -95,7 +95,7 @@ def cropped_palms(
     """Palms cropped from the photographs, and people assigned to train, validation and test.
 
     **From** the photographs and the detector.
-    **Takes** a minute or two per thousand photographs on two cores.
+    **Takes** time in proportion to the photographs; the log has an ETA.
     **Look at** `contact sheet`: whole palms, fingers up, little background.
     """
     config = CropConfig(**_config(context))
@@ -115,7 +115,7 @@ def dcgan_checkpoint(
 
     **From** the training people's crops; trains in a process of its own that saves its state, so a run that
     is started again goes on where it stopped. Removes artifacts that nothing needs any more.
-    **Takes** most of a run: five minutes by the preset `sample`, hours by the larger ones; the log tells.
+    **Takes** most of a run; the log has an ETA.
     **Look at** `samples`, and at the observations while it trains: their grids should sharpen.
     """
     config, opened = GanConfig(**_config(context)), store.open()
@@ -141,7 +141,7 @@ def fid_reference(
     """Statistics of the training people's palms, and the metrics that the test people's palms reach.
 
     **From** the crops. The second part is the floor: no model can be expected to be closer.
-    **Takes** about half a minute per thousand crops on two cores.
+    **Takes** time in proportion to the crops; the log has an ETA.
     **Look at** `extractor`: distances of different extractors cannot be compared.
     """
     config = ReferenceConfig(**_config(context))
@@ -161,7 +161,7 @@ def palm_evaluation(
     """Metrics of the model's samples, beside those of real palms of the test people.
 
     **From** the model, the reference and the crops: several sets of samples with fixed seeds.
-    **Takes** about a minute on two cores.
+    **Takes** a small part of a run.
     **Look at** `nearest real` (are samples copies of the photographs under them?) and at the checks, which
     decide whether the model is released.
     """
@@ -183,7 +183,7 @@ def palm_release(
     """The model that the page serves. It changes only to a model that passes every check.
 
     **From** the evaluation and its whole lineage, which is judged again; compares with earlier releases.
-    **Takes** seconds, or a minute per earlier model that was not measured against this reference.
+    **Takes** seconds, and an evaluation of each earlier model that was not measured against this reference.
     **Look at** `samples` and `page`. If it is refused, the run says by which check, with value and bound;
     `palms releases` lists all decisions.
     """

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.reporting import MAX_IMAGE_BYTES, evidence_metadata, image_metadata
+from pipelines.reporting import MAX_IMAGE_BYTES, evidence_metadata, facts_metadata, image_metadata
 
 
 def noise(path: Path, side: int) -> Path:
@@ -44,3 +44,27 @@ def test_a_check_embeds_what_it_saw_only_if_it_failed(tmp_path: Path) -> None:
     assert passed.path == str(path)
     assert embedded(failed)[0] == path.read_bytes()
     assert "missing" in str(evidence_metadata(tmp_path / "none.png", embedded=True).value)
+
+
+def test_measured_values_are_plotted_rounded_and_constants_are_text() -> None:
+    facts = {
+        "frechet": 994.5944348168136,
+        "photos": 61,
+        "image_size": 16,
+        "share_of_nothing": 0.123456789,
+        "crops": {"train": 48, "test": 8},
+        "floor": {"n": 8, "frechet": 688.7309803211012},
+        "shared_holdout": False,
+        "set_aside_reasons": {},
+        "text": "two\nlines",
+    }
+    shown = facts_metadata(facts)
+    assert shown["Fréchet distance"] == 994.6
+    assert shown["photos"] == 61
+    assert shown["image size"] == "16"
+    assert shown["share of nothing"] == "0.1235"
+    assert shown["crops"] == "train 48, test 8"
+    assert shown["floor"] == dg.MetadataValue.json({"n": 8, "frechet": 688.7})
+    assert shown["shared holdout"] is False
+    assert "set aside reasons" not in shown
+    assert shown["metrics"] == dg.MetadataValue.md("```\ntwo\nlines\n```")

@@ -122,6 +122,14 @@ def test_each_check_alone_refuses(changes: dict[str, Any], check: str) -> None:
     assert decision.refusal.startswith(f"{check}: ")
 
 
+@pytest.mark.parametrize(("origin", "passed"), [("synthetic", True), ("photographs", False)])
+def test_bounds_for_synthetic_hands_do_not_release_a_model_of_photographs(origin: Any, passed: bool) -> None:
+    """The sample has no check of copies, and somebody may change its source in the launchpad."""
+    loose = GateConfig(applies_to="synthetic", max_copies=1)
+    copies = replace(EVIDENCE, metrics=replace(METRICS, copy_share=0.9), origin=origin)
+    assert decide(copies, loose).passed is passed
+
+
 def test_unknown_data_fails_all_checks_of_the_data() -> None:
     decision = decide(replace(EVIDENCE, data="The crops are gone"), BOUNDS)
     assert failed(decision) == DATA_CHECKS
