@@ -49,9 +49,9 @@ TRAINING_POOL = "training"
 def raw_hands(context: dg.AssetExecutionContext, store: StoreResource) -> ArtifactResult:
     """Photographs of hands, indexed: the person and aspect of each, and the files set aside with the reason.
 
-    **From** the source in its config: rendered here, a folder, or a Kaggle data set.
-    **Takes** longest where photographs are rendered or downloaded.
-    **Look at** `examples` (are these hands, upright, palms?) and at `set aside`.
+    - **From** the source in its config: rendered here, a folder, or a Kaggle data set.
+    - **Takes** longest where photographs are rendered or downloaded.
+    - **Look at** `examples` (are these hands, upright, palms?) and at `set aside`.
     """
     config = PhotosConfig(**_config(context))
     with failures_in_one_line():
@@ -63,9 +63,9 @@ def raw_hands(context: dg.AssetExecutionContext, store: StoreResource) -> Artifa
 def raw_palm_boxes(context: dg.AssetExecutionContext, store: StoreResource) -> ArtifactResult:
     """Images with labeled palms, which the detector is trained on: a YOLO export.
 
-    **From** the source in its config: rendered here, a folder, or a Kaggle data set.
-    **Takes** less time than `raw_hands`.
-    **Look at** `palms` and `set aside`: bad labels are listed there.
+    - **From** the source in its config: rendered here, a folder, or a Kaggle data set.
+    - **Takes** less time than `raw_hands`.
+    - **Look at** `palms` and `set aside`: bad labels are listed there.
     """
     config = BoxesConfig(**_config(context))
     with failures_in_one_line():
@@ -79,9 +79,9 @@ def palm_detector(
 ) -> ArtifactResult:
     """A YOLO11 that detects palms in photographs.
 
-    **From** the labeled images; trains in a process of its own, an observation per epoch.
-    **Takes** the second largest part of a run.
-    **Look at** `detections` (a box on each palm) and `AP50`: below 0.8 the next step is blocked.
+    - **From** the labeled images; trains in a process of its own, an observation per epoch.
+    - **Takes** the second largest part of a run.
+    - **Look at** `detections` (a box on each palm) and `AP50`: below 0.8 the next step is blocked.
     """
     config = DetectorConfig(**_config(context))
     with failures_in_one_line():
@@ -94,9 +94,9 @@ def cropped_palms(
 ) -> ArtifactResult:
     """Palms cropped from the photographs, and people assigned to train, validation and test.
 
-    **From** the photographs and the detector.
-    **Takes** time in proportion to the photographs; the log has an ETA.
-    **Look at** `contact sheet`: whole palms, fingers up, little background.
+    - **From** the photographs and the detector.
+    - **Takes** time in proportion to the photographs; the log has an ETA.
+    - **Look at** `contact sheet`: whole palms, fingers up, little background.
     """
     config = CropConfig(**_config(context))
     progress = logged_progress(context, "photographs cropped")
@@ -113,10 +113,10 @@ def dcgan_checkpoint(
 ) -> ArtifactResult:
     """A DCGAN trained on the crops: the checkpoint closest to the validation people, its score calibrated.
 
-    **From** the training people's crops; trains in a process of its own that saves its state, so a run that
+    - **From** the training people's crops; trains in a process of its own that saves its state, so a run that
     is started again goes on where it stopped. Removes artifacts that nothing needs any more.
-    **Takes** most of a run; the log has an ETA.
-    **Look at** `samples`, and at the observations while it trains: their grids should sharpen.
+    - **Takes** most of a run; the log has an ETA.
+    - **Look at** `samples`, and at the observations while it trains: their grids should sharpen.
     """
     config, opened = GanConfig(**_config(context)), store.open()
     with failures_in_one_line():
@@ -140,9 +140,9 @@ def fid_reference(
 ) -> ArtifactResult:
     """Statistics of the training people's palms, and the metrics that the test people's palms reach.
 
-    **From** the crops. The second part is the floor: no model can be expected to be closer.
-    **Takes** time in proportion to the crops; the log has an ETA.
-    **Look at** `extractor`: distances of different extractors cannot be compared.
+    - **From** the crops. The second part is the floor: no model can be expected to be closer.
+    - **Takes** time in proportion to the crops; the log has an ETA.
+    - **Look at** `extractor`: distances of different extractors cannot be compared.
     """
     config = ReferenceConfig(**_config(context))
     progress = logged_progress(context, "crops processed")
@@ -160,9 +160,9 @@ def palm_evaluation(
 ) -> ArtifactResult:
     """Metrics of the model's samples, beside those of real palms of the test people.
 
-    **From** the model, the reference and the crops: several sets of samples with fixed seeds.
-    **Takes** a small part of a run.
-    **Look at** `nearest real` (are samples copies of the photographs under them?) and at the checks, which
+    - **From** the model, the reference and the crops: several sets of samples with fixed seeds.
+    - **Takes** a small part of a run.
+    - **Look at** `nearest real` (are samples copies of the photographs under them?) and at the checks, which
     decide whether the model is released.
     """
     config = EvaluationConfig(**_config(context))
@@ -182,9 +182,9 @@ def palm_release(
 ) -> dg.MaterializeResult[None]:
     """The model that the page serves. It changes only to a model that passes every check.
 
-    **From** the evaluation and its whole lineage, which is judged again; compares with earlier releases.
-    **Takes** seconds, and an evaluation of each earlier model that was not measured against this reference.
-    **Look at** `samples` and `page`. If it is refused, the run says by which check, with value and bound;
+    - **From** the evaluation and its whole lineage, which is judged again; compares with earlier releases.
+    - **Takes** seconds, and an evaluation of each earlier model that was not measured against this reference.
+    - **Look at** `samples` and `page`. If it is refused, the run says by which check, with value and bound;
     `palms releases` lists all decisions.
     """
     opened = store.open()

@@ -110,7 +110,7 @@ def facts_metadata(facts: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in facts.items():
         match value:
-            case None | {} | []:
+            case None | dict() | list() if not value:
                 continue
             case bool():
                 found[label(name)] = value
