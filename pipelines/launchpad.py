@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, get_args
 
 import annotated_types as at
@@ -77,10 +77,14 @@ class FieldCheck:
     """Checks a single field of a config, so that the launchpad names its place."""
 
     def __init__(self, owner: str, config_type: type[BaseModel], name: str) -> None:
-        self._owner, self._type = owner, config_type
-        info = config_type.model_fields[name]
-        self._alone = create_model(name, **{name: (info.annotation, info)})  # type: ignore[call-overload]
-        self._name = name
+        self._owner, self._type, self._name = owner, config_type, name
+
+    @cached_property
+    def _alone(self) -> type[BaseModel]:
+        """A model with this field only; not made before it is needed, as that takes time at each start."""
+        info = self._type.model_fields[self._name]
+        alone: type[BaseModel] = create_model(self._name, **{self._name: (info.annotation, info)})  # type: ignore[call-overload]
+        return alone
 
     def problem(self, value: object) -> str:
         """What is wrong with a value; "" if nothing is."""
