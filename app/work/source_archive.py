@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFEST_NAME = "SOURCE_FILES.txt"
-EXCLUDED = "palm_assets/starter/"
+EXCLUDED = ("palm_assets/starter/", "palm_assets/starter_hands/")
 """Weights, left out for their size: the program runs without them, and can train its own."""
 
 _SECRETS = frozenset({"secrets.toml", "credentials.toml", "kaggle.json", "access_token", ".netrc", ".pypirc"})

@@ -52,6 +52,7 @@ def checkout(tmp_path: Path) -> Path:
         "app/main.py": "print()",
         "run": "#!/bin/sh",
         "palm_assets/starter/generator.safetensors": "weights",
+        "palm_assets/starter_hands/generator.safetensors": "weights",
         ".gitignore": "ignored/\n",
         "ignored/model.pt": "x",
         ".streamlit/secrets.toml": "password",
