@@ -47,7 +47,7 @@ def test_the_ui_gets_images_and_data_versions(made: Graph) -> None:
         assert event.materialization.tags is not None
         assert event.materialization.tags["dagster/data_version"]
         if event.asset_key == dg.AssetKey("dcgan_checkpoint"):
-            assert "data:image/png;base64," in str(metadata["samples.png"].value)
+            assert "data:image/png;base64," in str(metadata["samples"].value)
 
 
 def test_training_reports_metrics_and_sample_grids_while_it_runs(made: Graph) -> None:
