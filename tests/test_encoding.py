@@ -31,11 +31,13 @@ def without_encoding(source: str) -> Iterator[int]:
 
 def _opens_text(node: ast.Call, named: dict[str | None, ast.expr]) -> bool:
     of = ast.unparse(node.func)
-    if of.endswith(("os.open", "Image.open", "zipfile.open", "store.open")):
+    if of.endswith(("os.open", "Image.open", "zipfile.open", "tarfile.open", "store.open")):
         return False
     method = isinstance(node.func, ast.Attribute) and of not in ("io.open", "os.fdopen")
     modes = [named["mode"]] if "mode" in named else node.args[0 if method else 1 :][:1]
     if not modes:
+        if of.endswith("TemporaryFile"):
+            return False  # binary by default
         # A path's or the built-in `open` reads text; archives open by name.
         return not node.args if method else True
     mode = modes[0]
