@@ -129,6 +129,7 @@ def model_checks(
         yield _asset_check_result(result, images)
     if not decision.passed:
         refuse_run(context.instance, context.run.run_id, decision.refusal)
+        context.log.error(f"model {decision.model} is refused, the released model stays: {decision.refusal}")
         raise refusal_failure(f"model {decision.model}: {decision.refusal}. The released model stays.")
 
 
@@ -142,6 +143,7 @@ def _told(
     yield _asset_check_result(result, {} if artifact is None else {image: artifact.folder / image})
     if not result.passed:
         refuse_run(context.instance, context.run.run_id, f"{result.name}: {result.reason}")
+        context.log.error(f"{result.name} failed: {result.reason}")
         raise refusal_failure(f"{result.name}: {result.reason}")
 
 
