@@ -1,4 +1,4 @@
-"""Images of palms (of hands) that belong to no one: the library behind the pipeline, the page and `palms`.
+"""Images of human hands that belong to no one: the library behind the pipeline, the page and `palms`.
 
     import palm_assets
 

@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(name: str) -> Outcome:
-    """Run a preset, also of a folder that has not the one that the UI would put in force."""
+    """Run a preset, also if its folder lacks the active preset of the UI."""
     variable = "PALM_RETRAIN_PRESET"
     before = os.environ.get(variable)
     os.environ[variable] = name  # read when the definitions are imported

@@ -1,6 +1,6 @@
 """The assets, in the order of the pipeline. Each is a stage of `palm_assets.stages`.
 
-The functions say what is made; `pipeline_assets` makes them assets, for the preset in force.
+The functions say what is made; `pipeline_assets` makes them assets, for the active preset.
 """
 
 import inspect
@@ -271,7 +271,7 @@ def page_asset(url: str) -> dg.AssetSpec:
         "page",
         deps=["palm_release"],
         description="The Streamlit page (`make app`): serves the released model of photographs, or the "
-        "starter while there is none. It takes up a new release without a restart.",
+        "starter while there is none. It loads a new release without a restart.",
         group_name=MODEL,
         kinds={"streamlit"},
         owners=OWNERS,

@@ -1,7 +1,7 @@
 """Retraining without a person: on a schedule, on a new version of a Kaggle set, or on changed data.
 
 All of it is off until a person turns it on, in the UI or with PALM_RETRAIN=on. Every run goes through the
-same release gate, and has the config of the preset in force, PALM_RETRAIN_PRESET. A run that would train what
+same release gate, and has the config of the active preset, PALM_RETRAIN_PRESET. A run that would train what
 another run trains already waits for it and reuses its result.
 """
 

@@ -27,7 +27,7 @@ def definitions(
 ) -> dg.Definitions:
     """The assets over the artifact store in `home`, with a job for each preset in a folder.
 
-    The values of the preset in force are the defaults of all configs, so that what the UI materializes
+    The values of the active preset are the defaults of all configs, so that what the UI materializes
     without a config is made by it.
 
     Raises:

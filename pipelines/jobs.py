@@ -1,4 +1,4 @@
-"""Presets, run configs in files: each is a job, and the one in force sets the launchpad's defaults."""
+"""Presets, run configs in files: each is a job, and the active one sets the launchpad's defaults."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ class ArtifactIOManager(dg.IOManager):
     A run reads each artifact that it did not make from the pointer once, and keeps to it: another run that
     moves the pointer meanwhile changes nothing. A retry of the run keeps the tags.
 
-    Data that fails its check is not taken up by a later run either: the bounds in force are applied again.
+    Data that fails its check is not used by a later run either: the current bounds are applied again.
     """
 
     def __init__(self, store: StoreResource, gate: GateConfig) -> None:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("a")
 @click.argument("b")
-@click.option("--seed", type=click.IntRange(0, 2**53), default=7, show_default=True, help="Of the images.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**53), default=7, show_default=True, help="Seed of the first image."
+)
 @click.option(
     "--count", type=click.IntRange(1, 64), default=8, show_default=True, help="Images of each model."
 )
@@ -32,7 +34,9 @@ if TYPE_CHECKING:
     help="The picture: A's images above B's.",
 )
 @click.option("--measure", is_flag=True, help="Evaluate both now, against one reference.")
-@click.option("--reference", metavar="VERSION", help="For --measure.  [default: that of `palms evaluate`]")
+@click.option(
+    "--reference", metavar="VERSION", help="Reference for --measure.  [default: that of `palms evaluate`]"
+)
 @json_option("the comparison")
 @pass_store
 def compare(
@@ -48,8 +52,8 @@ def compare(
 ) -> None:
     """Compare models A and B.
 
-    Prints the settings that differ and the figures of both, and writes a picture of the same seeds. A and B
-    are versions, folders of models, or `starter`.
+    Prints the settings that differ and the metrics of both, and writes a picture of the same seeds. A and B
+    are versions, folders of models, `starter`, or `hands`.
 
     \b
     Examples:

@@ -80,7 +80,7 @@ def evaluate(store: Store, name: str | None, reference: str | None, count: int |
     type=click.FloatRange(0, min_open=True),
     default=64,
     show_default=True,
-    help="Images with more million pixels are refused.",
+    help="Refuse images with more million pixels than this.",
 )
 @click.option(
     "--extractor",

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Scale of the latent vectors. 1: full variety; smaller: more typical, less varied.",
 )
-@label_options(about=", with a model that can be asked for it.")
+@label_options(about=" (conditional models only, such as `hands`).")
 @click.option("--min-score", type=click.FloatRange(0, 1), help="Keep only palms with this score or more.")
 @model_option()
 @json_option("what was written")
@@ -67,9 +67,9 @@ def generate(
 ) -> None:
     """Generate palms into a ZIP or a folder.
 
-    They are PNGs, with a manifest. The same model and seed give identical pixels, and a set is the
-    beginning of every larger one. Until you release a model of photographs, the bundled starter model is
-    used. An earlier ZIP or folder of palms with the same name is replaced.
+    Writes PNG files and a manifest. The same model and seed give identical pixels; a larger --count only adds
+    images. Until you release a model trained on photographs, the bundled starter model is used. An earlier
+    ZIP or folder of palms with the same name is replaced.
 
     \b
     Examples:

@@ -56,7 +56,7 @@ class PalmGroup(click.Group):
 )
 @click.version_option(__version__, prog_name="palms")
 def main() -> None:
-    """Images of palms (of hands) that belong to no one.
+    """Generate images of human hands that belong to no one.
 
     \b
     Example:

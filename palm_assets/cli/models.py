@@ -67,7 +67,7 @@ def card(store: Store, name: str | None, as_json: bool) -> None:
     """Print the model card of model NAME.
 
     It says what the model was trained on, how good its score is, and what it must not be used for. NAME is a
-    version, the folder of a model, or `starter`; by default the model that `palms generate` uses.
+    version, the folder of a model, `starter`, or `hands`; by default the model that `palms generate` uses.
 
     \b
     Examples:

@@ -25,8 +25,12 @@ _NUMBER = click.IntRange(1, 100_000)
 
 @click.command()
 @click.option("--seed", type=click.IntRange(0, 2**53), required=True, help="Seed of the set.")
-@click.option("--from", "start", type=_NUMBER, default=1, show_default=True, help="Number of the first palm.")
-@click.option("--to", "end", type=_NUMBER, default=2, show_default=True, help="Number of the last palm.")
+@click.option(
+    "--from", "start", type=_NUMBER, default=1, show_default=True, help="Number of the first palm in the set."
+)
+@click.option(
+    "--to", "end", type=_NUMBER, default=2, show_default=True, help="Number of the last palm in the set."
+)
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -42,7 +46,7 @@ _NUMBER = click.IntRange(1, 100_000)
     show_default=True,
     help="Scale of the latent vectors.",
 )
-@label_options(about=" in the set, with a model that can be asked for it.")
+@label_options(about=" of the set (conditional models only, such as `hands`).")
 @label_options("to-", " at the end.  [as at the start if none of these is named]")
 @model_option()
 @json_option("what was written")

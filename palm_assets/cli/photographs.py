@@ -26,8 +26,8 @@ _folder = click.argument("folder", type=click.Path(exists=True, file_okay=False,
     type=click.Choice(LOOSE_PHOTOS),
     default="refuse",
     show_default=True,
-    help="Who is on photographs that lie in no folder: refuse to guess, somebody else on each, or as the "
-    "file name begins.",
+    help="Who is on photographs that lie in no subfolder. refuse: an error; each_a_person: a different "
+    "person on each; by_file_name: the person that the file name begins with.",
 )
 @click.option(
     "--sheet", type=click.Path(dir_okay=False, path_type=Path), help="Write some of the crops here."

@@ -21,8 +21,8 @@ def releases(store: Store, as_json: bool) -> None:
     """List all models and the gate's decisions.
 
     A model is released, released before, refused (with the reason), passed, or not checked. Models of
-    photographs and of synthetic hands are released apart. The page and `palms generate` use the default: the
-    released model of photographs, else the bundled starter.
+    photographs and of synthetic hands are released separately. The page and `palms generate` use the
+    default: the released model of photographs, else the bundled starter.
 
     \b
     Examples:
@@ -56,10 +56,9 @@ def releases(store: Store, as_json: bool) -> None:
 def release(store: Store, version: str, origin: Origin | None, as_json: bool) -> None:
     """Release model VERSION by hand.
 
-    The gate is not asked, so an older or a refused model can be released, also where the released one
-    cannot be measured. It replaces the released model of its origin: photographs or synthetic hands. The
-    model must load and generate. The gate does not undo a release by hand: the model that it replaces is
-    released again only by hand.
+    This bypasses the gate, so an older or a refused model can be released, even if the released one cannot
+    be measured. VERSION replaces the released model of its origin (photographs or synthetic hands). It must
+    load and generate. The gate never releases the replaced model again; only a person can.
 
     \b
     Examples:

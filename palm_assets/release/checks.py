@@ -158,8 +158,8 @@ def check_crops(facts: Mapping[str, Any], people: PeopleSplit, bounds: GateConfi
 def check_held_out(data: DataFacts | str, bounds: GateConfig) -> CheckResult:
     """The model was trained on nobody of the validation and test splits, not even before it was fine-tuned.
 
-    Where a model that training started from has no record of its people, as the starter, nobody knows: that
-    passes, and the model card and the page say so.
+    Where a model that training started from has no record of its people, nobody knows: that passes, and
+    the model card and the page say so.
 
     Args:
         data: what the model was made from, or why it is not known, which refuses.

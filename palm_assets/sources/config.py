@@ -113,8 +113,8 @@ class PhotosConfig(SourceConfig):
         "refuse",
         pattern=f"^({'|'.join(get_args(LoosePhotos))})$",
         description="Who is on photographs that lie in no folder, if there is no HandInfo.csv. refuse: few "
-        "are set aside, many stop the run; each_a_person: somebody else on each; by_file_name: as the file's "
-        "name begins, up to a space, hyphen or underscore, or without the digits at its end.",
+        "are set aside, many stop the run; each_a_person: a different person on each; by_file_name: the "
+        "person is the file's name up to a space, hyphen or underscore, or without the digits at its end.",
     )
 
     def identity(self) -> dict[str, Any]:

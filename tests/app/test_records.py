@@ -12,12 +12,12 @@ def test_records_have_names_and_numbers_of_the_language() -> None:
         "augment": ["color", "rotation"],
     }
     assert record_rows(Words("ru"), records) == [
-        ("Площадь под кривой ошибок оценки (0,5\u00a0— оценка бесполезна)", "0,9435"),
+        ("AUC оценки (0,5\u00a0— оценка бесполезна)", "0,9435"),
         ("Возвратов к\u00a0более раннему состоянию", "0"),
         ("Оценка ничего не\u00a0говорит", "нет"),
-        ("Искажения обучающих изображений", "color, rotation"),
+        ("Аугментация", "color, rotation"),
     ]
-    assert record_rows(Words("en"), {"score_uninformative": True}) == [("The score tells nothing", "yes")]
+    assert record_rows(Words("en"), {"score_uninformative": True}) == [("The score is uninformative", "yes")]
 
 
 def test_a_record_without_a_name_keeps_its_own_and_nothing_is_left_out_but_what_is_not_set() -> None:
