@@ -14,7 +14,7 @@ def test_records_have_names_and_numbers_of_the_language() -> None:
     assert record_rows(Words("ru"), records) == [
         ("AUC оценки (0,5\u00a0— оценка бесполезна)", "0,9435"),
         ("Возвратов к\u00a0более раннему состоянию", "0"),
-        ("Оценка ничего не\u00a0говорит", "нет"),
+        ("Оценка бесполезна", "нет"),
         ("Аугментация", "color, rotation"),
     ]
     assert record_rows(Words("en"), {"score_uninformative": True}) == [("The score is uninformative", "yes")]
