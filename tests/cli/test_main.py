@@ -136,7 +136,7 @@ def test_an_interruption_is_exit_code_130(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("palm_assets.release.serving.open_model", interrupt)
+    monkeypatch.setattr("palm_assets.release.model_loader.load_model", interrupt)
     result = palms("generate")
     assert result.exit_code == 130
     assert "interrupted" in result.stderr
