@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -204,23 +205,25 @@ def make_certificate(
     root_key, key = ed25519.Ed25519PrivateKey.generate(), ed25519.Ed25519PrivateKey.generate()
     now = datetime.now(UTC)
 
-    def subject(common_name: str) -> x509.Name:
-        return x509.Name(
-            [
-                x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization),
-                x509.NameAttribute(NameOID.COMMON_NAME, common_name),
-            ]
-        )
+    # The certificate is in every image, so it holds no more than C2PA asks for. Its issuer has a short name,
+    # and the serial number has 64 random bits, as much as the CA/Browser Forum asks for.
+    root_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "root")])
+    subject = x509.Name(
+        [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization),
+            x509.NameAttribute(NameOID.COMMON_NAME, name),
+        ]
+    )
 
     def draft(
-        common_name: str, public: ed25519.Ed25519PublicKey, *, authority: bool
+        subject: x509.Name, public: ed25519.Ed25519PublicKey, *, authority: bool
     ) -> x509.CertificateBuilder:
         return (
             x509.CertificateBuilder()
-            .subject_name(subject(common_name))
-            .issuer_name(subject("root"))
+            .subject_name(subject)
+            .issuer_name(root_name)
             .public_key(public)
-            .serial_number(x509.random_serial_number())
+            .serial_number(secrets.randbits(63) + (1 << 63))
             .not_valid_before(now - timedelta(days=1))  # the clocks of other machines may be behind
             .not_valid_after(now + VALIDITY)
             .add_extension(x509.BasicConstraints(authority, 0 if authority else None), critical=True)
@@ -228,12 +231,12 @@ def make_certificate(
         )
 
     root = (
-        draft("root", root_key.public_key(), authority=True)
+        draft(root_name, root_key.public_key(), authority=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(root_key.public_key()), critical=False)
         .sign(root_key, None)
     )
     certificate = (
-        draft(name, key.public_key(), authority=False)
+        draft(subject, key.public_key(), authority=False)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key()), critical=False

@@ -28,7 +28,11 @@ _CREATED = (
 )  # the first of these that names a source type counts
 _MAX_VALUE = 200
 # A thumbnail is larger than all the rest, and reading what was just written takes longer than writing it.
-_SIGNING = {"builder": {"thumbnail": {"enabled": False}}, "verify": {"verify_after_sign": False}}
+# "Created" assertions are those that the signer answers for; others are only passed on ("gathered").
+_SIGNING = {
+    "builder": {"thumbnail": {"enabled": False}, "created_assertion_labels": ["c2pa.actions"]},
+    "verify": {"verify_after_sign": False},
+}
 _OFFLINE = {"remote_manifest_fetch": False, "ocsp_fetch": False}  # a file must not make us call anybody
 
 
@@ -108,16 +112,20 @@ def read_credentials(stream: BinaryIO, media_type: str, config: ProvenanceConfig
     return _credentials(content, identity)
 
 
-def _manifest(model: str) -> dict[str, Any]:
+@functools.lru_cache(maxsize=16)
+def _manifest(model: str) -> str:
+    """The definition of a manifest, as JSON."""
     action = {
         "action": "c2pa.created",
         "digitalSourceType": DIGITAL_SOURCE_TYPE,
         "softwareAgent": {"name": GENERATOR, "version": model},
     }
-    return {
-        "claim_generator_info": [{"name": GENERATOR, "version": __version__}],
-        "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [action]}}],
-    }
+    return json.dumps(
+        {
+            "claim_generator_info": [{"name": GENERATOR, "version": __version__}],
+            "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [action]}}],
+        }
+    )
 
 
 @functools.lru_cache(maxsize=4)

@@ -14,6 +14,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.fft
 from numpy.typing import NDArray
 
 from palm_assets.provenance.watermark import TILE, frequencies, waves
@@ -126,15 +127,23 @@ def _normalized(channel: NDArray[np.float32], scale: float) -> NDArray[np.float3
 
 def _spectrum(image: NDArray[np.float32], period: float) -> NDArray[np.complex128]:
     """Fourier coefficients (17, 33) of an image at whole multiples of 1 / period, as if it were folded."""
-    height, width = image.shape
     limit = frequencies()[0].shape[0] - 1
-    rows = np.exp(-2j * np.pi / period * np.outer(np.arange(limit + 1), np.arange(height)))
-    columns = np.exp(-2j * np.pi / period * np.outer(np.arange(width), np.arange(-limit, limit + 1)))
-    # Two real products instead of one complex one.
-    across = np.empty((height, 2 * limit + 1), np.complex64)
-    across.real = image @ columns.real.astype(np.float32)
-    across.imag = image @ columns.imag.astype(np.float32)
-    return (rows.astype(np.complex64) @ across).astype(np.complex128)
+    rows, columns = (_waves_along(length, period, limit) for length in image.shape)
+    across = np.empty((image.shape[0], 2 * limit + 1), np.complex64)
+    # Two real products instead of one complex one; the image is real, so negative frequencies are conjugates.
+    across.real[:, limit:] = image @ columns.real.T
+    across.imag[:, limit:] = image @ columns.imag.T
+    across[:, :limit] = across[:, :limit:-1].conj()
+    return (rows @ across).astype(np.complex128)
+
+
+@functools.lru_cache(maxsize=1)  # most images are square
+def _waves_along(length: int, period: float, limit: int) -> NDArray[np.complex64]:
+    """Waves (limit + 1, length) of 0 to limit cycles per period."""
+    waves = np.ones((limit + 1, length), np.complex128)
+    waves[1:] = np.exp(-2j * np.pi / period * np.arange(length))
+    # Powers of one wave, as as many exponentials would take half of the time of a search.
+    return np.cumprod(waves, axis=0).astype(np.complex64)
 
 
 def _strongest(spectrum: NDArray[np.complex128], scale: float) -> float:
@@ -146,19 +155,21 @@ def _strongest(spectrum: NDArray[np.complex128], scale: float) -> float:
     norm = math.sqrt(float((np.abs(weighted) ** 2).sum()) / 2)
     if norm == 0:
         return 0.0
-    products = _whole(weighted) * _turned_waves() / norm
+    # The correlation is real: horizontal frequencies from 0 determine it.
+    whole = _whole(weighted / norm).astype(np.complex64)
+    products = whole[:, whole.shape[1] // 2 :] * _turned_waves()
     coarse = _largest_correlation(products, _COARSE_SHIFTS)
     return coarse if coarse < _NEAR * threshold() else max(coarse, _largest_correlation(products, _SHIFTS))
 
 
-def _largest_correlation(products: NDArray[np.complex128], shifts: int) -> float:
-    """The maximum over a grid of positions of the inverse transform of products (8, 33, 33)."""
-    limit = products.shape[-1] // 2
-    # The result is real: the half with horizontal frequencies from 0 determines it.
-    half = np.zeros((len(products), shifts, shifts // 2 + 1), np.complex64)
-    rows = np.arange(-limit, limit + 1) % shifts
-    half[:, rows, : limit + 1] = products[:, :, limit:]
-    return float(np.fft.irfft2(half, s=(shifts, shifts), norm="forward").max()) / 2
+def _largest_correlation(products: NDArray[np.complex64], shifts: int) -> float:
+    """The maximum over a grid of positions of the inverse transform of products (8, 33, 17)."""
+    limit = products.shape[2] - 1
+    padded = np.zeros((len(products), shifts, limit + 1), np.complex64)
+    padded[:, : limit + 1] = products[:, limit:]
+    padded[:, -limit:] = products[:, :limit]
+    down = scipy.fft.ifft(padded, axis=1, norm="forward", overwrite_x=True)
+    return float(scipy.fft.irfft(down, shifts, axis=2, norm="forward").max()) / 2
 
 
 def _whole(half: NDArray[np.complex128]) -> NDArray[np.complex128]:
@@ -171,8 +182,9 @@ def _whole(half: NDArray[np.complex128]) -> NDArray[np.complex128]:
 
 
 @functools.cache
-def _turned_waves() -> NDArray[np.complex128]:
-    """Conjugates of the mark's waves (8, 33, 33), turned by quarter turns and mirrored."""
+def _turned_waves() -> NDArray[np.complex64]:
+    """Conjugates of the mark's waves (8, 33, 17), turned by quarter turns and mirrored; horizontal from 0."""
     whole = _whole(waves())
     turned = [np.rot90(whole, turns) for turns in range(4)]
-    return np.conj(np.stack([*turned, *(one[:, ::-1] for one in turned)]))
+    all_of_them = np.conj(np.stack([*turned, *(one[:, ::-1] for one in turned)]))
+    return np.ascontiguousarray(all_of_them[:, :, whole.shape[1] // 2 :], np.complex64)

@@ -12,6 +12,7 @@ from palm_assets.provenance.watermark import MIN_SIDE, watermarked, waves
 from palm_assets.provenance.watermark_search import (
     FALSE_ALARMS,
     _largest_correlation,
+    _spectrum,
     _turned_waves,
     _whole,
     count_of_tests,
@@ -110,6 +111,15 @@ def test_the_tail_of_one_test_is_below_the_bound() -> None:
 
 
 def test_the_mark_itself_correlates_fully_at_its_place() -> None:
-    products = _whole(waves()) * _turned_waves()
+    products = (_whole(waves())[:, 16:] * _turned_waves()).astype(np.complex64)
     count = (waves() != 0).sum()
     assert _largest_correlation(products, 64) == pytest.approx(count, rel=1e-4)
+
+
+def test_the_spectrum_is_the_sum_that_its_docstring_says() -> None:
+    image = np.random.default_rng(3).standard_normal((50, 70)).astype(np.float32)
+    rows, columns = np.arange(50)[:, None], np.arange(70)
+    spectrum = _spectrum(image, 21.7)
+    for vertical, horizontal in ((0, 1), (3, 0), (16, -16), (7, 5), (2, -9)):
+        wave = np.exp(-2j * np.pi / 21.7 * (vertical * rows + horizontal * columns))
+        assert abs(spectrum[vertical, horizontal + 16] - (image * wave).sum()) < 1e-3
