@@ -174,11 +174,11 @@ EN = {
     "different palm from the same seed.",
     "origin_regenerate": "Generate it again",
     "origin_check": "Check the signature and the watermark of a file",
-    "origin_upload": "Drop an image here, or choose a file of at most {megabytes} MB. The whole file is "
-    "sent to this server, checked in its memory, and not stored.",
+    "origin_upload": "Drop an image or an MP4 video here, or choose a file of at most {megabytes} MB. The "
+    "whole file is sent to this server, checked in its memory, and not stored.",
     "origin_too_large": "This file is too large to be checked here. `palms verify` checks larger files.",
     "origin_checking": "Checking the file…",
-    "origin_unreadable": "This file is not an image that can be read.",
+    "origin_unreadable": "This file is not an image or video that can be read.",
     "origin_result_own": "Generated and signed on this server, and not changed since.",
     "origin_result_altered": "The signature is invalid: the file was changed after signing, or the signature "
     "is forged.",
@@ -186,6 +186,8 @@ EN = {
     "somebody copied the watermark into it.",
     "origin_result_signed": "Signed by somebody whom this server does not know.",
     "origin_result_claimed": "Its metadata say that this program generated it, but nothing confirms that.",
+    "origin_result_static_page": "Its metadata say that a static page of Palms generated it. Such images are "
+    "not signed, so nothing confirms that.",
     "origin_result_ai_claimed": "Its metadata say that an AI generated it, but not which one.",
     "origin_result_nothing": "No trace of this program was found. That does not show that the image is "
     "a photograph.",
@@ -197,7 +199,7 @@ EN = {
     "origin_watermark": "Watermark",
     "origin_found": "found",
     "origin_not_found": "not found",
-    "origin_not_searched": "not looked for: the image is too large or damaged",
+    "origin_not_searched": "not looked for: the file is too large or damaged",
     "origin_source_type": "Stated source type (IPTC)",
     "license": "License",
     "source": "source code",

@@ -58,7 +58,7 @@ export default function (component) {
 
 _file_drop = st.components.v2.component(
     "palm_file_drop",
-    html='<label><span></span><input type="file" accept="image/*"></label>',
+    html='<label><span></span><input type="file" accept="image/*,video/mp4"></label>',
     css=_CSS,
     js=_JS,
 )

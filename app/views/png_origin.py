@@ -12,12 +12,14 @@ from app.ui.job_panel import JobPanel, is_busy
 from app.views import model_choice
 from app.work.png_origin import MAX_BYTES, MAX_MEGABYTES, verification_job
 from palm_assets.errors import PalmError
-from palm_assets.generation.png_metadata import PngMetadata, read_png_metadata
+from palm_assets.generation.png_metadata import PngMetadata, read_png_metadata, read_png_xmp
+from palm_assets.provenance.xmp import XmpClaims
 
 if TYPE_CHECKING:
     from palm_assets.generation.verification import Verification
 
 state = st.session_state
+_MAX_FACT = 100  # characters
 
 
 def _failure_text(error: PalmError | None) -> str:
@@ -39,10 +41,16 @@ def show(words: Words) -> None:
             head = file_drop(words("origin_drop"))
         st.toggle(words("origin_check"), key="origin_check", disabled=is_busy(), on_change=PANEL.clear)
     if head is not None:
-        st.dialog(words("origin"), width="small")(_show_metadata)(words, read_png_metadata(head))
+        st.dialog(words("origin"), width="small")(_show_metadata)(
+            words, read_png_metadata(head), read_png_xmp(head)
+        )
 
 
-def _show_metadata(words: Words, metadata: PngMetadata | None) -> None:
+def _show_metadata(words: Words, metadata: PngMetadata | None, xmp: XmpClaims | None) -> None:
+    if metadata is None and xmp is not None and xmp.is_of_static_page:
+        st.info(words("origin_result_static_page"))
+        st.markdown(_facts_text(words, {"seed": xmp.seed, "model": xmp.model}))
+        return
     if metadata is None:
         st.info(words("origin_unknown"))
         return
@@ -54,7 +62,7 @@ def _show_metadata(words: Words, metadata: PngMetadata | None) -> None:
     }
     if metadata.steps:
         facts["variations_path"] = " → ".join(["•", *map(str, metadata.steps)])
-    st.markdown("  \n".join(f"{words(key)}: **{value}**" for key, value in facts.items()))
+    st.markdown(_facts_text(words, facts))
     st.caption(words("origin_trust"))
     if not model_choice.is_available(metadata.model):
         st.warning(words("origin_other_model"))
@@ -94,4 +102,11 @@ def _show_result(words: Words, result: Verification) -> None:
     claimed = claimed or (result.xmp.source_type if result.xmp else "")
     if claimed:
         facts["origin_source_type"] = claimed.rpartition("/")[2]
-    st.markdown("  \n".join(f"{words(key)}: **{escape_markdown(value)}**" for key, value in facts.items()))
+    st.markdown(_facts_text(words, facts))
+
+
+def _facts_text(words: Words, facts: dict[str, str]) -> str:
+    """One line per fact; the values may come from a hostile file."""
+    return "  \n".join(
+        f"{words(key)}: **{escape_markdown(value, _MAX_FACT)}**" for key, value in facts.items()
+    )

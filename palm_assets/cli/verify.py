@@ -1,4 +1,4 @@
-"""`palms verify`: where image files come from, according to metadata, signature and watermark."""
+"""`palms verify`: where image and video files come from, according to metadata, signature and watermark."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @json_option("all that was found")
 def verify(files: tuple[Path, ...], as_json: bool) -> None:
-    """Say where image FILES come from.
+    """Say where image or video FILES come from.
 
     Reads their metadata, checks their Content Credentials (C2PA), and looks for the watermark of Palms.
     Nothing leaves this computer. The exit code is 1 if a file cannot be read.
@@ -57,7 +57,7 @@ def verify(files: tuple[Path, ...], as_json: bool) -> None:
         raise PalmError(
             f"{len(problems)} of {len(files)} files cannot be read",
             where=problems[0].where,
-            hint="Give PNG, JPEG or WebP files.",
+            hint="Give PNG, JPEG, WebP or MP4 files.",
         )
 
 

@@ -15,7 +15,7 @@ from palm_assets.export.npm_packages import PACKAGES, package_files
 from palm_assets.export.onnx_graph import onnx_bytes
 from palm_assets.gan.sampler import PalmModel
 from palm_assets.generation.png_metadata import SOFTWARE
-from palm_assets.provenance.xmp import xmp_packet
+from palm_assets.provenance.xmp import STATIC_PAGE_TOOL, xmp_packet
 from palm_assets.store.os_errors import typed_write_errors
 
 MODEL_FILE, DESCRIPTION_FILE = "model.onnx", "model.json"
@@ -72,7 +72,7 @@ def page_files(model: PalmModel) -> dict[str, bytes]:
         "latent": model.networks.latent,
         "labels": list(model.labels),
         "label_shares": _label_shares(model),
-        "xmp": xmp_packet(model.version, _A_SEED).replace(str(_A_SEED), "{seed}"),
+        "xmp": xmp_packet(model.version, _A_SEED, STATIC_PAGE_TOOL).replace(str(_A_SEED), "{seed}"),
         "files": {name: len(content) for name, content in contents.items()},
     }
     contents[DESCRIPTION_FILE] = json.dumps(description, indent=1).encode()

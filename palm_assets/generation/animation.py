@@ -16,6 +16,7 @@ from PIL import Image
 from palm_assets.generation.interpolation import FRAME_MILLISECONDS, MIN_SIDE, animated_webp
 from palm_assets.provenance.config import provenance_config
 from palm_assets.provenance.marking import mark_pixels, packet_of, sign_file
+from palm_assets.provenance.xmp import video_box
 
 QUALITY = "18"  # x264's constant rate factor; 0 is lossless, 23 its default
 COMMENT = "AI-generated"
@@ -69,15 +70,18 @@ def animated_gif(frames: Sequence[NDArray[np.uint8]]) -> bytes:
 def marked_animation(ending: str, frames: Sequence[NDArray[np.uint8]], model_version: str) -> bytes:
     """Frames that a model generated as a file of one of `ENCODERS`, with its marks.
 
-    All frames have the watermark. WebP carries XMP too; MP4 and GIF say what they are in a comment.
+    All frames have the watermark. WebP and MP4 carry XMP too; MP4 and GIF say what they are in a comment.
 
     Raises:
         ProvenanceError: the marks are not configured correctly.
     """
     config = provenance_config()
     marked = [mark_pixels(frame, config) for frame in frames]
+    packet = packet_of(model_version, config=config)
     if ending == ".webp":
-        content = animated_webp(marked, packet_of(model_version, config=config))
+        content = animated_webp(marked, packet)
+    elif ending == ".mp4":
+        content = animated_mp4(marked) + video_box(packet)
     else:
         content = ENCODERS[ending](marked)
     return sign_file(content, MEDIA_TYPES[ending], model_version, config)

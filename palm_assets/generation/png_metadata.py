@@ -30,7 +30,7 @@ from palm_assets.generation.config import (
 from palm_assets.generation.generate import GeneratedImage, GenerationRequest
 from palm_assets.provenance.config import ProvenanceConfig, provenance_config
 from palm_assets.provenance.marking import mark_pixels, packet_of, sign_file
-from palm_assets.provenance.xmp import PNG_KEYWORD
+from palm_assets.provenance.xmp import PNG_KEYWORD, XmpClaims, read_xmp
 
 SOFTWARE = f"palms {__version__}"
 HEAD_BYTES = 16_384
@@ -164,6 +164,18 @@ def read_png_metadata(head: bytes) -> PngMetadata | None:
     return metadata if _is_possible(metadata) else None
 
 
+def read_png_xmp(head: bytes) -> XmpClaims | None:
+    """What the XMP packet in the first `HEAD_BYTES` of a PNG says; None if there is none.
+
+    The bytes may be hostile. Compressed packets are not read.
+    """
+    start = PNG_KEYWORD.encode() + bytes(3)  # not compressed; two texts that are empty follow
+    for kind, data in _chunks(head[:HEAD_BYTES]):
+        if kind == b"iTXt" and data.startswith(start):
+            return read_xmp(data[len(start) :].lstrip(b"\0"))
+    return None
+
+
 def _chunk_texts(metadata: PngMetadata) -> dict[str, str]:
     """Keyword to text, in the order in which they are written."""
     texts = {
@@ -193,7 +205,15 @@ def _is_possible(metadata: PngMetadata) -> bool:
 
 
 def _text_chunks(head: bytes) -> Iterator[tuple[str, str]]:
-    """Keyword and text of each complete, undamaged tEXt chunk (PNG specification, section 11.3.3.2)."""
+    """Keyword and text of each tEXt chunk (PNG specification, section 11.3.3.2)."""
+    for kind, data in _chunks(head):
+        if kind == b"tEXt":
+            keyword, _, text = data.partition(b"\0")
+            yield keyword.decode("latin-1"), text.decode("latin-1")
+
+
+def _chunks(head: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Type and data of each complete, undamaged chunk before the pixels."""
     if not head.startswith(SIGNATURE):
         return
     at = len(SIGNATURE)
@@ -205,7 +225,5 @@ def _text_chunks(head: bytes) -> Iterator[tuple[str, str]]:
         data, (checksum,) = head[at + 8 : end - 4], struct.unpack_from(">I", head, end - 4)
         if zlib.crc32(kind + data) != checksum:
             return
-        if kind == b"tEXt":
-            keyword, _, text = data.partition(b"\0")
-            yield keyword.decode("latin-1"), text.decode("latin-1")
+        yield kind, data
         at = end

@@ -1,4 +1,4 @@
-"""Says what an image file tells about its origin: its metadata, its signature and its watermark.
+"""Says what an image or MP4 file tells about its origin: its metadata, its signature and its watermark.
 
 The file may be hostile. No single hint is believed more than it deserves: metadata can be written by anybody,
 a signature says who signed, and the watermark only that an image of Palms is in there.
@@ -16,16 +16,21 @@ from PIL import Image
 
 from palm_assets.errors import ProvenanceError
 from palm_assets.generation.png_metadata import HEAD_BYTES, PngMetadata, read_png_metadata
-from palm_assets.photos.formats import is_heif
+from palm_assets.photos.formats import is_heif, is_mp4
 from palm_assets.photos.reader import FORMATS, MAX_MEGAPIXELS
 from palm_assets.provenance.config import ProvenanceConfig, provenance_config
-from palm_assets.provenance.content_credentials import GENERATOR, Credentials, read_credentials
+from palm_assets.provenance.content_credentials import Credentials, read_credentials
 from palm_assets.provenance.watermark_search import WatermarkResult, find_watermark
-from palm_assets.provenance.xmp import XmpClaims, read_xmp
+from palm_assets.provenance.xmp import XmpClaims, read_video_xmp, read_xmp
 
 log = logging.getLogger(__name__)
 
-Conclusion = Literal["own", "altered", "watermarked", "signed", "claimed", "ai_claimed", "nothing"]
+MAX_MEGABYTES = 500
+"""Larger files are refused: the check of a signature takes up to 2.3 times the size of the file in memory."""
+
+Conclusion = Literal[
+    "own", "altered", "watermarked", "signed", "claimed", "static_page", "ai_claimed", "nothing"
+]
 
 TEXTS: dict[Conclusion, str] = {
     "own": "Generated and signed by this installation of Palms; not changed since.",
@@ -33,6 +38,8 @@ TEXTS: dict[Conclusion, str] = {
     "watermarked": "It has the watermark of Palms: Palms generated it, or the mark was copied into it.",
     "signed": "Signed by somebody whom this installation does not know; what follows is in their words.",
     "claimed": "Its metadata say that Palms generated it; nothing confirms that. Anybody can write metadata.",
+    "static_page": "Its metadata say that a static page of Palms generated it; such images are not signed. "
+    "Anybody can write metadata.",
     "ai_claimed": "Its metadata say that AI generated it, not which. Anybody can write metadata.",
     "nothing": "No trace of Palms was found. That does not show that it is a photograph.",
 }
@@ -69,7 +76,7 @@ def verify_file(path: Path) -> Verification:
     """Verify a file; see `verify`.
 
     Raises:
-        ProvenanceError: it cannot be read, or is no image.
+        ProvenanceError: it cannot be read, or is neither an image nor an MP4.
     """
     try:
         with path.open("rb") as stream:
@@ -87,7 +94,7 @@ def verify(
     max_megapixels: float = MAX_MEGAPIXELS,
     config: ProvenanceConfig | None = None,
 ) -> Verification:
-    """Look for metadata, Content Credentials and the watermark in an image file.
+    """Look for metadata, Content Credentials and the watermark in an image or MP4 file.
 
     Args:
         stream: the file; only its first frame is decoded.
@@ -96,10 +103,20 @@ def verify(
         config: names this installation's certificate; from the environment by default.
 
     Raises:
-        ProvenanceError: it is no image that Palms can read.
+        ProvenanceError: it is no image that Palms can read, and no MP4; or it is larger than `MAX_MEGABYTES`.
     """
     config = config or provenance_config()
+    size = stream.seek(0, 2) / 2**20
+    if size > MAX_MEGABYTES:
+        raise ProvenanceError(
+            f"The file has {size:.0f} MB; at most {MAX_MEGABYTES} MB can be checked",
+            where=where,
+            hint="Give a smaller file.",
+        )
+    stream.seek(0)
     head = stream.read(HEAD_BYTES)
+    if is_mp4(head):
+        return _verify_video(stream, max_megapixels, config)
     stream.seek(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of large images; the size is checked below
@@ -118,6 +135,45 @@ def verify(
     )
 
 
+def _verify_video(stream: BinaryIO, max_megapixels: float, config: ProvenanceConfig) -> Verification:
+    xmp = read_video_xmp(stream)
+    stream.seek(0)
+    credentials = read_credentials(stream, "video/mp4", config)
+    stream.seek(0)
+    watermark, skipped = _search_video(stream, max_megapixels)
+    return Verification(
+        _conclusion(None, xmp, credentials, watermark), None, xmp, credentials, watermark, skipped
+    )
+
+
+def _search_video(stream: BinaryIO, max_megapixels: float) -> tuple[WatermarkResult | None, str]:
+    """The result for the first frame, or why there is none. Only H.264 is decoded, which Palms writes."""
+    import av
+
+    try:
+        with av.open(stream, format="mp4") as container:
+            video = next(iter(container.streams.video), None)
+            if video is None or video.codec_context.name != "h264":
+                return None, "only videos in H.264 are decoded"
+            if video.width * video.height > max_megapixels * 1e6:
+                return None, _too_large(video.width, video.height, max_megapixels)
+            frame = next(container.decode(video), None)
+            if frame is None:
+                return None, "the video is damaged"
+            if (
+                frame.width * frame.height > max_megapixels * 1e6
+            ):  # a frame may differ from what was announced
+                return None, _too_large(frame.width, frame.height, max_megapixels)
+            return find_watermark(frame.to_ndarray(format="rgb24")), ""
+    except (av.FFmpegError, ValueError, OSError) as error:
+        log.info("not decoded", extra={"reason": str(error)})
+        return None, "the video is damaged"
+
+
+def _too_large(width: int, height: int, max_megapixels: float) -> str:
+    return f"{width}x{height} pixels are more than {max_megapixels:g} megapixels"
+
+
 def _opened(stream: BinaryIO, head: bytes, where: Path | str) -> Image.Image:
     """The image, not decoded yet."""
     if is_heif(head):
@@ -130,7 +186,9 @@ def _opened(stream: BinaryIO, head: bytes, where: Path | str) -> Image.Image:
         raise ProvenanceError("The image has too many pixels", where=where, hint="Scale it down.") from error
     except Exception as error:  # Pillow's decoders raise all kinds of errors for damaged files
         raise ProvenanceError(
-            "The file is not an image that Palms can read", where=where, hint="Give a PNG, JPEG or WebP file."
+            "The file is not an image that Palms can read",
+            where=where,
+            hint="Give a PNG, JPEG, WebP or MP4 file.",
         ) from error
 
 
@@ -147,7 +205,7 @@ def _search(image: Image.Image, max_megapixels: float) -> tuple[WatermarkResult 
 
     width, height = image.size
     if width * height > max_megapixels * 1e6:
-        return None, f"{width}x{height} pixels are more than {max_megapixels:g} megapixels"
+        return None, _too_large(width, height, max_megapixels)
     try:
         picture = image.convert("RGBA" if "transparency" in image.info or "A" in image.mode else "RGB")
     except Exception as error:  # see `_opened`
@@ -173,8 +231,8 @@ def _conclusion(
         return "watermarked"
     if credentials is not None:
         return "signed"
-    if metadata is not None or (xmp is not None and xmp.creator_tool.lower().startswith(GENERATOR.lower())):
-        return "claimed"
+    if metadata is not None or (xmp is not None and xmp.is_of_palms):
+        return "static_page" if xmp is not None and xmp.is_of_static_page else "claimed"
     if xmp is not None and xmp.is_ai:
         return "ai_claimed"
     return "nothing"

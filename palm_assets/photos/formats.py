@@ -44,6 +44,7 @@ _HEIF_BRANDS = frozenset(
     {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"mif2", b"miaf"}
 )
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
+_VIDEO_BRANDS = frozenset({b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"avc1", b"M4V "})
 
 
 def has_image_suffix(name: str | PurePath) -> bool:
@@ -54,6 +55,11 @@ def has_image_suffix(name: str | PurePath) -> bool:
 def is_heif(head: bytes) -> bool:
     """Whether the first bytes are those of a HEIF or HEIC file, which needs a decoder of its own."""
     return head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS
+
+
+def is_mp4(head: bytes) -> bool:
+    """Whether the first bytes of a file are those of an MP4 video."""
+    return head[4:8] == b"ftyp" and head[8:12] in _VIDEO_BRANDS
 
 
 def is_image_content(path: Path) -> bool:

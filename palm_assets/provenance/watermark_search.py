@@ -156,7 +156,8 @@ def _strongest(spectrum: NDArray[np.complex128], scale: float) -> float:
     if norm == 0:
         return 0.0
     # The correlation is real: horizontal frequencies from 0 determine it.
-    whole = _whole(weighted / norm).astype(np.complex64)
+    weighted /= norm
+    whole = _whole(weighted).astype(np.complex64)
     products = whole[:, whole.shape[1] // 2 :] * _turned_waves()
     coarse = _largest_correlation(products, _COARSE_SHIFTS)
     return coarse if coarse < _NEAR * threshold() else max(coarse, _largest_correlation(products, _SHIFTS))

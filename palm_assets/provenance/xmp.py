@@ -1,11 +1,14 @@
-"""XMP packets (ISO 16684-1) of generated images: written and read here.
+"""XMP packets (ISO 16684-1) of generated images and videos: written and read here.
 
-They carry IPTC's DigitalSourceType, which other programs know, and the model and seed.
+They carry IPTC's DigitalSourceType, which other programs know, and the model and seed. In an MP4 file the
+packet is in a box of its own at the top level (ISO 16684-3).
 """
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
+from typing import BinaryIO
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
@@ -14,6 +17,10 @@ from palm_assets.provenance.config import DIGITAL_SOURCE_TYPE
 
 PNG_KEYWORD = "XML:com.adobe.xmp"
 CREATOR_TOOL = f"palms {__version__}"
+_STATIC_PAGE = "(static page)"
+STATIC_PAGE_TOOL = f"{CREATOR_TOOL} {_STATIC_PAGE}"
+"""The page of `palms export web`, whose images have no signature and no watermark."""
+
 MAX_BYTES = 64 * 1024  # longer packets are not parsed
 
 _XMP = "http://ns.adobe.com/xap/1.0/"
@@ -21,6 +28,8 @@ _IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 _PALMS = "https://palms.invalid/ns/1.0/"  # a name, not an address: RFC 2606 keeps this domain free
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _MAX_VALUE = 200
+_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")  # UUID of boxes that hold XMP
+_MAX_BOXES = 100  # of a file, at its top level
 
 
 @dataclass(frozen=True)
@@ -47,19 +56,30 @@ class XmpClaims:
             "compositeWithTrainedAlgorithmicMedia",
         )
 
+    @property
+    def is_of_palms(self) -> bool:
+        """Whether it says that Palms made the image."""
+        return self.creator_tool.lower().startswith("palms")
 
-def xmp_packet(model: str, seed: int | None = None) -> str:
+    @property
+    def is_of_static_page(self) -> bool:
+        """Whether it says that a page of static files of Palms made the image."""
+        return self.is_of_palms and self.creator_tool.endswith(_STATIC_PAGE)
+
+
+def xmp_packet(model: str, seed: int | None = None, creator_tool: str = CREATOR_TOOL) -> str:
     """The packet of an image of this model.
 
     Args:
         model: version of the model.
         seed: of the image, that is of its set with its index added; None for an animation or a frame of one.
+        creator_tool: what makes the image: this program, or `STATIC_PAGE_TOOL`.
     """
     seed_attribute = "" if seed is None else f' palms:Seed="{seed}"'
     return (
         f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{_RDF}">'
         f'<rdf:Description rdf:about="" xmlns:xmp="{_XMP}" xmlns:Iptc4xmpExt="{_IPTC}" xmlns:palms="{_PALMS}"'
-        f' xmp:CreatorTool={quoteattr(CREATOR_TOOL)} Iptc4xmpExt:DigitalSourceType="{DIGITAL_SOURCE_TYPE}"'
+        f' xmp:CreatorTool={quoteattr(creator_tool)} Iptc4xmpExt:DigitalSourceType="{DIGITAL_SOURCE_TYPE}"'
         f" palms:Model={quoteattr(model)}{seed_attribute}/></rdf:RDF></x:xmpmeta>"
     )
 
@@ -82,6 +102,34 @@ def read_xmp(packet: bytes) -> XmpClaims | None:
         _value(root, _PALMS, "Seed"),
     )
     return None if claims == XmpClaims() else claims
+
+
+def video_box(packet: str) -> bytes:
+    """A packet as a box that can follow the last one of an MP4 file; nothing if the packet is empty."""
+    content = packet.encode()
+    return struct.pack(">I4s", 24 + len(content), b"uuid") + _BOX + content if packet else b""
+
+
+def read_video_xmp(stream: BinaryIO) -> XmpClaims | None:
+    """What the packet of an MP4 file says; None if there is none. The file may be hostile."""
+    end = stream.seek(0, 2)
+    at = stream.seek(0)
+    for _ in range(_MAX_BOXES):
+        head = stream.read(32)
+        if len(head) < 16:
+            return None
+        size, kind = struct.unpack_from(">I4s", head)
+        start = 8
+        if size == 1:  # a long size follows
+            (size,), start = struct.unpack_from(">Q", head, 8), 16
+        if kind == b"uuid" and head[start : start + 16] == _BOX:
+            stream.seek(at + start + 16)
+            length = size - start - 16
+            return read_xmp(stream.read(length)) if 0 < length <= MAX_BYTES else None
+        if size < start or at + size > end:  # a size of 0 is up to the end of the file
+            return None
+        at = stream.seek(at + size)
+    return None
 
 
 def _value(root: ElementTree.Element, namespace: str, name: str) -> str:

@@ -26,7 +26,7 @@ from palm_assets.gan.hand_labels import HandLabels
 from palm_assets.gan.networks import smooth_output
 from palm_assets.gan.sampler import PalmModel, load_model
 from palm_assets.provenance.config import DIGITAL_SOURCE_TYPE as SOURCE_TYPE
-from palm_assets.provenance.xmp import CREATOR_TOOL, PNG_KEYWORD, XmpClaims, read_xmp
+from palm_assets.provenance.xmp import PNG_KEYWORD, STATIC_PAGE_TOOL, XmpClaims, read_xmp
 from tests.e2e.harness import SCREENSHOTS, visit
 from tests.models import SMALL, fill_with_model
 
@@ -150,7 +150,7 @@ def test_a_hundred_hands_and_their_zip_without_a_network(
     assert rows[100] == f"palm_000100.png,99,7,starter-test,true,{SOURCE_TYPE}"
     for index, picture in enumerate(pictures):
         said = read_xmp(picture.text[PNG_KEYWORD].encode())
-        assert said == XmpClaims(SOURCE_TYPE, CREATOR_TOOL, "starter-test", str(7 + index))
+        assert said == XmpClaims(SOURCE_TYPE, STATIC_PAGE_TOOL, "starter-test", str(7 + index))
         assert picture.text["palms:index"] == str(index)
     pixels = np.stack([np.asarray(picture).transpose(2, 0, 1) for picture in pictures])
     assert len({image.tobytes() for image in pixels}) == 100

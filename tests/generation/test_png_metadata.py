@@ -4,6 +4,7 @@ import random
 import struct
 import zlib
 
+import numpy as np
 import pytest
 
 from palm_assets.gan.sampler import PalmModel
@@ -12,9 +13,12 @@ from palm_assets.generation.png_metadata import (
     HEAD_BYTES,
     SIGNATURE,
     PngMetadata,
+    encode_png,
     png_bytes,
     read_png_metadata,
+    read_png_xmp,
 )
+from palm_assets.provenance.xmp import STATIC_PAGE_TOOL, xmp_packet
 
 GOOD = {
     "palms:seed": "7",
@@ -141,3 +145,19 @@ def test_no_damage_raises() -> None:
             if damaged:
                 damaged[dice.randrange(len(damaged))] = dice.randrange(256)
         read_png_metadata(bytes(damaged))
+
+
+def test_the_xmp_of_a_png_is_read_from_its_head() -> None:
+    packet = xmp_packet("0123abcd", 7, STATIC_PAGE_TOOL)
+    content = encode_png(np.zeros((3, 64, 64), np.uint8), xmp=packet)
+    claims = read_png_xmp(content)
+    assert claims is not None
+    assert (claims.model, claims.seed, claims.is_of_static_page) == ("0123abcd", "7", True)
+    assert read_png_xmp(encode_png(np.zeros((3, 64, 64), np.uint8))) is None
+    keyword = b"XML:com.adobe.xmp\0"
+    for text in (
+        keyword + b"\1\0\0\0" + packet.encode(),  # says that it is compressed
+        b"XML:com.other\0" + bytes(4) + packet.encode(),
+        keyword + bytes(4) + b"<!DOCTYPE a>" + packet.encode(),
+    ):
+        assert read_png_xmp(content[:33] + chunk(b"iTXt", text)) is None

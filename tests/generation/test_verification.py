@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import io
+import resource
 import struct
 import zlib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import c2pa
 import numpy as np
 import pytest
+import ultralytics
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from palm_assets.errors import ProvenanceError
-from palm_assets.generation.animation import marked_animation
+from palm_assets.generation.animation import animated_mp4, marked_animation
 from palm_assets.generation.generate import GeneratedImage
 from palm_assets.generation.png_metadata import PngMetadata, encode_png, png_bytes
-from palm_assets.generation.verification import Verification, verify, verify_file
+from palm_assets.generation.verification import MAX_MEGABYTES, Verification, verify, verify_file
 from palm_assets.provenance.certificate import make_certificate
-from palm_assets.provenance.config import DIGITAL_SOURCE_TYPE, ProvenanceConfig, provenance_config
-from palm_assets.provenance.content_credentials import read_credentials, signed
+from palm_assets.provenance.config import DIGITAL_SOURCE_TYPE, ProvenanceConfig
+from palm_assets.provenance.content_credentials import signed
 from palm_assets.provenance.watermark import watermarked
-from palm_assets.provenance.xmp import PNG_KEYWORD, xmp_packet
+from palm_assets.provenance.xmp import PNG_KEYWORD, STATIC_PAGE_TOOL, video_box, xmp_packet
 from tests.generation.test_png_metadata import chunk
 from tests.helpers import unsigned
 from tests.provenance.test_watermark import rough
@@ -104,7 +112,7 @@ def test_forged_text_and_xmp_are_claims_only(ours: bytes) -> None:
     assert stripped.conclusion == "claimed"
 
 
-def test_another_generators_image_is_told_in_its_own_words(tmp_path: Path) -> None:
+def test_a_certificate_of_somebody_else_is_told_in_its_own_words(tmp_path: Path) -> None:
     chain, key = make_certificate("Other Studio", "Other")
     (tmp_path / "chain.pem").write_bytes(chain)
     (tmp_path / "key.pem").write_bytes(key)
@@ -116,6 +124,82 @@ def test_another_generators_image_is_told_in_its_own_words(tmp_path: Path) -> No
         "Other Studio",
         DIGITAL_SOURCE_TYPE,
     )
+
+
+def test_another_generators_image_is_not_taken_for_ours() -> None:
+    """A JPEG with another generator's manifest: another program, kind of key, action and source type."""
+    chain, key = credentials_of_another_kind()
+    info = c2pa.C2paSignerInfo(c2pa.C2paSigningAlg.ES256, chain, key, None)
+    composite = DIGITAL_SOURCE_TYPE.replace("trained", "compositeWithTrained")
+    created = {"action": "c2pa.created", "digitalSourceType": composite, "softwareAgent": {"name": "Painter"}}
+    manifest = {
+        "claim_generator_info": [{"name": "Painter", "version": "9"}],
+        "title": "A painting",
+        "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [created]}}],
+    }
+    out = io.BytesIO()
+    with c2pa.Builder(manifest) as builder, c2pa.Signer.from_info(info) as signer:
+        builder.sign(signer, "image/jpeg", io.BytesIO(saved(encode_png(rough(seed=5)), "JPEG")), out)
+    result = told(out.getvalue())
+    assert result.conclusion == "signed"
+    assert result.credentials is not None
+    assert result.credentials.state == "valid"
+    assert (result.credentials.generator, result.credentials.source_type) == ("Painter", composite)
+    assert result.credentials.model == ""
+    assert result.watermark is not None
+    assert not result.watermark.found
+
+
+def credentials_of_another_kind() -> tuple[bytes, bytes]:
+    """A certificate for an ECDSA key with its root, and the key, both PEM."""
+    now, names = datetime.now(UTC), []
+    for name in ("Painter CA", "Painter"):
+        pairs = ((NameOID.ORGANIZATION_NAME, "Painter Inc"), (NameOID.COMMON_NAME, name))
+        names.append(x509.Name([x509.NameAttribute(oid, value) for oid, value in pairs]))
+    root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    pem = b""
+    for subject, public, is_root in ((names[1], key, False), (names[0], root_key, True)):
+        usage = [not is_root, False, False, False, False, is_root, is_root, False, False]
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(names[0])
+            .public_key(public.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=1))
+            .add_extension(x509.BasicConstraints(is_root, 0 if is_root else None), critical=True)
+            .add_extension(x509.KeyUsage(*usage), critical=True)
+        )
+        root_public = root_key.public_key()
+        if is_root:
+            builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(root_public), False)
+        else:
+            builder = builder.add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(root_public), False
+            ).add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), False)
+        pem += builder.sign(root_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return pem, key.private_bytes(serialization.Encoding.PEM, *form)
+
+
+@pytest.mark.parametrize("name", ["bus.jpg", "zidane.jpg"])
+def test_a_real_photograph_has_no_trace(name: str) -> None:
+    """Photographs that the package Ultralytics brings."""
+    result = verify_file(Path(ultralytics.utils.ASSETS) / name)
+    assert (result.conclusion, result.metadata, result.xmp, result.credentials) == ("nothing", *[None] * 3)
+    assert result.watermark is not None
+
+
+def test_an_image_of_a_static_page_is_told() -> None:
+    packet = xmp_packet(MODEL, 7, STATIC_PAGE_TOOL)
+    result = told(encode_png(rough(seed=5), xmp=packet))
+    assert result.conclusion == "static_page"
+    assert result.credentials is None
+    assert result.xmp is not None
+    assert (result.xmp.model, result.xmp.seed) == (MODEL, "7")
+    marked = told(encode_png(watermarked(rough(seed=5)), xmp=packet))
+    assert marked.conclusion == "watermarked"  # a static page writes none: somebody changed the metadata
 
 
 def test_xmp_of_another_generator_says_ai_and_not_palms() -> None:
@@ -135,11 +219,64 @@ def test_a_morph_carries_the_marks(ending: str) -> None:
     assert (result.xmp is not None) == (ending == ".webp")
 
 
-def test_a_video_is_signed() -> None:
-    content = marked_animation(".mp4", [rough(seed=1), rough(seed=2), rough(seed=3)], MODEL)
-    found = read_credentials(io.BytesIO(content), "video/mp4", provenance_config())
-    assert found is not None
-    assert (found.state, found.model, found.source_type) == ("own", MODEL, DIGITAL_SOURCE_TYPE)
+@pytest.fixture(scope="module")
+def video() -> bytes:
+    return marked_animation(".mp4", [rough(seed=1), rough(seed=2), rough(seed=3)], MODEL)
+
+
+def test_a_video_of_ours(video: bytes) -> None:
+    result = told(video)
+    assert result.conclusion == "own"
+    assert result.xmp is not None
+    assert (result.xmp.source_type, result.xmp.model) == (DIGITAL_SOURCE_TYPE, MODEL)
+    assert result.credentials is not None
+    assert (result.credentials.source_type, result.credentials.model) == (DIGITAL_SOURCE_TYPE, MODEL)
+    assert result.watermark is not None
+    assert result.watermark.found
+
+
+def test_a_changed_and_a_stripped_video(video: bytes) -> None:
+    at = video.index(b"mdat") + 2000
+    assert told(video[:at] + bytes([video[at] ^ 1]) + video[at + 1 :]).conclusion == "altered"
+    plain = animated_mp4([watermarked(rough(seed=1)), watermarked(rough(seed=2))])
+    assert told(plain).conclusion == "watermarked"
+    unmarked = animated_mp4([rough(seed=1), rough(seed=2)])
+    assert told(unmarked).conclusion == "nothing"
+    assert told(unmarked + video_box(xmp_packet(MODEL))).conclusion == "claimed"
+
+
+@pytest.mark.parametrize("length", [12, 40, 400, 3000])
+def test_a_video_cut_short_is_not_believed(video: bytes, length: int) -> None:
+    result = told(video[:length])
+    assert result.conclusion in ("nothing", "altered", "claimed")
+    assert result.watermark is None
+    assert result.watermark_skipped in ("the video is damaged", "only videos in H.264 are decoded")
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 23, 2**31, 2**32 - 1])
+def test_a_box_that_lies_about_its_size_is_not_read(size: int) -> None:
+    plain = animated_mp4([rough(seed=1), rough(seed=2)])
+    box = video_box(xmp_packet(MODEL))
+    assert told(plain + struct.pack(">I", size) + box[4:]).xmp is None
+    long = struct.pack(">I4sQ", 1, b"free", 2**64 - 1)
+    assert told(plain + long + box).xmp is None
+
+
+def test_large_files_are_told_in_bounded_memory(ours: bytes, tmp_path: Path) -> None:
+    """An image of ours with 200 MB behind it, zeros alone, and a file that is too large."""
+    behind, zeros, larger = tmp_path / "behind.png", tmp_path / "zeros.png", tmp_path / "larger.png"
+    behind.write_bytes(ours)
+    for path, megabytes in ((behind, 200), (zeros, 200), (larger, MAX_MEGABYTES + 1)):
+        with path.open("ab") as stream:
+            stream.truncate(megabytes * 2**20)  # sparse: takes no room on the disk
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert verify_file(behind).conclusion == "altered"
+    with pytest.raises(ProvenanceError, match="not an image"):
+        verify_file(zeros)
+    with pytest.raises(ProvenanceError, match="501 MB; at most 500 MB"):
+        verify_file(larger)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before  # kB
+    assert grown < 500 * 1024
 
 
 def test_each_layer_can_be_off() -> None:
