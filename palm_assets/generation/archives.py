@@ -24,7 +24,7 @@ from palm_assets.generation.generate import GeneratedImage
 from palm_assets.generation.png_metadata import png_bytes
 from palm_assets.provenance.config import DIGITAL_SOURCE_TYPE
 from palm_assets.sources.folders import is_disposable
-from palm_assets.store.atomic import FILE_MODE
+from palm_assets.store.atomic import FILE_MODE, refuse_special_file
 from palm_assets.store.os_errors import typed_write_errors
 
 if TYPE_CHECKING:
@@ -86,10 +86,11 @@ def write_zip(path: Path, images: Iterable[GeneratedImage], model: PalmModel) ->
 
     Raises:
         DiskFullError: no space left.
-        RequestError: there are no images, or the path cannot be written.
+        RequestError: there are no images, or the path cannot be written, or is a device or the like.
     """
     with _write_errors(path):
         path = Path(os.path.realpath(path))
+        refuse_special_file(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, beside = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -29,7 +30,12 @@ def sha256_of(path: Path) -> str:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file through a temporary one: a reader sees the old content or the new, never a part."""
+    """Write a file through a temporary one: a reader sees the old content or the new, never a part.
+
+    Raises:
+        OSError: it cannot be written, or is a device or the like.
+    """
+    refuse_special_file(path)
     make_folder(path.parent)
     handle, beside = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
@@ -42,6 +48,16 @@ def write_atomically(path: Path, content: bytes) -> None:
         sync(path.parent)
     finally:
         Path(beside).unlink(missing_ok=True)
+
+
+def refuse_special_file(path: Path) -> None:
+    """Refuse a device, a pipe or a socket, such as /dev/null: a new file would take its place.
+
+    Raises:
+        FileExistsError: it is one of these, or a link to one.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise FileExistsError(errno.EEXIST, "it is a device, a pipe or a socket", str(path))
 
 
 def make_folder(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,16 @@ def test_export_onnx_writes_a_checked_file(palms: Palms, publish_model: Publish,
     assert result.exit_code == 0, result.output
     assert version in result.output
     assert (tmp_path / "palms.onnx").stat().st_size > 1000
+
+
+def test_export_onnx_does_not_take_the_place_of_a_pipe(
+    palms: Palms, publish_model: Publish, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    result = palms("export", "onnx", tmp_path / "pipe", "--model", publish_model().version)
+    assert result.exit_code == 1
+    assert "is a device, a pipe or a socket" in result.stderr
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_an_unknown_model_is_one_line_on_standard_error(palms: Palms, tmp_path: Path) -> None:

@@ -87,6 +87,16 @@ def test_a_link_is_written_through(model: PalmModel, tmp_path: Path) -> None:
     assert len(list((tmp_path / "there" / "set").glob("*.png"))) == 2
 
 
+def test_a_pipe_is_not_replaced(model: PalmModel, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.zip")
+    (tmp_path / "link.zip").symlink_to(tmp_path / "x.zip")
+    for path in (tmp_path / "x.zip", tmp_path / "link.zip"):
+        for write in (write_zip, write_folder):
+            with pytest.raises(RequestError):
+                write(path, generate(model, GenerationRequest(1, 1)), model)
+        assert path.is_fifo()
+
+
 def test_a_replaced_zip_keeps_its_permissions(model: PalmModel, tmp_path: Path) -> None:
     path = tmp_path / "x.zip"
     path.write_bytes(b"")
