@@ -114,6 +114,15 @@ def _parse(chain: bytes, key: bytes, *, self_made: bool) -> tuple[SigningIdentit
         ValueError: not PEM, an unsuitable kind of key, or the key of another certificate.
         TypeError: the key is encrypted.
     """
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        return _parse_pem(chain, key, self_made=self_made)
+    except UnsupportedAlgorithm as error:
+        raise ValueError(str(error)) from error
+
+
+def _parse_pem(chain: bytes, key: bytes, *, self_made: bool) -> tuple[SigningIdentity, datetime]:
     from cryptography import x509
     from cryptography.hazmat.primitives import serialization
     from cryptography.x509.oid import NameOID
@@ -155,11 +164,18 @@ def _algorithm(key: PrivateKeyTypes) -> str:
 
 
 def _kept(path: Path) -> SigningIdentity | None:
-    """The self-made identity of an earlier run; None if there is none, it is damaged, or it ends soon."""
+    """The self-made identity of an earlier run; None if there is none, or it cannot be read or used."""
     try:
-        content = path.read_bytes()
+        return _usable(path.read_bytes())
+    except OSError:
+        return None
+
+
+def _usable(content: bytes) -> SigningIdentity | None:
+    """The self-made identity in a file; None if that is damaged, or ends soon."""
+    try:
         identity, expires = _parse(content, content, self_made=True)
-    except (OSError, ValueError, TypeError):
+    except (ValueError, TypeError):
         return None
     return identity if expires > datetime.now(UTC) + RENEWAL else None
 
@@ -175,7 +191,8 @@ def _make_and_keep(path: Path) -> SigningIdentity:
                 stream.write(key + chain)
                 stream.flush()
                 os.fsync(stream.fileno())
-            if path.exists() and _kept(path) is None:
+            # One that cannot be read now may be whole: its key must not be lost.
+            if path.exists() and _usable(path.read_bytes()) is None:
                 Path(beside).replace(path)  # damaged, or about to expire
             else:
                 with contextlib.suppress(FileExistsError):

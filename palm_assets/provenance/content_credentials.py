@@ -180,12 +180,15 @@ def _credentials(content: dict[str, Any], identity: SigningIdentity) -> Credenti
 
 def _source(manifest: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Source type and software agent of the action that created the image."""
-    actions = [
-        action
-        for assertion in manifest.get("assertions", [])
-        if str(assertion.get("label", "")).startswith("c2pa.actions")
-        for action in assertion.get("data", {}).get("actions", [])
-    ]
+    actions = []
+    for assertion in manifest.get("assertions", []):
+        data = assertion.get("data")
+        # What stands in an assertion is up to whoever made the file.
+        if str(assertion.get("label", "")).startswith("c2pa.actions") and isinstance(data, dict):
+            found = data.get("actions")
+            actions += [
+                action for action in (found if isinstance(found, list) else []) if isinstance(action, dict)
+            ]
     for kind in _CREATED:
         for action in actions:
             if action.get("action") == kind and action.get("digitalSourceType"):

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import base64
 import io
+import os
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +57,30 @@ def test_a_damaged_self_made_certificate_is_replaced(home: Path, content: bytes)
     assert stat.S_IMODE((home / SELF_MADE_FILE).stat().st_mode) == 0o600
 
 
+def test_a_certificate_that_cannot_be_read_now_is_not_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = make_certificate()
+    with tempfile.TemporaryDirectory() as folder:  # which another user reaches, unlike `tmp_path`
+        monkeypatch.setenv("PALM_HOME", folder)
+        file = Path(folder) / SELF_MADE_FILE
+        file.parent.mkdir()
+        file.write_bytes(b"".join(made))
+        file.chmod(0)
+        if is_root := os.getuid() == 0:  # root reads everything
+            Path(folder).chmod(0o777)
+            file.parent.chmod(0o777)
+            os.seteuid(65534)
+        try:
+            other = signing_identity(ProvenanceConfig())
+        finally:
+            if is_root:
+                os.seteuid(0)
+        file.chmod(0o600)
+        assert signing_identity(ProvenanceConfig()).chain != other.chain
+        assert file.read_bytes() == b"".join(made)
+
+
 def test_processes_that_start_together_sign_with_one_certificate(home: Path) -> None:
     code = (
         "from palm_assets.provenance.certificate import *; print(signing_identity(ProvenanceConfig()).serial)"
@@ -97,6 +124,15 @@ def test_files_that_cannot_be_used_are_refused_with_the_reason(tmp_path: Path) -
         signing_identity(ProvenanceConfig(certificate=config.certificate, key=tmp_path / "other.pem"))
     (tmp_path / "chain.pem").write_text("nothing")
     with pytest.raises(ProvenanceError, match="PALM_SIGNING_CERTIFICATE"):
+        signing_identity(config)
+
+
+def test_a_key_on_an_unknown_curve_is_refused(tmp_path: Path) -> None:
+    config = written(tmp_path)
+    key = bytes.fromhex("302b020100301006072a8648ce3d020106052b8104000604143012020101040d") + bytes(13)
+    lines = [b"-----BEGIN PRIVATE KEY-----", base64.b64encode(key), b"-----END PRIVATE KEY-----", b""]
+    (tmp_path / "key.pem").write_bytes(b"\n".join(lines))
+    with pytest.raises(ProvenanceError, match=r"Curve 1\.3\.132\.0\.6"):  # secp112r1
         signing_identity(config)
 
 
