@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -20,6 +21,8 @@ MAX_MEMBERS = 2_000_000
 FREE_SHARE = 0.9  # of the space left on the disk that an archive may fill
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _CHUNK = 1 << 20
+_IMPOSSIBLE_NAMES = (errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EILSEQ)
+"""What the system reports for a name that is too long, or for one member below another that is a file."""
 _AGAIN = "Download or pack it again."
 _Member = tuple[str, bool, bool, int]  # name, whether it is a folder, whether it is a plain file, bytes
 
@@ -65,7 +68,8 @@ def unpack(archive: Path, folder: Path, name: str) -> None:
     except (CorruptDownloadError, DiskFullError):
         raise
     except OSError as error:
-        if error.filename is not None or error.errno is not None:
+        of_system = error.filename is not None or error.errno is not None
+        if of_system and error.errno not in _IMPOSSIBLE_NAMES:
             raise  # of the disk; damage has neither
         raise _damaged(error, name) from error
     except Exception as error:  # damage, which the libraries report by nearly any exception

@@ -69,6 +69,13 @@ def test_nothing_is_written_outside_of_the_folder(tmp_path: Path, name: str, mem
     assert not files_in(tmp_path / "in")
 
 
+@pytest.mark.parametrize("name", ["x.zip", "x.tar"])
+@pytest.mark.parametrize("member", ["good.jpg/1.jpg", "ä" * 200 + ".jpg"])
+def test_a_name_that_no_file_can_have_is_damage(tmp_path: Path, name: str, member: str) -> None:
+    with pytest.raises(CorruptDownloadError):
+        unpack(pack(tmp_path / name, [("good.jpg", b"1"), (member, b"2")]), tmp_path / "out", name)
+
+
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
 def test_links_and_devices_are_refused(tmp_path: Path, kind: bytes) -> None:
     with tarfile.open(tmp_path / "x.tar", "w") as tar:
