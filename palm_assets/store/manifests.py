@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from palm_assets.errors import ArtifactCorruptError, ArtifactError
 from palm_assets.store.atomic import sha256_of
@@ -50,6 +50,16 @@ class Manifest(BaseModel):
     created: datetime
     files: dict[str, FileRecord]
     facts: dict[str, Any]
+
+    @field_validator("files")
+    @classmethod
+    def _files_are_inside(cls, files: dict[str, FileRecord]) -> dict[str, FileRecord]:
+        """A manifest may come from elsewhere, and its files are copied by their names."""
+        for name in files:
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts or not path.parts:
+                raise ValueError(f"{name} is outside of the folder")
+        return files
 
 
 def records_of(folder: Path) -> dict[str, FileRecord]:

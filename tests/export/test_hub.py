@@ -203,6 +203,16 @@ def test_a_manifest_with_an_impossible_version_is_refused(published: Hub) -> Non
         load_model(NAME)
 
 
+@pytest.mark.parametrize("name", ["../../refs/main", "/etc/hostname", "."])
+def test_a_manifest_with_a_file_outside_of_its_folder_is_refused(published: Hub, name: str) -> None:
+    files = dict(published.files(NAME))
+    manifest = json.loads(files["manifest.json"])
+    manifest["files"][name] = {"bytes": 40, "sha256": "0" * 64}
+    published.repositories[NAME].commit("main", {**files, "manifest.json": json.dumps(manifest).encode()})
+    with pytest.raises(CorruptDownloadError, match="manifest is missing or not readable"):
+        load_model(NAME)
+
+
 def test_a_refused_token_is_told(published: Hub, monkeypatch: pytest.MonkeyPatch, model: PalmModel) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
     with pytest.raises(AccessRefusedError, match="refuses this token"):
