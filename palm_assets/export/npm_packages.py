@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import logging
 import os
 import tarfile
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from pathlib import Path
 
 from palm_assets.errors import CorruptDownloadError, SourceUnreachableError
 from palm_assets.store.atomic import write_atomically
+
+log = logging.getLogger(__name__)
 
 TIMEOUT = (10, 60)  # seconds to connect, and between bytes
 REGISTRY = "https://registry.npmjs.org"
@@ -73,10 +76,16 @@ def package_files(package: NpmPackage, cache: Path | None = None) -> dict[str, b
         CorruptDownloadError: the archive is not the pinned one.
     """
     archive = (cache or cache_folder()) / package.archive
-    content = archive.read_bytes() if archive.is_file() else b""
+    try:
+        content = archive.read_bytes()
+    except OSError:
+        content = b""
     if not _is_pinned(content, package):
         content = _download(package)
-        write_atomically(archive, content)
+        try:
+            write_atomically(archive, content)
+        except OSError as error:  # a home that is read-only, say: it is downloaded again next time
+            log.warning("%s is not kept in %s: %s", package.archive, archive.parent, error.strerror or error)
     with tarfile.open(fileobj=io.BytesIO(content)) as members:
         found = {}
         for path, target in package.files.items():

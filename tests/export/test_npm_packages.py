@@ -67,6 +67,14 @@ def test_a_damaged_copy_is_downloaded_again(package: NpmPackage, tmp_path: Path)
     assert (tmp_path / "cache" / package.archive).stat().st_size > 4
 
 
+def test_without_a_place_to_keep_it_the_package_is_used_all_the_same(
+    package: NpmPackage, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "cache").write_text("no folder can be made here")
+    assert package_files(package, tmp_path / "cache") == {"vendor/index.js": b"export const one = 1;\n"}
+    assert "small-1.0.0.tgz is not kept" in caplog.text
+
+
 def test_another_archive_is_refused_and_not_kept(package: NpmPackage, tmp_path: Path) -> None:
     other = dataclasses.replace(package, integrity=PACKAGES[0].integrity)
     with pytest.raises(CorruptDownloadError, match=r"small-1\.0\.0\.tgz is not the one"):
