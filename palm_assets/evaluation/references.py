@@ -44,7 +44,7 @@ def find_reference(store: Store, version: str | None = None) -> FoundReference:
 
     Args:
         store: where references are looked up.
-        version: of a reference in the store, or "starter".
+        version: of a reference in the store; "starter", or "starter-" and its version.
 
     Raises:
         ArtifactMissingError: there is none.
@@ -57,7 +57,13 @@ def find_reference(store: Store, version: str | None = None) -> FoundReference:
         return _of_store(store, store.open("reference", release.reference))
     starter = find_starter_reference()
     if starter is not None:
-        return FoundReference(STARTER_PREFIX + starter.version, starter, "photographs")
+        name = STARTER_PREFIX + starter.version
+        if version not in (None, _STARTER, name):
+            raise ArtifactMissingError(
+                f"There is no reference {version}",
+                hint=f"The one that comes with the starter is {name}, or `starter`.",
+            )
+        return FoundReference(name, starter, "photographs")
     try:
         if version is None:
             return _of_store(store, store.current("fid_reference"))

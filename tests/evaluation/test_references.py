@@ -78,6 +78,14 @@ def test_the_starters_reference_is_used_until_a_model_of_photographs_is_released
     assert find_reference(store, synthetic.version).origin == "synthetic"
 
 
+def test_another_version_of_the_starters_reference_is_not_replaced_by_this_one(
+    store: Store, starter: Artifact
+) -> None:
+    assert find_reference(store, f"starter-{starter.version}").artifact.version == starter.version
+    with pytest.raises(ArtifactMissingError, match="There is no reference starter-0123"):
+        find_reference(store, "starter-0123")
+
+
 def test_without_a_starter_the_newest_reference_is_used_and_without_one_it_says_how_to_get_one(
     store: Store,
 ) -> None:
