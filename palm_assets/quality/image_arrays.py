@@ -16,6 +16,7 @@ from palm_assets.errors import QualityError
 from palm_assets.photos.archive import READ_ERRORS
 
 ARRAY_SUFFIXES = (".npy", ".npz")
+MAX_COMPRESSION = 1032  # of Deflate
 _DAMAGED_HINT = "Write the array again, with numpy.save or numpy.savez."
 
 
@@ -101,8 +102,10 @@ def _image_array(path: Path, member: str) -> ImageArray:
             hint="Convert it: (x * 255).round().astype('uint8') for [0, 1], ((x + 1) * 127.5).round()"
             ".astype('uint8') for [-1, 1].",
         )
-    if order or 0 in shape or len(shape) not in (3, 4):
+    if order or len(shape) not in (3, 4) or min(shape) < 1:
         raise _no_images(path, shape)
+    if shape[0] > MAX_COMPRESSION * path.stat().st_size:  # before a name is made for each
+        raise _damaged(path, f"it claims to hold {shape[0]} images")
     if len(shape) == 3:
         return ImageArray(path, member, shape, channels_first=False)
     last, first = shape[3] in (1, 3), shape[1] in (1, 3)

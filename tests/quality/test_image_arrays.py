@@ -87,6 +87,19 @@ def test_an_array_that_claims_more_than_it_holds_ends_with_an_error(tmp_path: Pa
         list(open_images(path))
 
 
+@pytest.mark.parametrize(
+    ("shape", "said"), [((10**13, 5, 6, 3), "claims to hold"), ((3, -5, -6, 3), "no set of images")]
+)
+def test_a_header_that_claims_the_impossible_is_refused_at_once(
+    tmp_path: Path, shape: tuple[int, ...], said: str
+) -> None:
+    with (tmp_path / "x.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        file.write(bytes(90))
+    with pytest.raises(QualityError, match=said):
+        open_images(tmp_path / "x.npy")
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.integers(0, 10**6), st.booleans())
 def test_whatever_the_damage_it_is_read_or_refused(
