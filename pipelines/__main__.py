@@ -9,15 +9,20 @@ import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dagster import BetaWarning, DagsterExecutionInterruptedError, PreviewWarning
 
-from palm_assets.errors import PalmError
+from palm_assets.crops.config import CropConfig
+from palm_assets.errors import ConfigError, PalmError
+from palm_assets.release.config import GateConfig
+from palm_assets.release.own_photographs import BOUNDS, CROPS
+from palm_assets.release.run_config import GATE, parse_config
+from palm_assets.sources.config import BoxesConfig, PhotosConfig
 from palm_assets.store.artifacts import Store
-from pipelines.jobs import presets_folder, read_presets
+from pipelines.jobs import Preset, presets_folder, read_presets
 from pipelines.summary import failure_summary, interruption_summary, success_summary, unknown_preset
 
 if TYPE_CHECKING:
@@ -31,18 +36,19 @@ def main(arguments: list[str]) -> int:
     for kind in (BetaWarning, PreviewWarning):  # about Dagster's own use of them
         warnings.simplefilter("ignore", kind)
     name, folder = (arguments or ["sample"])[0], presets_folder()
-    config = read_presets(folder)
-    presets = {preset.name: preset.description for preset in config.values()}
+    try:
+        presets = read_presets(folder)
+    except PalmError as error:
+        return _say(failure_summary(str(error), name), 1)
     if name not in presets:
-        return _say(unknown_preset(name, presets, folder), 2)
-    if folder_to_check := _photographs_without_boxes(config[name].config):
-        checked = subprocess.run(
-            [sys.executable, "-m", "palm_assets", "check", *folder_to_check], check=False
-        )
-        if checked.returncode:
-            return checked.returncode
+        about = {preset.name: preset.description for preset in presets.values()}
+        return _say(unknown_preset(name, about, folder), 2)
     store, started = Store(), datetime.now(UTC)
     try:
+        if arguments_of_check := _photographs_to_check(presets[name]):
+            command = [sys.executable, "-m", "palm_assets", "check", *arguments_of_check]
+            if code := subprocess.run(command, check=False).returncode:
+                return code
         outcome = _run(name)
         if outcome.success:
             print(success_summary(store, outcome.model))
@@ -70,24 +76,24 @@ def _run(name: str) -> Outcome:
     return run_preset(name)
 
 
-def _photographs_without_boxes(config: Mapping[str, Any]) -> list[str]:
-    """Arguments of `palms check` for a preset of photographs without labeled palms, else none.
+def _photographs_to_check(preset: Preset) -> list[str]:
+    """Arguments of `palms check` for a preset that does with a folder what the preset `own` does, else none.
 
-    What it finds is said before hours of work: who is on the photographs, and whether they are enough.
+    What it finds is said before hours of work: who is on the photographs, and whether they are enough. With
+    other bounds or crops it would say something else than the run, and what it cannot read the run reports.
     """
-    ops = config.get("ops", {})
-    photos, boxes = (ops.get(name, {}).get("config", {}) for name in ("raw_hands", "raw_palm_boxes"))
-    folder, loose = _value(photos.get("folder")), _value(photos.get("loose_photos"))
-    if photos.get("source") != "folder" or boxes.get("source") != "none" or not folder:
+    try:
+        photos = parse_config("raw_hands", PhotosConfig, preset.assets.get("raw_hands", {}))
+        boxes = parse_config("raw_palm_boxes", BoxesConfig, preset.assets.get("raw_palm_boxes", {}))
+        crops = parse_config("cropped_palms", CropConfig, preset.assets.get("cropped_palms", {}))
+        bounds = parse_config(GATE, GateConfig, preset.resources.get(GATE, {}))
+    except ConfigError:
         return []
-    return [folder, *(["--loose-photos", loose] if loose else [])]
-
-
-def _value(setting: Any) -> str:
-    """A setting of a preset, or of the environment variable that it names; "" if there is none."""
-    if isinstance(setting, dict):
-        return os.environ.get(str(setting.get("env")), "")
-    return "" if setting is None else str(setting)
+    checked = PhotosConfig(source="folder", folder=photos.folder or ".", loose_photos=photos.loose_photos)
+    if (photos, boxes.source, crops, bounds) != (checked, "none", CROPS, BOUNDS):
+        return []
+    folder = Path(photos.folder or "").expanduser()
+    return [str(folder.absolute()), "--loose-photos", photos.loose_photos] if folder.is_dir() else []
 
 
 def _say(text: str, code: int) -> int:

@@ -19,8 +19,6 @@ from pipelines.jobs import PRESETS, preset_job, presets_folder, read_presets
 from pipelines.reporting import page_url
 from pipelines.resources import artifact_io_manager, config_resource, store_resource
 
-os.environ.setdefault("PALM_LOOSE_PHOTOS", "refuse")  # of the preset `own`; Dagster has no default of its own
-
 
 def definitions(
     home: Path, retraining: RetrainingSettings | None = None, presets: Path = PRESETS

@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 import yaml
 
+from palm_assets.errors import ConfigError
 from palm_assets.release.config import GateConfig
 from palm_assets.release.retention import RetentionConfig
 from palm_assets.release.run_config import CONFIGS
@@ -18,6 +19,7 @@ from palm_assets.release.run_config import CONFIGS
 PRESETS = Path(__file__).parent / "presets"
 PRESET_TAG, SEED_TAG = "preset", "seed"
 RESOURCE_TYPES = {"gate": GateConfig, "retention": RetentionConfig}
+os.environ.setdefault("PALM_LOOSE_PHOTOS", "refuse")  # of the preset `own`; Dagster has no default of its own
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,11 @@ def presets_folder(environment: Mapping[str, str] = os.environ) -> Path:
 
 
 def read_presets(folder: Path) -> dict[str, Preset]:
-    """The presets of a folder by name."""
+    """The presets of a folder by name.
+
+    Raises:
+        ConfigError: one is no run config in YAML.
+    """
     return {path.stem: _read(path) for path in sorted(folder.glob("*.yaml"))}
 
 
@@ -89,7 +95,16 @@ def preset_job(preset: Preset, in_force: Preset) -> dg.UnresolvedAssetJobDefinit
 def _read(path: Path) -> Preset:
     text = path.read_text(encoding="utf-8")
     comments = [line[1:].strip() for line in text.splitlines() if line.startswith("#")]
-    return Preset(path.stem, " ".join(comments), yaml.safe_load(text))
+    try:
+        config = yaml.safe_load(text)
+        problem = "" if isinstance(config, dict) else "it holds no settings"
+    except yaml.YAMLError as error:
+        problem = " ".join(str(error).split())
+    if problem:
+        raise ConfigError(
+            f"The preset cannot be read: {problem}", where=path, hint="Correct it, or remove it."
+        )
+    return Preset(path.stem, " ".join(comments), config)
 
 
 def _complete(

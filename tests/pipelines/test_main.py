@@ -8,13 +8,15 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from pipelines.__main__ import main
+from pipelines.__main__ import _photographs_to_check, main
+from pipelines.jobs import PRESETS, read_presets
 from tests.pipelines.conftest import Graph
 from tests.tiny import LENIENT, TINY
 
@@ -48,6 +50,37 @@ def test_a_wrong_name_lists_the_presets_of_the_folder(
     told = capsys.readouterr().err
     assert f"There is no preset smaple in {presets}" in told
     assert "  tiny  The tests' pipeline.\n" in told
+
+
+@pytest.mark.parametrize("content", ["ops: [", "# nothing", "ops: {a: *b}"])
+def test_a_preset_that_cannot_be_read_is_named(
+    presets: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    (presets / "bad.yaml").write_text(content)
+    assert main(["tiny"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("Failed: The preset cannot be read")
+    assert "bad.yaml" in told
+
+
+def test_photographs_are_checked_before_only_as_the_preset_own_would(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = read_presets(PRESETS)["own"]
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PALM_LOOSE_PHOTOS", "each_a_person")
+    monkeypatch.delenv("PALM_HANDS", raising=False)
+    assert _photographs_to_check(own) == []
+    monkeypatch.setenv("PALM_HANDS", "~/hands")
+    assert _photographs_to_check(own) == []  # there is no such folder
+    (tmp_path / "hands").mkdir()
+    assert _photographs_to_check(own) == [str(tmp_path / "hands"), "--loose-photos", "each_a_person"]
+    lower = {"gate": {"config": {"min_photos": 10, "min_crops": 8}}}
+    assert _photographs_to_check(replace(own, config={**own.config, "resources": lower})) == []
+    (tmp_path / "hands.zip").write_bytes(b"")
+    monkeypatch.setenv("PALM_HANDS", str(tmp_path / "hands.zip"))
+    assert _photographs_to_check(own) == []
+    assert not any(_photographs_to_check(preset) for preset in read_presets(PRESETS).values())
 
 
 def test_the_end_names_the_release_its_samples_and_what_to_do_next(
