@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -53,15 +54,22 @@ def generation_job(
 
 
 def _within(cache: SetCache, file: SetFile, steps: Steps[PalmSet]) -> Steps[PalmSet]:
-    """The same steps, with room made for the file after each."""
-    while True:
-        try:
-            progress = next(steps)
-        except StopIteration as end:
-            palms: PalmSet = end.value
-            return palms
-        cache.make_room(file)
-        yield progress
+    """The same steps, with room made for the file after each; if they fail, the file is closed."""
+    try:
+        while True:
+            try:
+                progress = next(steps)
+            except StopIteration as end:
+                palms: PalmSet = end.value
+                return palms
+            cache.make_room(file)
+            yield progress
+    except BaseException:
+        # The error of the job holds the file, which would take its space until the visitor has seen it.
+        with contextlib.suppress(OSError):
+            steps.close()
+        file.close()
+        raise
 
 
 def generate_set(

@@ -82,7 +82,7 @@ class PalmSet:
     @property
     def archive(self) -> bytes | None:
         """The ZIP, read from the disk; None once the set was evicted."""
-        return self.file.read() if self.available else None
+        return (self.file.read() or None) if self.available else None
 
     @property
     def size(self) -> int:
@@ -91,9 +91,10 @@ class PalmSet:
 
     def png(self, entry: Entry) -> bytes:
         """PNG of one palm, with its metadata. Only for a set that is still available."""
-        if self._zip is None:
+        opened = self._zip  # which another thread may take away
+        if opened is None:
             raise EvictedError
-        return self._zip.read(entry.file_name)
+        return opened.read(entry.file_name)
 
     def evict(self) -> None:
         """Free the space."""

@@ -120,7 +120,10 @@ class ReferenceCache:
         from palm_assets.evaluation.references import find_reference
 
         with self._lock:
-            release = self._store.released()
+            try:
+                release = self._store.released()
+            except PalmError as error:
+                return ReferenceStatus(problem=error)
             wanted = "" if release is None else release.reference
             known, at, status = self._status
             if known != wanted or time.monotonic() > at + RETRY_SECONDS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tempfile
+import threading
 import zipfile
 
 
@@ -20,16 +21,22 @@ class SetFile:
 
     def __init__(self, visitor: str = "") -> None:
         self.visitor = visitor
+        self._lock = (
+            threading.Lock()
+        )  # another thread may close it: then its descriptor is soon another file's
         self.stream = tempfile.TemporaryFile(prefix="palms-")  # noqa: SIM115  # closed with the set
 
     @property
     def size(self) -> int:
         """Bytes on the disk; 0 once it is closed."""
-        return 0 if self.stream.closed else os.fstat(self.stream.fileno()).st_size
+        with self._lock:
+            return self._size()
 
     def read(self) -> bytes:
-        """All bytes."""
-        return os.pread(self.stream.fileno(), self.size, 0)
+        """All bytes; none once it is closed."""
+        with self._lock:
+            size = self._size()
+            return os.pread(self.stream.fileno(), size, 0) if size else b""
 
     def open_zip(self) -> zipfile.ZipFile:
         """The ZIP in it, read independently of other readers; it stays readable if the file is closed."""
@@ -37,7 +44,11 @@ class SetFile:
 
     def close(self) -> None:
         """Free the space, as soon as nobody reads it any more."""
-        self.stream.close()
+        with self._lock:
+            self.stream.close()
+
+    def _size(self) -> int:
+        return 0 if self.stream.closed else os.fstat(self.stream.fileno()).st_size
 
 
 class _Reader(io.RawIOBase):

@@ -18,7 +18,7 @@ from app.work.jobs import Job
 from app.work.palm_sets import PalmSet, SetCache
 from app.work.reference import ReferenceCache, decode_png, shows_real_palms
 from palm_assets.cli.main import main
-from palm_assets.errors import PalmError
+from palm_assets.errors import ArtifactCorruptError, PalmError
 from palm_assets.gan.sampler import PalmModel, load_model
 from palm_assets.generation.generate import GenerationRequest
 from palm_assets.generation.png_metadata import encode_png
@@ -138,6 +138,14 @@ def test_without_statistics_it_says_so(
     assert failure_of(run(palms, ReferenceCache(store))) == "compare_no_reference"
     release(artifact)
     assert failure_of(run(palms, ReferenceCache(store))) == "compare_no_reference"
+
+
+def test_an_unreadable_release_pointer_is_the_reason(
+    model: PalmModel, references: ReferenceCache, store: Store
+) -> None:
+    assert references.status().problem is None
+    (store.home / "released.json").write_text("damaged")
+    assert isinstance(references.status().problem, ArtifactCorruptError)
 
 
 def test_damaged_statistics_are_refused(model: PalmModel, references: ReferenceCache, store: Store) -> None:

@@ -12,6 +12,7 @@ import pytest
 from app.work.generation import MAX_EXAMPLE_SETS, ExampleSets, Preview, generation_job
 from app.work.jobs import Job, JobQueue
 from app.work.palm_sets import PalmSet, SetCache
+from palm_assets.errors import DiskFullError
 from palm_assets.gan.sampler import PalmModel, load_model
 from palm_assets.generation.archives import zip_into
 from palm_assets.generation.generate import GenerationRequest, generate
@@ -44,6 +45,19 @@ def test_a_single_png_is_the_one_in_the_zip(model: PalmModel) -> None:
     with zipfile.ZipFile(io.BytesIO(palms.archive or b"")) as archive:
         assert palms.png(entry) == archive.read("palm_000006.png")
     assert (entry.number, entry.index) == (6, 5)
+
+
+def test_a_set_that_does_not_fit_gives_its_space_back_while_its_error_is_still_shown(
+    model: PalmModel,
+) -> None:
+    cache = SetCache(max_bytes=1000)
+    job: Job[PalmSet] = Job(
+        "a", generation_job(model, GenerationRequest(200, 7), cache, Preview()), time.monotonic
+    )
+    while not job.is_over:
+        job._run_slice(10)
+    assert isinstance(job.error, DiskFullError)
+    assert cache.size == 0
 
 
 def test_a_cancelled_set_is_a_whole_archive_of_what_is_done(model: PalmModel) -> None:

@@ -90,6 +90,14 @@ def test_sets_take_disk_space_without_a_name_and_no_memory(
     assert palms.archive == palms.archive
 
 
+def test_a_file_that_was_closed_meanwhile_holds_nothing(model: PalmModel) -> None:
+    palms = small_set(model, 1000)
+    palms.file.close()  # as another thread does between the question whether it is there, and reading it
+    assert palms.available
+    assert palms.archive is None
+    assert (palms.file.read(), palms.file.size) == (b"", 0)
+
+
 def test_a_reader_outlives_the_eviction_of_its_set(model: PalmModel) -> None:
     palms = small_set(model, 1000)
     png = palms.png(ENTRY)
