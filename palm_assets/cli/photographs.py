@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from palm_assets.cli.options import json_option, pass_store, tells_replacement
-from palm_assets.errors import PalmError
+from palm_assets.errors import PalmError, RequestError
 
 if TYPE_CHECKING:
     from palm_assets.sources.config import LoosePhotos
     from palm_assets.store.artifacts import Store
 
 LOOSE_PHOTOS = ("refuse", "each_a_person", "by_file_name")  # `sources.config.LoosePhotos` without pydantic
+SHEET_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 _folder = click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 
 
@@ -45,15 +46,23 @@ def check(folder: Path, loose_photos: LoosePhotos, sheet: Path | None, as_json: 
       palms check photographs --sheet crops.png
       palms check photographs --loose-photos by_file_name
     """
+    if sheet is not None and sheet.suffix.lower() not in SHEET_ENDINGS:
+        raise click.BadParameter(f"must end in {', '.join(SHEET_ENDINGS)}", param_hint="--sheet")
     from palm_assets.progress import progress_bar
     from palm_assets.release.own_photographs import check_photographs
     from palm_assets.sources.config import PhotosConfig
+    from palm_assets.store.os_errors import typed_write_errors
 
     config = PhotosConfig(source="folder", folder=str(folder), loose_photos=loose_photos)
     with progress_bar("photographs cropped", "photograph") as progress:
         report = check_photographs(folder, config, progress=progress)
     if sheet is not None:
-        with tells_replacement(sheet):
+        what, hint = "The contact sheet cannot be written", "Name another file."
+        with (
+            tells_replacement(sheet),
+            typed_write_errors(sheet, RequestError, what, hint=hint, only_writes=True),
+        ):
+            sheet.parent.mkdir(parents=True, exist_ok=True)
             report.contact_sheet.save(sheet)
     click.echo(json.dumps(report.to_json(), indent=2) if as_json else report.describe())
     if not report.is_enough:
@@ -118,7 +127,8 @@ def crop(
     artifact = store.open("detector", detector) if detector else open_starter_detector()
     config = CropConfig(image_size=image_size, quarter_turns=quarter_turns, min_confidence=min_confidence)
     index = index_photos(folder, max_set_aside=1)
-    sheet = out.with_name(f"{out.name}-contact-sheet.png")
+    named = out.resolve() if out.name in ("", "..") else out  # "." has no name
+    sheet = named.with_name(f"{named.name}-contact-sheet.png")
     with tells_replacement(sheet), progress_bar("photographs cropped", "photograph") as progress:
         count, without = crop_folder(
             index, load_detector(artifact.folder), config, out, sheet, progress=progress

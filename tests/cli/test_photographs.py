@@ -55,6 +55,18 @@ def test_crop_writes_the_palms_of_a_folder_and_a_contact_sheet(
     assert "not empty" in again.stderr
 
 
+def test_crop_writes_into_the_current_folder(
+    palms: Palms, palms_on_paper: list[np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photographs = write(tmp_path / "photographs", palms_on_paper[:2], people=0)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    result = palms("crop", photographs, "--out", ".", "--size", 64)
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "here-contact-sheet.png").is_file()
+    assert (tmp_path / "here" / "crops.csv").is_file()
+
+
 def test_crop_turns_photographs_upright(
     palms: Palms, palms_on_paper: list[np.ndarray], tmp_path: Path
 ) -> None:
@@ -72,13 +84,17 @@ def test_check_says_what_was_found_and_what_is_missing(
     monkeypatch.setattr(own_photographs, "seconds_per_step", lambda config: 0.5)
     photographs = write(tmp_path / "photographs", palms_on_paper, people=4)
     shutil.copy(photographs / "person0" / "0.png", photographs / "person0" / "again.png")
-    report = palms("check", photographs, "--sheet", tmp_path / "sheet.png")
+    report = palms("check", photographs, "--sheet", tmp_path / "new" / "sheet.png")
     assert report.exit_code == 1
     assert "8 photographs of 4 people, told apart by their folders" in report.stdout
     assert "files set aside: 1" in report.stdout
     assert "usable photographs 8 (at least 40)" in report.stdout
     assert "0.50 s a step here; about 11 minutes in all" in report.stdout
-    assert Image.open(tmp_path / "sheet.png").width > 256
+    assert Image.open(tmp_path / "new" / "sheet.png").width > 256
+    wrong = palms("check", photographs, "--sheet", photographs / "person0" / "0.png" / "sheet.png")
+    assert wrong.exit_code == 1
+    assert "The contact sheet cannot be written" in wrong.stderr
+    assert palms("check", photographs, "--sheet", "sheet.txt").exit_code == 2
     as_json = json.loads(palms("check", photographs, "--json").stdout)
     assert (as_json["photos"], as_json["people"], as_json["is_enough"]) == (8, 4, False)
     assert as_json["set_aside"] == {"duplicate": 1}
