@@ -72,7 +72,10 @@ def unpacked(store: Store, archive: Path) -> Path:
         what = f"The archive cannot be read: {error.strerror}"
         raise SourceError(what, where=archive, hint="Check who may read it.") from error
     with store.lock(UNPACKED_FOLDER):
-        if not folder.is_dir():
+        if folder.is_dir():
+            with store.writing():
+                os.utime(folder)  # retention removes what nobody has asked for in a day
+        else:
             log.info("Unpacking %s into %s", archive, folder)
             with store.writing():
                 make_folder(folder.parent)
