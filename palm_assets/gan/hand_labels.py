@@ -15,7 +15,6 @@ LABELS: dict[str, tuple[str, ...]] = {
 """The values of each label. A model knows some of the labels, `NetworkConfig.labels`."""
 
 ANY = "any"
-UNKNOWN = "unknown"
 _ASPECTS = {"palmar": "palm", "dorsal": "back"}
 _SKINS = {"very fair": "fair", "fair": "fair", "medium": "medium", "dark": "dark"}
 

@@ -35,7 +35,7 @@ def shrink(
     """
     inputs = large.random_inputs(SAMPLES, torch.Generator().manual_seed(0))
     trunk = list(large.main)[: len(small.main) - 2]
-    _copy(trunk, list(small.main)[:-2])
+    copy_layers(trunk, list(small.main)[:-2])
     images = _in_batches(large, inputs)
     features = _in_batches(nn.Sequential(*trunk), inputs[:, :, None, None])
     reduced = F.interpolate(images, size=2 * features.shape[2], mode="area")
@@ -44,7 +44,7 @@ def shrink(
     _fit_upsampling(outermost, features, _before_activation(reduced, large.main[-1]))
 
     inner = list(small_discriminator.main)[2:]
-    _copy(list(large_discriminator.main)[-len(inner) :], inner)
+    copy_layers(list(large_discriminator.main)[-len(inner) :], inner)
     small_discriminator.head.load_state_dict(large_discriminator.head.state_dict())
     if small_discriminator.embedding is not None and large_discriminator.embedding is not None:
         small_discriminator.embedding.load_state_dict(large_discriminator.embedding.state_dict())
@@ -116,6 +116,7 @@ def _on_black(images: Tensor) -> Tensor:
     return F.pad(images, (1, 1, 1, 1), value=BLACK)
 
 
-def _copy(layers: list[nn.Module], into: list[nn.Module]) -> None:
+def copy_layers(layers: list[nn.Module], into: list[nn.Module]) -> None:
+    """Give the layers of one network the weights of as many of another."""
     for layer, target in zip(layers, into, strict=True):
         target.load_state_dict(layer.state_dict())

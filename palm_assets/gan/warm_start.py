@@ -21,7 +21,7 @@ from palm_assets.errors import CheckpointError
 from palm_assets.gan.checkpoint import load_networks
 from palm_assets.gan.config import NetworkConfig
 from palm_assets.gan.networks import Discriminator, Generator, UpsampleConv
-from palm_assets.gan.shrink import shrink
+from palm_assets.gan.shrink import copy_layers, shrink
 
 SIGNED_COLORS = 6  # channels: red, green and blue, and their negatives, so that all pass a ReLU
 LEAKY_GAIN = 1.2  # leaky(x) - leaky(-x) = 1.2 x, for a slope of 0.2
@@ -123,7 +123,7 @@ def _grow_generator(small: Generator, grown: Generator) -> None:
     assert isinstance(inner, UpsampleConv)
     assert isinstance(norm, nn.BatchNorm2d)
     assert isinstance(outer, UpsampleConv)
-    _copy(trunk, grown_trunk)
+    copy_layers(trunk, grown_trunk)
 
     # The scale and bias of the batch norm undo its normalization of the colors.
     inner.weight[:, :SIGNED_COLORS] = torch.cat([last.weight, -last.weight], 1)
@@ -150,7 +150,7 @@ def _grow_discriminator(small: Discriminator, grown: Discriminator) -> None:
     assert first.bias is not None
     assert outer.bias is not None
     assert inner.bias is not None
-    _copy(trunk, rest)
+    copy_layers(trunk, rest)
     grown.head.load_state_dict(small.head.state_dict())
     if grown.embedding is not None and small.embedding is not None:
         grown.embedding.load_state_dict(small.embedding.state_dict())
@@ -173,11 +173,6 @@ def _smaller(config: NetworkConfig) -> list[NetworkConfig]:
         config = _half_size(config)
         found.append(config)
     return found
-
-
-def _copy(layers: list[nn.Module], into: list[nn.Module]) -> None:
-    for layer, target in zip(layers, into, strict=True):
-        target.load_state_dict(layer.state_dict())
 
 
 def _can_grow(config: NetworkConfig) -> bool:

@@ -6,7 +6,6 @@ import lzma
 import struct
 import zipfile
 import zlib
-from pathlib import Path
 
 from palm_assets.errors import PhotoError
 from palm_assets.photos.formats import has_image_suffix
@@ -25,14 +24,6 @@ READ_ERRORS = (
     ValueError,
 )
 """By which the modules of the standard library report a member that cannot be unpacked."""
-
-
-def is_zip(path: Path) -> bool:
-    """Whether a file is a ZIP, be it damaged; the standard library refuses some with an exception."""
-    try:
-        return zipfile.is_zipfile(path)
-    except zipfile.BadZipFile:
-        return True
 
 
 def image_members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:

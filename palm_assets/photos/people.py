@@ -49,8 +49,7 @@ def _words(folder: str) -> str:
 
 def has_person_folder(image: str) -> bool:
     """Whether one of the folders of an image names a person."""
-    words = (_words(folder) for folder in PurePosixPath(image).parts[:-1])
-    return any(word not in _SIDES and word not in _ASPECTS for word in words)
+    return not all(names_hand(folder) for folder in PurePosixPath(image).parts[:-1])
 
 
 def _beginning(stem: str) -> str:

@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palm_assets.errors import QualityError
-from palm_assets.photos.archive import READ_ERRORS, image_members, is_zip, read_member
+from palm_assets.photos.archive import READ_ERRORS, image_members, read_member
 from palm_assets.photos.candidates import find_candidates
 from palm_assets.photos.formats import IMAGE_SUFFIXES
 from palm_assets.photos.reader import MAX_MEGAPIXELS, decode_photo, read_photo
 from palm_assets.quality.image_arrays import ARRAY_SUFFIXES, ImageArray, open_image_array
 from palm_assets.sources.folders import reason_counts
+from palm_assets.sources.unpack import is_zip
 
 log = logging.getLogger(__name__)
 

@@ -54,7 +54,7 @@ def unpack(archive: Path, folder: Path, name: str) -> None:
             with tarfile.open(archive) as tar:
                 _check_members(_tar_members(tar), folder, name)
                 _write(((m.name, tar.extractfile(m)) for m in tar if m.isfile()), folder, name)
-        elif _is_zip(archive):
+        elif is_zip(archive):
             with zipfile.ZipFile(archive) as pack:
                 _check_members(_zip_members(pack), folder, name)
                 files = (info for info in pack.infolist() if not info.filename.endswith("/"))
@@ -76,7 +76,8 @@ def unpack(archive: Path, folder: Path, name: str) -> None:
         raise _damaged(error, name) from error
 
 
-def _is_zip(path: Path) -> bool:
+def is_zip(path: Path) -> bool:
+    """Whether a file is a ZIP, be it damaged; the standard library refuses some with an exception."""
     try:
         return zipfile.is_zipfile(path)
     except zipfile.BadZipFile:
