@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,11 @@ from palm_assets.evaluation.evaluation_files import (
 )
 from palm_assets.export.hub_card import hub_card
 from palm_assets.gan.checkpoint import CARD_FILE
-from palm_assets.gan.plot_files import SAMPLES_FILE
 from palm_assets.gan.sampler import PalmModel
 from palm_assets.generation.generate import GenerationRequest, generate
 from palm_assets.generation.png_metadata import png_bytes
 from palm_assets.quality.reference_files import DESCRIPTION_FILE, STATISTICS_FILE
-from palm_assets.sources.hugging_face import hub_errors
+from palm_assets.sources.hugging_face import UNUSED, hub_errors
 from palm_assets.stages.evaluation import newest_evaluation
 from palm_assets.store.artifacts import MANIFEST, Store, open_folder
 from palm_assets.store.manifests import records_of
@@ -88,7 +88,8 @@ def _fill(draft: Path, model: PalmModel, store: Store | None, name: str) -> None
     if evaluation is not None:
         write_evaluation(evaluation, draft)
     has_reference = _copy_reference(model, store, evaluation, draft)
-    records = {file: record for file, record in records_of(draft).items() if file != SAMPLES_FILE}
+    found = records_of(draft).items()  # a download of the model leaves the unused files out
+    records = {file: record for file, record in found if not any(fnmatch(file, form) for form in UNUSED)}
     manifest = artifact.manifest.model_copy(update={"files": records})
     (draft / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
     card = hub_card(

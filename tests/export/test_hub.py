@@ -29,6 +29,7 @@ from palm_assets.export.hub_upload import push
 from palm_assets.gan.sampler import PalmModel
 from palm_assets.store.artifacts import Artifact, Store
 from palm_assets.store.identity import StageConfig
+from palm_assets.store.starter import STARTER
 from tests.export.hub_server import TOKEN, Hub, run_hub
 from tests.models import SMALL
 
@@ -104,6 +105,14 @@ def test_a_published_model_has_its_version_and_its_pictures_are_not_downloaded(
     assert loaded.version == model.version
     assert "samples/palm_000016.png" in published.files(NAME)
     assert not list((tmp_path / "downloads").rglob("*.png"))
+
+
+def test_a_model_with_pictures_of_its_training_is_loaded(hub: Hub) -> None:
+    starter = load_model(STARTER)
+    push(starter, NAME)
+    assert "curves.png" in hub.files(NAME)
+    loaded = load_model(NAME)
+    np.testing.assert_array_equal(loaded.sample(1, seed=7), starter.sample(1, seed=7))
 
 
 def test_a_second_load_needs_no_network(published: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
