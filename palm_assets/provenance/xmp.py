@@ -87,12 +87,17 @@ def xmp_packet(model: str, seed: int | None = None, creator_tool: str = CREATOR_
 def read_xmp(packet: bytes) -> XmpClaims | None:
     """What a packet says; None if it is no XMP, or says nothing of this.
 
-    The bytes may be hostile: long packets and those with a document type are not parsed.
+    The bytes may be hostile: long packets, those with a document type, and other encodings than UTF-8 are not
+    parsed.
     """
-    if len(packet) > MAX_BYTES or b"<!" in packet:  # a document type can define entities that grow
+    if len(packet) > MAX_BYTES:
         return None
     try:
-        root = ElementTree.fromstring(packet)
+        text = packet.decode("utf-8-sig")  # in another encoding the next line would find nothing
+        # A document type can define entities that grow. The parser takes text with zeros for UTF-16.
+        if "<!" in text or "\0" in text:
+            return None
+        root = ElementTree.fromstring(text)
     except (ElementTree.ParseError, ValueError, LookupError):
         return None
     claims = XmpClaims(

@@ -44,3 +44,15 @@ def test_properties_may_be_elements() -> None:
 )
 def test_anything_else_is_none_and_no_error(packet: bytes) -> None:
     assert read_xmp(packet) is None
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "cp037"])
+def test_no_encoding_hides_a_document_type(encoding: str) -> None:
+    body = xmp_packet("x").replace('"x"', '"&grown;"')
+    body = f'<!DOCTYPE x [<!ENTITY a "{"x" * 50}"><!ENTITY grown "{"&a;" * 50}">]>{body}'
+    head = f'<?xml version="1.0" encoding="{encoding}"?>'.encode() if encoding == "cp037" else b""
+    assert read_xmp(head + body.encode(encoding)) is None
+
+
+def test_a_byte_order_mark_is_no_part_of_a_packet() -> None:
+    assert read_xmp(xmp_packet("x").encode("utf-8-sig")) == read_xmp(xmp_packet("x").encode())
