@@ -93,5 +93,5 @@ def _offline_script(contents: dict[str, bytes]) -> bytes:
     for name, content in kept.items():
         digest.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())
     script = contents[OFFLINE_FILE].decode()
-    script = script.replace('"{version}"', json.dumps(f"palms-{digest.hexdigest()[:16]}"))
+    script = script.replace('"{version}"', json.dumps(digest.hexdigest()[:16]))
     return script.replace('"{files}"', json.dumps(["./", *sorted(kept)])).encode()

@@ -6,6 +6,8 @@ import contextlib
 import functools
 import io
 import json
+import re
+import shutil
 import threading
 import time
 import zipfile
@@ -167,6 +169,20 @@ def test_it_opens_without_a_network_once_it_has_been_loaded(browser: Browser, si
             page.reload()
             finished(page)
             expect(page.locator("#palms li.ready")).to_have_count(2)
+
+
+def test_two_pages_on_one_host_keep_their_files_both(browser: Browser, folder: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        shutil.copytree(folder, tmp_path / name)
+    script = tmp_path / "b" / "offline.js"  # of another version
+    script.write_text(re.sub('VERSION = "[0-9a-f]{16}"', 'VERSION = "0000000000000000"', script.read_text()))
+    with run_files(tmp_path) as host, visit(browser, f"{host}/a/#seed=3&count=1") as page:
+        for name in ("a", "b"):
+            page.goto(f"{host}/{name}/#seed=3&count=1")
+            finished(page)
+            page.evaluate("() => navigator.serviceWorker.ready.then(() => true)")
+            page.wait_for_function("() => navigator.serviceWorker.controller?.state === 'activated'")
+        assert len(page.evaluate("() => caches.keys()")) == 2
 
 
 def test_the_total_download_is_under_twenty_megabytes(folder: Path) -> None:

@@ -2,17 +2,19 @@
 
 const VERSION = "{version}";
 const FILES = "{files}";
+const OURS = `palms ${self.registration.scope} `; // other pages of Palms on this host keep their own
+const CACHE = OURS + VERSION;
 
 self.addEventListener("install", (event) => {
   event.waitUntil(
-    caches.open(VERSION).then((cache) => cache.addAll(FILES)).then(() => self.skipWaiting()),
+    caches.open(CACHE).then((cache) => cache.addAll(FILES)).then(() => self.skipWaiting()),
   );
 });
 
 self.addEventListener("activate", (event) => {
   event.waitUntil(
     caches.keys()
-      .then((names) => Promise.all(names.filter((name) => name.startsWith("palms-") && name !== VERSION)
+      .then((names) => Promise.all(names.filter((name) => name.startsWith(OURS) && name !== CACHE)
         .map((name) => caches.delete(name))))
       .then(() => self.clients.claim()),
   );
@@ -21,7 +23,7 @@ self.addEventListener("activate", (event) => {
 self.addEventListener("fetch", (event) => {
   if (event.request.method !== "GET") return;
   event.respondWith(
-    caches.open(VERSION)
+    caches.open(CACHE)
       .then((cache) => cache.match(event.request, { ignoreSearch: true }))
       .then((kept) => kept ?? fetch(event.request)),
   );
