@@ -92,12 +92,22 @@ def origin_of_folder(store: Store, folder: Path) -> Origin | None:
     """
     if folder.absolute().parent == store.home / "models":
         return origin_of(store.home, folder.name)
-    if folder.absolute() in (starter_folder().absolute(), hands_folder().absolute()):
-        return "photographs"
+    is_starter = folder.absolute() in (starter_folder().absolute(), hands_folder().absolute())
     with contextlib.suppress(ArtifactError):
-        origin = read_manifest(folder, "models", None).facts.get(ORIGIN_FACT)
-        return next((known for known in get_args(Origin) if known == origin), None)
-    return None
+        manifest = read_manifest(folder, "models", None)
+        return origin_of_starter(manifest) if is_starter else _recorded_origin(manifest)
+    return "photographs" if is_starter else None
+
+
+def origin_of_starter(manifest: Manifest) -> Origin:
+    """What the starter was trained on: photographs, unless PALM_STARTER names a packed model of others."""
+    return _recorded_origin(manifest) or "photographs"
+
+
+def _recorded_origin(manifest: Manifest) -> Origin | None:
+    """What the manifest of a packed model says."""
+    origin = manifest.facts.get(ORIGIN_FACT)
+    return next((known for known in get_args(Origin) if known == origin), None)
 
 
 def learned_from(origin: Origin | None) -> str:
@@ -143,7 +153,8 @@ def _starter(folder: Path) -> Iterator[ModelChoice]:
                 manifest = read_manifest(place, "models", None)
                 size, labels = _image_size(manifest), _labels(manifest)
                 version = STARTER_PREFIX + manifest.version
-                yield ModelChoice(name, version, "photographs", size, labels=labels, folder=place)
+                origin = origin_of_starter(manifest)
+                yield ModelChoice(name, version, origin, size, labels=labels, folder=place)
 
 
 def _image_size(manifest: Manifest) -> int:

@@ -23,6 +23,7 @@ from palm_assets.release.model_choices import (
     choice_named,
     list_models,
     no_such_model,
+    origin_of_starter,
 )
 from palm_assets.store.artifacts import Artifact, Store
 from palm_assets.store.origins import Origin
@@ -239,7 +240,8 @@ class ModelWatcher:
                 return Served(None, None, damaged if isinstance(error, NothingReleasedError) else error)
             if found is None:
                 return Served(None, None, error)
-            starter = Served(*found, None, is_starter=True)
+            origin = origin_of_starter(found[1].manifest)
+            starter = Served(*found, None, is_starter=True, origin=origin)
         return replace(starter, problem=None if isinstance(error, NothingReleasedError) else error)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from palm_assets.errors import ArtifactCorruptError, ArtifactMissingError
-from palm_assets.release.model_choices import choice_named, list_models
+from palm_assets.release.model_choices import choice_named, list_models, origin_of_folder
 from palm_assets.release.model_loader import load_model
 from palm_assets.release.serving import ModelWatcher, model_at_hand
 from palm_assets.store.artifacts import Artifact, Store
@@ -125,6 +126,20 @@ def test_a_model_of_palms_and_backs_lies_beside_the_starter(
         model = load_model(name, store)
         assert (model.version, model.folder) == (f"starter-{hands.version}", folder)
         assert model.sample(2, aspect="back").shape == (2, 3, 16, 16)
+
+
+def test_a_starter_that_was_trained_on_synthetic_hands_is_not_said_to_know_photographs(
+    store: Store, starter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PALM_STARTER", str(starter))
+    assert origin_of_folder(store, starter) == "photographs"
+    manifest = json.loads((starter / "manifest.json").read_text())
+    manifest["facts"]["origin"] = "synthetic"  # as `palms pack` writes it
+    (starter / "manifest.json").write_text(json.dumps(manifest))
+    assert origin_of_folder(store, starter) == "synthetic"
+    assert [choice.origin for choice in list_models(store, starter)] == ["synthetic"]
+    served = ModelWatcher(store, starter).served()
+    assert (served.is_starter, served.origin) == (True, "synthetic")
 
 
 def test_a_choice_is_found_by_name_and_by_version(store: Store, starter: Path) -> None:
