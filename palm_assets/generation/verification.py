@@ -149,9 +149,10 @@ def _verify_video(stream: BinaryIO, max_megapixels: float, config: ProvenanceCon
 def _search_video(stream: BinaryIO, max_megapixels: float) -> tuple[WatermarkResult | None, str]:
     """The result for the first frame, or why there is none. Only H.264 is decoded, which Palms writes."""
     import av
+    import numpy as np
 
     try:
-        with av.open(stream, format="mp4") as container:
+        with av.open(stream, "r", format="mp4") as container:
             video = next(iter(container.streams.video), None)
             if video is None or video.codec_context.name != "h264":
                 return None, "only videos in H.264 are decoded"
@@ -164,7 +165,7 @@ def _search_video(stream: BinaryIO, max_megapixels: float) -> tuple[WatermarkRes
                 frame.width * frame.height > max_megapixels * 1e6
             ):  # a frame may differ from what was announced
                 return None, _too_large(frame.width, frame.height, max_megapixels)
-            return find_watermark(frame.to_ndarray(format="rgb24")), ""
+            return find_watermark(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)), ""
     except (av.FFmpegError, ValueError, OSError) as error:
         log.info("not decoded", extra={"reason": str(error)})
         return None, "the video is damaged"
