@@ -47,7 +47,7 @@ TEXTS: dict[Conclusion, str] = {
 
 _MEDIA_TYPES = {
     "PNG": "image/png", "JPEG": "image/jpeg", "MPO": "image/jpeg", "WEBP": "image/webp", "TIFF": "image/tiff",
-    "GIF": "image/gif", "AVIF": "image/avif",
+    "GIF": "image/gif", "AVIF": "image/avif", "HEIF": "image/heif",
 }  # fmt: skip
 
 
@@ -154,7 +154,8 @@ def _search_video(stream: BinaryIO, max_megapixels: float) -> tuple[WatermarkRes
     try:
         with av.open(stream, "r", format="mp4") as container:
             video = next(iter(container.streams.video), None)
-            if video is None or video.codec_context.name != "h264":
+            codec = None if video is None else video.codec_context  # None for unknown codecs, too
+            if video is None or codec is None or codec.name != "h264":
                 return None, "only videos in H.264 are decoded"
             if video.width * video.height > max_megapixels * 1e6:
                 return None, _too_large(video.width, video.height, max_megapixels)
@@ -182,7 +183,7 @@ def _opened(stream: BinaryIO, head: bytes, where: Path | str) -> Image.Image:
 
         pillow_heif.register_heif_opener()
     try:
-        return Image.open(stream, formats=(*FORMATS, "MPO", "HEIF") if is_heif(head) else (*FORMATS, "MPO"))
+        return Image.open(stream, formats=("HEIF",) if is_heif(head) else FORMATS)
     except Image.DecompressionBombError as error:
         raise ProvenanceError("The image has too many pixels", where=where, hint="Scale it down.") from error
     except Exception as error:  # Pillow's decoders raise all kinds of errors for damaged files

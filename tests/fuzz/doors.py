@@ -6,6 +6,7 @@ Bytes are read, or refused by a typed error. Whatever else a door raises is a fa
 
 from __future__ import annotations
 
+import io
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -27,7 +28,8 @@ from palm_assets.gan.checkpoint import (
 from palm_assets.gan.config import NetworkConfig
 from palm_assets.gan.networks import Discriminator, Generator
 from palm_assets.gan.published_weights import import_published
-from palm_assets.generation.png_metadata import read_png_metadata
+from palm_assets.generation.png_metadata import read_png_metadata, read_png_xmp
+from palm_assets.generation.verification import verify
 from palm_assets.photos.hand_info import join_table
 from palm_assets.photos.reader import decode_photo
 from palm_assets.quality.image_sets import open_images
@@ -92,6 +94,12 @@ def zip_file(data: bytes) -> None:
 def png_origin(data: bytes) -> None:
     """The head of a PNG that a visitor drops."""
     read_png_metadata(data)
+    read_png_xmp(data)
+
+
+def verification(data: bytes) -> None:
+    """A file whose signature and watermark a visitor wants to have checked."""
+    verify(io.BytesIO(data), "file", max_megapixels=1)
 
 
 def safetensors(data: bytes) -> None:
@@ -128,6 +136,7 @@ DOORS: dict[str, Callable[[bytes], None]] = {
     "hand_info": hand_info,
     "zip_file": zip_file,
     "png_origin": png_origin,
+    "verification": verification,
     "safetensors": safetensors,
     "network_config": network_config,
     "state_dict": state_dict,

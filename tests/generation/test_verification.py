@@ -11,6 +11,7 @@ from pathlib import Path
 
 import c2pa
 import numpy as np
+import pillow_heif
 import pytest
 import ultralytics
 from cryptography import x509
@@ -26,7 +27,7 @@ from palm_assets.generation.generate import GeneratedImage
 from palm_assets.generation.png_metadata import PngMetadata, encode_png, png_bytes
 from palm_assets.generation.verification import MAX_MEGABYTES, Verification, verify, verify_file
 from palm_assets.provenance.certificate import make_certificate
-from palm_assets.provenance.config import DIGITAL_SOURCE_TYPE, ProvenanceConfig
+from palm_assets.provenance.config import DIGITAL_SOURCE_TYPE, ProvenanceConfig, provenance_config
 from palm_assets.provenance.content_credentials import signed
 from palm_assets.provenance.watermark import watermarked
 from palm_assets.provenance.xmp import PNG_KEYWORD, STATIC_PAGE_TOOL, video_box, xmp_packet
@@ -73,6 +74,17 @@ def test_ours_without_its_metadata_is_known_by_the_watermark(ours: bytes, kind: 
         None,
         None,
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "media_type"),
+    [("HEIF", "image/heif"), ("AVIF", "image/avif"), ("TIFF", "image/tiff"), ("JPEG", "image/jpeg")],
+)
+def test_signed_files_of_other_formats_are_read(kind: str, media_type: str) -> None:
+    pillow_heif.register_heif_opener()
+    content = saved(encode_png(rough(64, seed=5)), kind)
+    assert told(content).conclusion == "nothing"
+    assert told(signed(content, media_type, MODEL, provenance_config())).conclusion == "own"
 
 
 def test_one_flipped_pixel_is_noticed(ours: bytes) -> None:
@@ -251,6 +263,12 @@ def test_a_video_cut_short_is_not_believed(video: bytes, length: int) -> None:
     assert result.conclusion in ("nothing", "altered", "claimed")
     assert result.watermark is None
     assert result.watermark_skipped in ("the video is damaged", "only videos in H.264 are decoded")
+
+
+def test_a_video_of_an_unknown_codec_is_told(video: bytes) -> None:
+    result = told(video.replace(b"avc1", b"zzzz"))
+    assert result.conclusion == "altered"
+    assert result.watermark_skipped == "only videos in H.264 are decoded"
 
 
 @pytest.mark.parametrize("size", [0, 1, 7, 23, 2**31, 2**32 - 1])
