@@ -4,7 +4,7 @@
     python benchmarks/provenance.py robustness  # the watermark after JPEG, halving, cropping, a screenshot
     python benchmarks/provenance.py ways-out    # XMP and C2PA on each way out, by ExifTool and c2pa.Reader
     python benchmarks/provenance.py frechet PHOTOS    # does the watermark move the Fréchet distance?
-    python benchmarks/provenance.py false-alarms PHOTOS --limit 10000
+    python benchmarks/provenance.py false-alarms PHOTOS   # five parts of each photograph, all scales
     python benchmarks/provenance.py sheet FOLDER      # 24 pairs, one of each marked, for a rater
 
 PHOTOS are folders of real photographs. The model is the released one, or the starter.
@@ -17,6 +17,9 @@ import csv
 import functools
 import io
 import json
+import math
+import multiprocessing
+import os
 import random
 import shutil
 import subprocess
@@ -54,7 +57,8 @@ def main() -> None:
         "paths", nargs="*", type=Path, help="folders of photographs, or the folder of the sheet"
     )
     parser.add_argument("--count", type=int, default=1000, help="generated images")
-    parser.add_argument("--limit", type=int, default=1000, help="real images")
+    parser.add_argument("--limit", type=int, help="real images; all by default")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="of false-alarms")
     arguments = parser.parse_args()
     keep_freed_memory()  # as the `palms` command does
     MEASUREMENTS[arguments.what.replace("-", "_")](arguments)
@@ -249,13 +253,17 @@ def is_caught(path: Path) -> bool:
     return state == "Invalid"
 
 
+def photo_paths(folders: list[Path]) -> list[Path]:
+    """All photographs below the folders, in a random order."""
+    found = (path for folder in folders for path in sorted(folder.rglob("*")))
+    paths = [path for path in found if path.suffix.lower() in (".jpg", ".jpeg", ".png")]
+    random.Random(0).shuffle(paths)
+    return paths
+
+
 def photographs(folders: list[Path], limit: int) -> Iterator[tuple[str, Pixels]]:
     """Crops and tiles of photographs in a random order: the whole reduced, the middle, and 256 px tiles."""
-    paths = [
-        path for folder in folders for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".png")
-    ]
-    random.Random(0).shuffle(paths)
-    made = 0
+    paths, made = photo_paths(folders), 0
     while made < limit and paths:
         for path in paths:
             try:
@@ -285,23 +293,54 @@ def tile_of(photo: Pixels, dice: random.Random, side: int = 256) -> Pixels:
 
 
 def false_alarms(arguments: argparse.Namespace) -> None:
+    """The search of all scales in parts of real photographs.
+
+    Turned and mirrored copies would be no further evidence: the search tries all eight orientations anyway.
+    """
     print(f"threshold {threshold():.2f} for {count_of_tests():,} tests of one image", flush=True)
     statistics: list[float] = []
-    for name, image in photographs(arguments.paths, arguments.limit):
-        result = find_watermark(image)
-        statistics.append(result.statistic)
-        if result.found:
-            print("FOUND in", name, result)
-        if len(statistics) % 250 == 0:
-            summary(statistics)
+    paths = photo_paths(arguments.paths)
+    with multiprocessing.get_context("spawn").Pool(arguments.processes) as pool:
+        for found in pool.imap_unordered(statistics_of_parts, paths, chunksize=8):
+            statistics += [value for _, value in found]
+            print(*(f"FOUND in {name}: {value:.2f}" for name, value in found if value >= threshold()), end="")
+            if len(statistics) // 2500 != (len(statistics) - len(found)) // 2500:
+                summary(statistics)
+            if arguments.limit and len(statistics) >= arguments.limit:
+                break
     summary(statistics)
+
+
+def statistics_of_parts(path: Path) -> list[tuple[str, float]]:
+    """The statistic of a photograph reduced to 256 px, a square crop, and tiles at three scales."""
+    import cv2
+
+    cv2.setNumThreads(1)  # several processes share the cores
+    try:
+        photo = read_photo(path)
+    except PalmError:
+        return []
+    dice, longer = random.Random(path.name), max(photo.shape[:2])
+    parts = {
+        "whole": resized(photo, 256 / longer),
+        "crop": crop_of(photo, dice),
+        "tile": tile_of(photo, dice),
+        "tile at 0.7": resized(tile_of(photo, dice, 366), 0.7),
+        "tile at 1.5": resized(tile_of(photo, dice, 171), 1.5),
+    }
+    return [(f"{kind} of {path.name}", find_watermark(part).statistic) for kind, part in parts.items()]
 
 
 def summary(statistics: list[float]) -> None:
     values = np.sort(statistics)
     alarms = int((values >= threshold()).sum())
     top = ", ".join(f"{value:.2f}" for value in values[::-1][:5])
-    print(f"{len(values)} images: {alarms} alarms; median {np.median(values):.2f}; highest {top}", flush=True)
+    bound = min(count_of_tests() * math.exp(-(values[-1] ** 2) / 2), 1)
+    print(
+        f"{len(values)} images: {alarms} alarms; median {np.median(values):.2f}; highest {top}. "
+        f"One image reaches the highest with a probability of at most {bound:.2g}",
+        flush=True,
+    )
 
 
 def frechet(arguments: argparse.Namespace) -> None:
@@ -311,7 +350,7 @@ def frechet(arguments: argparse.Namespace) -> None:
     from palm_assets.quality.statistics import FeatureStatistics
 
     extractor = load_extractor("efficientnet-lite0")
-    real = [image.transpose(2, 0, 1) for _, image in photographs(arguments.paths, arguments.limit)]
+    real = [image.transpose(2, 0, 1) for _, image in photographs(arguments.paths, arguments.limit or 400)]
     name, digest = extractor.identity
     reference = FeatureStatistics.from_features(extract(extractor, real), extractor=name, digest=digest)
     images = samples(arguments.count)
