@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pytest
 
-from palm_assets.gan.sampler import PalmModel
+from palm_assets.gan.sampler import PalmModel, load_model
 from palm_assets.generation.generate import GenerationRequest, generate
 from palm_assets.generation.png_metadata import (
     HEAD_BYTES,
@@ -18,7 +18,9 @@ from palm_assets.generation.png_metadata import (
     read_png_metadata,
     read_png_xmp,
 )
+from palm_assets.provenance.config import LAYERS, ProvenanceConfig
 from palm_assets.provenance.xmp import STATIC_PAGE_TOOL, xmp_packet
+from palm_assets.store.starter import STARTER
 
 GOOD = {
     "palms:seed": "7",
@@ -161,3 +163,13 @@ def test_the_xmp_of_a_png_is_read_from_its_head() -> None:
         keyword + bytes(4) + b"<!DOCTYPE a>" + packet.encode(),
     ):
         assert read_png_xmp(content[:33] + chunk(b"iTXt", text)) is None
+
+
+@pytest.mark.skipif(not STARTER.is_dir(), reason="a copy without the starter model")
+def test_all_marks_together_take_less_than_four_kilobytes() -> None:
+    """At 256 px, with a self-made certificate; see docs/provenance.md."""
+    model = load_model(STARTER, "starter-0123456789ab")
+    for image in generate(model, GenerationRequest(4, 7)):
+        configs = [ProvenanceConfig(frozenset(layers)) for layers in (LAYERS, ())]
+        marked, plain = (len(png_bytes(image, model.version, config)) for config in configs)
+        assert 3000 < marked - plain <= 4096
