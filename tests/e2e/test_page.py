@@ -8,12 +8,16 @@ import zipfile
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from app.i18n.words import Words
+from app.work.png_origin import MAX_MEGABYTES
 from palm_assets.generation.generate import GenerationRequest
+from palm_assets.generation.png_metadata import encode_png
+from palm_assets.provenance.xmp import STATIC_PAGE_TOOL, xmp_packet
 from palm_assets.store.artifacts import Artifact, Store
 from palm_assets.store.starter import STARTER
 from tests.e2e.harness import (
@@ -297,6 +301,25 @@ def test_an_interpolation_and_the_origin_of_a_png(
         page.keyboard.press("Escape")
         selector.set_input_files({"name": "it.png", "mimeType": "image/png", "buffer": png})
         expect(page.get_by_role("dialog")).to_contain_text(f"{words('origin_number')}: 3")
+        page.keyboard.press("Escape")
+        by_static_page = encode_png(np.zeros((3, 64, 64), np.uint8), xmp=xmp_packet("m", 7, STATIC_PAGE_TOOL))
+        selector.set_input_files({"name": "it.png", "mimeType": "image/png", "buffer": by_static_page})
+        expect(page.get_by_role("dialog")).to_contain_text(words("origin_result_static_page"))
+        page.keyboard.press("Escape")
+
+        page.get_by_text(words("origin_check"), exact=True).click()
+        expect(page.get_by_text(words("origin_upload", megabytes=MAX_MEGABYTES))).to_be_visible()
+        middle = len(video) // 2
+        changed = video[:middle] + bytes([video[middle] ^ 1]) + video[middle + 1 :]
+        for content, told in ((video, "own"), (changed, "altered")):
+            selector.set_input_files({"name": "it.mp4", "mimeType": "video/mp4", "buffer": content})
+            expect(page.get_by_text(words(f"origin_result_{told}"))).to_be_visible()
+        page.get_by_text(words("origin_result_altered")).scroll_into_view_if_needed()
+        screenshot(page, f"origin-check-{words.language}", whole=False)
+        page.get_by_text(words("origin_check"), exact=True).click()
+        expect(page.get_by_text(words("origin_drop")[:20])).to_be_visible()
+
+        selector.set_input_files({"name": "it.png", "mimeType": "image/png", "buffer": png})
         page.get_by_role("button", name=words("origin_regenerate")).click()
         dialog = page.get_by_role("dialog")
         expect(dialog).to_contain_text(words("palm_title", n=1, total=1))
