@@ -19,7 +19,6 @@ import io
 import json
 import math
 import multiprocessing
-import os
 import random
 import shutil
 import subprocess
@@ -42,7 +41,7 @@ from palm_assets.photos.reader import read_photo
 from palm_assets.provenance.config import DIGITAL_SOURCE_TYPE, LAYERS, ProvenanceConfig
 from palm_assets.provenance.watermark import watermarked
 from palm_assets.provenance.watermark_search import count_of_tests, find_watermark, threshold
-from palm_assets.runtime import keep_freed_memory
+from palm_assets.runtime import keep_freed_memory, usable_cores
 
 SEED = 5000
 Pixels = NDArray[np.uint8]
@@ -58,7 +57,7 @@ def main() -> None:
     )
     parser.add_argument("--count", type=int, default=1000, help="generated images")
     parser.add_argument("--limit", type=int, help="real images; all by default")
-    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="of false-alarms")
+    parser.add_argument("--processes", type=int, default=usable_cores(), help="of false-alarms")
     arguments = parser.parse_args()
     keep_freed_memory()  # as the `palms` command does
     MEASUREMENTS[arguments.what.replace("-", "_")](arguments)
@@ -180,7 +179,7 @@ def screenshots(images: list[Pixels], side: int, ratio: int, style: str) -> Iter
             numbers = range(start, min(start + 40, len(images)))
             tags = "".join(f'<img src="{number}.png" width={side} style="{style}">' for number in numbers)
             html = Path(folder) / "page.html"
-            html.write_text(f"<body style='background:#fff'>{tags}")
+            html.write_text(f"<body style='background:#fff'>{tags}", encoding="utf-8")
             page.goto(html.as_uri())
             whole = np.asarray(Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB"))
             for element in page.locator("img").all():

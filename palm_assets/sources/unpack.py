@@ -21,8 +21,13 @@ MAX_MEMBERS = 2_000_000
 FREE_SHARE = 0.9  # of the space left on the disk that an archive may fill
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _CHUNK = 1 << 20
-_IMPOSSIBLE_NAMES = (errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EILSEQ)
-"""What the system reports for a name that is too long, or for one member below another that is a file."""
+_OF_DAMAGE = (
+    *(errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EILSEQ),
+    errno.EINVAL,
+)
+"""What the system reports for a name that is too long, for one member below another that is a file, and for a
+position before the start of the archive.
+"""
 _AGAIN = "Download or pack it again."
 _Member = tuple[str, bool, bool, int]  # name, whether it is a folder, whether it is a plain file, bytes
 
@@ -69,7 +74,7 @@ def unpack(archive: Path, folder: Path, name: str) -> None:
         raise
     except OSError as error:
         of_system = error.filename is not None or error.errno is not None
-        if of_system and error.errno not in _IMPOSSIBLE_NAMES:
+        if of_system and error.errno not in _OF_DAMAGE:
             raise  # of the disk; damage has neither
         raise _damaged(error, name) from error
     except Exception as error:  # damage, which the libraries report by nearly any exception

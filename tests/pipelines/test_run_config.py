@@ -60,7 +60,7 @@ def test_four_people_are_enough_for_a_release(tmp_path: Path) -> None:
         save_picture(tmp_path / "hands" / f"person{number % 4}" / f"{number}.jpg", seed=number)
     with dg.DagsterInstance.ephemeral() as instance:
         graph = Graph(tmp_path / "home", instance)
-        graph.gate |= {"min_people": 4, "min_people_held_out": 2}
+        graph.gate |= {"applies_to": "all", "min_people": 4, "min_people_held_out": 2}
         result = graph.materialize(raw_hands={"source": "folder", "folder": str(tmp_path / "hands")})
         assert result.success, failures(result)
         assert graph.store.released("photographs") is not None

@@ -11,7 +11,7 @@ import pytest
 from palm_assets.errors import DatasetError
 from palm_assets.gan.config import GanConfig
 from palm_assets.stages.training_job import JobOutcome, ModelJob
-from pipelines.training import complete_lines, subprocess_runner
+from pipelines.training import MAX_RETRIES, complete_lines, subprocess_runner
 
 
 def test_a_line_is_passed_on_once_it_is_complete(tmp_path: Path) -> None:
@@ -79,5 +79,14 @@ def test_an_error_that_was_written_is_raised_however_the_process_ends(
 def test_a_process_that_dies_without_a_word_is_started_again(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setattr(dg.AssetExecutionContext, "retry_number", property(lambda _: MAX_RETRIES - 1))
     with pytest.raises(dg.RetryRequested):
+        run_with(DyingClient(None, RuntimeError("code -9")), monkeypatch, tmp_path)
+
+
+def test_a_process_that_dies_at_its_last_retry_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(dg.AssetExecutionContext, "retry_number", property(lambda _: MAX_RETRIES))
+    with pytest.raises(dg.Failure, match="without a result: code -9"):
         run_with(DyingClient(None, RuntimeError("code -9")), monkeypatch, tmp_path)
