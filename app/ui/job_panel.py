@@ -143,9 +143,16 @@ def _follow(panel: JobPanel[Result], words: Words, below: Callable[[], None] | N
     show_progress(words, job, panel.progress_text, panel.finishing_text)
     if below is not None:
         below()
-    if panel.can_stop and st.button(words("stop"), disabled=job.cancelled, key=f"{panel.name}_stop"):
-        job_queue().cancel(job)
-        st.rerun(scope="fragment")
+    if panel.can_stop:
+        # By a callback, which runs before the script: the next poll can interrupt a run before this line, and
+        # the click would be lost.
+        st.button(
+            words("stop"),
+            disabled=job.cancelled,
+            key=f"{panel.name}_stop",
+            on_click=job_queue().cancel,
+            args=(job,),
+        )
 
 
 def show_progress(words: Words, job: Job[Result], progress_text: str, finishing_text: str = "") -> None:
