@@ -182,7 +182,7 @@ def palm_release(
 ) -> dg.MaterializeResult[None]:
     """The model that the page serves. It changes only to a model that passes every check.
 
-    - **From** the evaluation and its whole lineage, which is judged again; compares with earlier releases.
+    - **From** the evaluation and its whole lineage, which is checked again; compares with earlier releases.
     - **Takes** seconds, and an evaluation of each earlier model that was not measured against this reference.
     - **Look at** `samples` and `page`. If it is refused, the run says by which check, with value and bound;
     `palms releases` lists all decisions.

@@ -50,7 +50,7 @@ def photos_are_usable(
     context: dg.AssetCheckExecutionContext, gate: Gate, raw_hands: Artifact
 ) -> CheckResults:
     """Counts of photographs and people, and the share of unusable files."""
-    yield from _told(context, check_photos(raw_hands.facts, gate))
+    yield from _reported(context, check_photos(raw_hands.facts, gate))
 
 
 @dg.asset_check(  # type: ignore[arg-type]  # generators are accepted
@@ -63,7 +63,7 @@ def detector_finds_palms(
     context: dg.AssetCheckExecutionContext, gate: Gate, palm_detector: Artifact
 ) -> CheckResults:
     """AP50 on the test split."""
-    yield from _told(context, check_detector(palm_detector.facts, gate), palm_detector, DETECTIONS_FILE)
+    yield from _reported(context, check_detector(palm_detector.facts, gate), palm_detector, DETECTIONS_FILE)
 
 
 @dg.asset_check(  # type: ignore[arg-type]  # generators are accepted
@@ -79,7 +79,7 @@ def crops_are_usable(
     with failures_in_one_line():
         people = split_people(cropped_palms)
     result = check_crops(cropped_palms.facts, people, gate)
-    yield from _told(context, result, cropped_palms, CONTACT_SHEET_FILE)
+    yield from _reported(context, result, cropped_palms, CONTACT_SHEET_FILE)
 
 
 @dg.asset_check(  # type: ignore[arg-type]  # generators are accepted
@@ -96,7 +96,7 @@ def loads_and_generates(
     with failures_in_one_line():
         result = check_loading(opened, dcgan_checkpoint.version)
         record_checks(opened, dcgan_checkpoint.version, [result])
-    yield from _told(context, result)
+    yield from _reported(context, result)
 
 
 @dg.multi_asset_check(
@@ -133,7 +133,7 @@ def model_checks(
         raise refusal_failure(f"model {decision.model}: {decision.refusal}. The released model stays.")
 
 
-def _told(
+def _reported(
     context: dg.AssetCheckExecutionContext,
     result: CheckResult,
     artifact: Artifact | None = None,

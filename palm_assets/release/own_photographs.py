@@ -59,7 +59,7 @@ BOUNDS = GateConfig(min_photos=40, min_crops=24)
 """The configs of the preset `own`; a test compares them with its file."""
 TIMED_STEPS = 3
 OTHER_MINUTES = 5  # for cropping, checkpoints, calibration and evaluations
-_TOLD_APART: Mapping[LoosePhotos, str] = {
+_IDENTIFIED_BY: Mapping[LoosePhotos, str] = {
     "refuse": "by their folders",
     "each_a_person": "by their folders; whoever is on a photograph in no folder is on no other one",
     "by_file_name": "by their folders; where there is none, by how the file names begin",
@@ -73,7 +73,7 @@ class PhotographsReport:
     Attributes:
         photos: number of usable photographs.
         people: number of people on them.
-        told_apart: how people were told apart.
+        identified_by: how people were told apart.
         photos_each: smallest, median and largest number of photographs of a person.
         known: people whom the starter was trained on; they are trained on again, and never held out.
         set_aside: number of files for each reason why they are not used.
@@ -89,7 +89,7 @@ class PhotographsReport:
 
     photos: int
     people: int
-    told_apart: str
+    identified_by: str
     photos_each: tuple[int, int, int]
     known: int
     set_aside: Mapping[str, int]
@@ -118,7 +118,7 @@ class PhotographsReport:
         least, median, most = self.photos_each
         files = sum(self.set_aside.values())
         lines = [
-            f"{self.photos} photographs of {self.people} people, told apart {self.told_apart}",
+            f"{self.photos} photographs of {self.people} people, told apart {self.identified_by}",
             f"photographs of each person: {least} to {most}, median {median}",
             f"files set aside: {files}",
             *(f"  {count} {reason}" for reason, count in self.set_aside.items()),
@@ -203,7 +203,7 @@ def check_photographs(
     return PhotographsReport(
         photos=len(index.photos),
         people=len(each),
-        told_apart=_told_apart(folder, photos),
+        identified_by=_identified_by(folder, photos),
         photos_each=(min(each.values()), int(statistics.median(each.values())), max(each.values())),
         known=len(known),
         set_aside=reason_counts(index.set_aside),
@@ -236,6 +236,6 @@ def seconds_per_step(config: GanConfig) -> float:
     return statistics.median(times[1:])
 
 
-def _told_apart(folder: Path, photos: PhotosConfig) -> str:
+def _identified_by(folder: Path, photos: PhotosConfig) -> str:
     table = find_table(folder, find_candidates(folder).others)
-    return f"by {table.name}" if table is not None else _TOLD_APART[cast(LoosePhotos, photos.loose_photos)]
+    return f"by {table.name}" if table is not None else _IDENTIFIED_BY[cast(LoosePhotos, photos.loose_photos)]
