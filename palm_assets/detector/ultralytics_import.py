@@ -1,7 +1,7 @@
 """Imports Ultralytics with the same settings everywhere: all other modules import it from here.
 
 On import it reads its settings from the environment. These turn off usage reports and automatic installs, and
-let it unpickle known classes only.
+let it unpickle known classes only. The last two hold also where a program imported Ultralytics before.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ os.environ.setdefault(
 
 from PIL import Image
 from ultralytics.models import YOLO
+from ultralytics.nn import tasks
 from ultralytics.nn.tasks import DetectionModel
+from ultralytics.utils import checks
 from ultralytics.utils.downloads import attempt_download_asset
 from ultralytics.utils.nms import non_max_suppression
 from ultralytics.utils.patches import _image_open
@@ -28,5 +30,9 @@ from ultralytics.utils.patches import _image_open
 # Ultralytics replaces Pillow's `Image.open` by one that tries to install another package for every damaged
 # image, anywhere in the process.
 Image.open = _image_open
+
+# Copies of what it read from the environment on its first import.
+tasks.SAFE_LOAD = True
+checks.AUTOINSTALL = False
 
 __all__ = ["YOLO", "DetectionModel", "attempt_download_asset", "non_max_suppression"]

@@ -68,9 +68,10 @@ class Pin:
 
     def close(self) -> None:
         """Unpin the artifact; closing again does nothing."""
-        if self._handle is not None:
-            os.close(self._handle)
-            self._handle = None
+        # Taken first: of two threads that close it, the later one would close another file of that number.
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            os.close(handle)
 
     def __del__(self) -> None:
         self.close()
