@@ -1,6 +1,7 @@
 """`python -m pipelines PRESET`, as `make pipeline` runs it: a preset's job, and at the end what came of it.
 
-Exit codes: 0 released; 1 failed or refused; 2 there is no such preset; 130 interrupted.
+Exit codes: 0 released; 1 failed or refused; 2 there is no such preset, or several are named;
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -28,13 +29,15 @@ from pipelines.summary import failure_summary, interruption_summary, success_sum
 if TYPE_CHECKING:
     from pipelines.run import Outcome
 
-INTERRUPTED = 130
+USAGE, INTERRUPTED = 2, 130
 
 
 def main(arguments: list[str]) -> int:
     """Run the preset that is named; `sample` if none is."""
     for kind in (BetaWarning, PreviewWarning):  # about Dagster's own use of them
         warnings.simplefilter("ignore", kind)
+    if len(arguments) > 1:
+        return _say(f"Name one preset, not {len(arguments)}: {' '.join(arguments)}", USAGE)
     name, folder = (arguments or ["sample"])[0], presets_folder()
     try:
         presets = read_presets(folder)
@@ -42,7 +45,7 @@ def main(arguments: list[str]) -> int:
         return _say(failure_summary(str(error), name), 1)
     if name not in presets:
         about = {preset.name: preset.description for preset in presets.values()}
-        return _say(unknown_preset(name, about, folder), 2)
+        return _say(unknown_preset(name, about, folder), USAGE)
     store, started = Store(), datetime.now(UTC)
     try:
         if arguments_of_check := _photographs_to_check(presets[name]):

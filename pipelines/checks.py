@@ -20,15 +20,11 @@ from palm_assets.release.checks import (
     MODEL_CHECKS,
     PHOTOS_CHECK,
     CheckResult,
-    check_crops,
-    check_detector,
-    check_photos,
 )
 from palm_assets.release.config import GateConfig
 from palm_assets.release.decisions import record_checks
-from palm_assets.release.gate import decide, gather
+from palm_assets.release.gate import check_artifact, decide, gather
 from palm_assets.release.load_check import check_loading
-from palm_assets.stages.crops import split_people
 from palm_assets.store.artifacts import Artifact
 from pipelines.failures import refusal_failure, refuse_run
 from pipelines.reporting import evidence_metadata
@@ -47,10 +43,10 @@ SHOWN_OF_EVALUATION = {"not_memorized": NEAREST_REAL_FILE}
     description="Enough photographs of enough people, and few unusable files.",
 )
 def photos_are_usable(
-    context: dg.AssetCheckExecutionContext, gate: Gate, raw_hands: Artifact
+    context: dg.AssetCheckExecutionContext, gate: Gate, store: StoreResource, raw_hands: Artifact
 ) -> CheckResults:
     """Counts of photographs and people, and the share of unusable files."""
-    yield from _reported(context, check_photos(raw_hands.facts, gate))
+    yield from _reported(context, _check_of_data(store, raw_hands, gate))
 
 
 @dg.asset_check(  # type: ignore[arg-type]  # generators are accepted
@@ -60,10 +56,10 @@ def photos_are_usable(
     description="The detector finds the palms of its test images.",
 )
 def detector_finds_palms(
-    context: dg.AssetCheckExecutionContext, gate: Gate, palm_detector: Artifact
+    context: dg.AssetCheckExecutionContext, gate: Gate, store: StoreResource, palm_detector: Artifact
 ) -> CheckResults:
     """AP50 on the test split."""
-    yield from _reported(context, check_detector(palm_detector.facts, gate), palm_detector, DETECTIONS_FILE)
+    yield from _reported(context, _check_of_data(store, palm_detector, gate), palm_detector, DETECTIONS_FILE)
 
 
 @dg.asset_check(  # type: ignore[arg-type]  # generators are accepted
@@ -73,13 +69,12 @@ def detector_finds_palms(
     description="A palm in nearly every photograph, enough crops, and nobody on both sides of the split.",
 )
 def crops_are_usable(
-    context: dg.AssetCheckExecutionContext, gate: Gate, cropped_palms: Artifact
+    context: dg.AssetCheckExecutionContext, gate: Gate, store: StoreResource, cropped_palms: Artifact
 ) -> CheckResults:
     """Share of photographs with a palm, counts, and the splits of the people."""
-    with failures_in_one_line():
-        people = split_people(cropped_palms)
-    result = check_crops(cropped_palms.facts, people, gate)
-    yield from _reported(context, result, cropped_palms, CONTACT_SHEET_FILE)
+    yield from _reported(
+        context, _check_of_data(store, cropped_palms, gate), cropped_palms, CONTACT_SHEET_FILE
+    )
 
 
 @dg.asset_check(  # type: ignore[arg-type]  # generators are accepted
@@ -131,6 +126,13 @@ def model_checks(
         refuse_run(context.instance, context.run.run_id, decision.refusal)
         context.log.error(f"model {decision.model} is refused, the released model stays: {decision.refusal}")
         raise refusal_failure(f"model {decision.model}: {decision.refusal}. The released model stays.")
+
+
+def _check_of_data(store: StoreResource, artifact: Artifact, gate: GateConfig) -> CheckResult:
+    with failures_in_one_line():
+        result = check_artifact(store.open(), artifact, gate)
+    assert result is not None
+    return result
 
 
 def _reported(

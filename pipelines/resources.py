@@ -111,9 +111,10 @@ class ArtifactIOManager(dg.IOManager):
         """
         asset, run = context.asset_key.to_user_string(), context.step_context
         with failures_in_one_line():
-            artifact = pin(RunInputs(self.store.open(), run.instance, run.run_id).resolve(asset))
+            store = self.store.open()
+            artifact = pin(RunInputs(store, run.instance, run.run_id).resolve(asset))
             self._pinned.append(artifact)
-            result = None if _is_check(context) else check_artifact(artifact, self.gate)
+            result = None if _is_check(context) else check_artifact(store, artifact, self.gate)
         if result is not None and not result.passed:
             reason = f"{asset} {artifact.version} failed {result.name}: {result.reason}"
             refuse_run(run.instance, run.run_id, reason)

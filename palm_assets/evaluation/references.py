@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from palm_assets.errors import ArtifactMissingError
 from palm_assets.store.artifacts import Artifact, Store
 from palm_assets.store.origins import Origin, origin_of_crops
-from palm_assets.store.starter import STARTER_PREFIX, find_starter_reference
+from palm_assets.store.starter import (
+    STARTER_PREFIX,
+    find_starter_reference,
+    origin_of_starter,
+    starter_folder,
+)
 
 _STARTER = "starter"
 
@@ -63,7 +68,7 @@ def find_reference(store: Store, version: str | None = None) -> FoundReference:
                 f"There is no reference {version}",
                 hint=f"The one that comes with the starter is {name}, or `starter`.",
             )
-        return FoundReference(name, starter, "photographs")
+        return FoundReference(name, starter, origin_of_starter(starter_folder()))
     try:
         if version is None:
             return _of_store(store, store.current("fid_reference"))

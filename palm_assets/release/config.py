@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from palm_assets.store.origins import Origin
+
 
 class GateConfig(BaseModel):
     """What photographs, a detector, crops and a model must reach.
@@ -19,8 +21,8 @@ class GateConfig(BaseModel):
 
     applies_to: Literal["all", "photographs", "synthetic"] = Field(
         "all",
-        description="origin of the models that these bounds are for; models of the other origin are released "
-        "by the default bounds",
+        description="origin of the models and data that these bounds are for; those of the other origin are "
+        "checked by the default bounds",
     )
     min_photos: int = Field(100, ge=1, description="usable photographs")
     min_people: int = Field(4, ge=2, description="different people in the photographs")
@@ -81,3 +83,10 @@ class GateConfig(BaseModel):
         description="share by which a candidate's distances may exceed those of a model that it would "
         "replace; the Fréchet distance even with the standard errors added to it",
     )
+
+    def for_origin(self, origin: Origin | None) -> GateConfig:
+        """The bounds for models and data of an origin: these, or the defaults if these are for the other one.
+
+        None, an origin that is not known, has the defaults, too, unless these are for all.
+        """
+        return self if self.applies_to in ("all", origin) else GateConfig()

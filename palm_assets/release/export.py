@@ -27,10 +27,10 @@ from palm_assets.gan.people_record import PEOPLE_FILE
 from palm_assets.gan.plot_files import CURVES_FILE, RELIABILITY_FILE, SAMPLES_FILE
 from palm_assets.gan.plots import sample_grid
 from palm_assets.gan.sampler import CALIBRATION_FILE, load_model
-from palm_assets.release.model_choices import ORIGIN_FACT, no_such_model
+from palm_assets.release.model_choices import no_such_model
 from palm_assets.stages.evaluation import newest_evaluation
 from palm_assets.store.artifacts import MANIFEST, Artifact, Store
-from palm_assets.store.origins import origin_of
+from palm_assets.store.origins import ORIGIN_FACT, origin_of
 
 CROPS_FILE = "crops-manifest.json"
 CURVE_POINTS = 200

@@ -48,7 +48,7 @@ from palm_assets.stages.crops import split_people
 from palm_assets.stages.lineage import lineage_of
 from palm_assets.stages.model import held_out_overlap
 from palm_assets.store.artifacts import Artifact, Store
-from palm_assets.store.origins import Origin, origin_of
+from palm_assets.store.origins import Origin, origin_of, origin_of_data
 from palm_assets.store.releases import Release, is_withdrawn, read_history
 
 MAX_ATTEMPTS = 5  # to release while others release, too
@@ -153,9 +153,7 @@ def decide(evidence: Evidence, bounds: GateConfig) -> Decision:
 
     Bounds that are for synthetic hands alone are not applied to photographs: these have the defaults.
     """
-    metrics = evidence.metrics
-    if bounds.applies_to != "all" and bounds.applies_to != evidence.origin:
-        bounds = GateConfig()
+    metrics, bounds = evidence.metrics, bounds.for_origin(evidence.origin)
     return Decision(
         evidence.model,
         evidence.reference,
@@ -176,8 +174,13 @@ def decide(evidence: Evidence, bounds: GateConfig) -> Decision:
     )
 
 
-def check_artifact(artifact: Artifact, bounds: GateConfig) -> CheckResult | None:
-    """The check of an artifact of data: photographs, detector or crops; None for other kinds."""
+def check_artifact(store: Store, artifact: Artifact, bounds: GateConfig) -> CheckResult | None:
+    """The check of an artifact of data: photographs, detector or crops; None for other kinds.
+
+    Like those of models, bounds that are for synthetic hands alone are not applied to photographs, nor to a
+    detector of photographs.
+    """
+    bounds = bounds.for_origin(origin_of_data(store.home, artifact.kind, artifact.version))
     match artifact.kind:
         case "photos":
             return check_photos(artifact.facts, bounds)

@@ -6,6 +6,8 @@ the candidate's training started from. All are of the candidate's origin.
 
 from __future__ import annotations
 
+import contextlib
+
 from palm_assets.errors import ArtifactError, PalmError
 from palm_assets.evaluation.config import EvaluationConfig
 from palm_assets.evaluation.model_metrics import ModelMetrics
@@ -14,7 +16,13 @@ from palm_assets.stages.evaluation import make_evaluation
 from palm_assets.store.artifacts import Artifact, Store
 from palm_assets.store.origins import Origin, origin_of
 from palm_assets.store.releases import Release
-from palm_assets.store.starter import find_starter, starter_folder
+from palm_assets.store.starter import (
+    STARTER,
+    find_starter,
+    hands_folder,
+    origin_of_starter,
+    starter_folder,
+)
 
 
 def find_incumbents(
@@ -22,8 +30,9 @@ def find_incumbents(
 ) -> tuple[Release | None, tuple[Incumbent, ...]]:
     """The release of the candidate's origin, and the models to compare with.
 
-    The starter stands for the release of photographs until there is one. A released candidate is compared
-    with nothing: it cannot replace itself.
+    The starter stands for the release of its origin, which is that of photographs unless PALM_STARTER names a
+    packed model of synthetic hands, until there is one. A released candidate is compared with nothing: it
+    cannot replace itself.
 
     Args:
         store: with the released models.
@@ -41,36 +50,30 @@ def find_incumbents(
     if release is not None and release.model == candidate:
         return release, ()
     incumbents: dict[str, Incumbent] = {}
-    try:
-        starter = find_starter(starter_folder())
-    except ArtifactError as error:
-        starter = None
-        if origin == "photographs" and release is None:
-            incumbents[""] = Incumbent("released", "", None, error.what)
     roles: list[tuple[Role, str]] = []
     if release is not None:
         roles += [("released", release.model), ("best", release.champion)]
-    elif origin == "photographs" and starter is not None:
-        roles.append(("released", starter.version))
+    elif origin == origin_of_starter(starter_folder()):
+        try:
+            starter = find_starter(starter_folder())
+        except ArtifactError as error:
+            incumbents[""] = Incumbent("released", "", None, error.what)
+        else:
+            roles += [] if starter is None else [("released", starter.version)]
     start = store.manifest("models", candidate).inputs.get("start")
     if start is not None and origin_of(store.home, start) == origin:
         roles.append(("start", start))
     for role, version in roles:
         if version in incumbents or version == candidate:
             continue
-        incumbents[version] = _measured(store, role, version, starter, evaluation)
+        incumbents[version] = _measured(store, role, version, evaluation)
     return release, tuple(incumbents.values())
 
 
-def _measured(
-    store: Store, role: Role, version: str, starter: Artifact | None, evaluation: Artifact
-) -> Incumbent:
+def _measured(store: Store, role: Role, version: str, evaluation: Artifact) -> Incumbent:
     """Evaluate a model against the reference of the candidate's evaluation, with as many samples."""
     try:
-        if starter is not None and starter.version == version:
-            model = starter
-        else:
-            model = store.open("models", version)
+        model = _bundled(version) or store.open("models", version)
         reference = store.open("reference", evaluation.manifest.inputs["reference"])
         crops = store.open("crops", reference.manifest.inputs["crops"])
         config = EvaluationConfig(**evaluation.manifest.config)
@@ -78,3 +81,16 @@ def _measured(
         return Incumbent(role, version, ModelMetrics.from_json(made.facts["model_metrics"]))
     except PalmError as error:
         return Incumbent(role, version, None, error.what)
+
+
+def _bundled(version: str) -> Artifact | None:
+    """The model of this version that comes with the program or that PALM_STARTER names, if there is one.
+
+    Training starts from the starter or from the model of palms and backs, neither of which is in the store.
+    """
+    for folder in (starter_folder(), STARTER, hands_folder(STARTER)):
+        with contextlib.suppress(ArtifactError):  # a damaged one is reported where it is served
+            found = find_starter(folder)
+            if found is not None and found.version == version:
+                return found
+    return None

@@ -7,18 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import get_args
 
 from palm_assets.errors import ArtifactError, ArtifactMissingError
 from palm_assets.store.artifacts import Store
 from palm_assets.store.manifests import Manifest, read_manifest
-from palm_assets.store.origins import Origin, origin_of
+from palm_assets.store.origins import Origin, origin_of, origin_of_packed
 from palm_assets.store.releases import Release, ReleasedBy, read_history, read_released
-from palm_assets.store.starter import STARTER_PREFIX, hands_folder, starter_folder
+from palm_assets.store.starter import STARTER_PREFIX, hands_folder, origin_of_starter, starter_folder
 
 STARTER_NAME = "starter"
 HANDS_NAME = "hands"
-ORIGIN_FACT = "origin"  # in the manifest of a model that was packed for use outside its store
 _LEARNED_FROM: dict[Origin | None, str] = {
     "photographs": "learned from photographs",
     "synthetic": "learned from synthetic hands",
@@ -93,21 +91,7 @@ def origin_of_folder(store: Store, folder: Path) -> Origin | None:
     if folder.absolute().parent == store.home / "models":
         return origin_of(store.home, folder.name)
     is_starter = folder.absolute() in (starter_folder().absolute(), hands_folder().absolute())
-    with contextlib.suppress(ArtifactError):
-        manifest = read_manifest(folder, "models", None)
-        return origin_of_starter(manifest) if is_starter else _recorded_origin(manifest)
-    return "photographs" if is_starter else None
-
-
-def origin_of_starter(manifest: Manifest) -> Origin:
-    """What the starter was trained on: photographs, unless PALM_STARTER names a packed model of others."""
-    return _recorded_origin(manifest) or "photographs"
-
-
-def _recorded_origin(manifest: Manifest) -> Origin | None:
-    """What the manifest of a packed model says."""
-    origin = manifest.facts.get(ORIGIN_FACT)
-    return next((known for known in get_args(Origin) if known == origin), None)
+    return origin_of_starter(folder) if is_starter else origin_of_packed(folder)
 
 
 def learned_from(origin: Origin | None) -> str:
@@ -153,7 +137,7 @@ def _starter(folder: Path) -> Iterator[ModelChoice]:
                 manifest = read_manifest(place, "models", None)
                 size, labels = _image_size(manifest), _labels(manifest)
                 version = STARTER_PREFIX + manifest.version
-                origin = origin_of_starter(manifest)
+                origin = origin_of_starter(place)
                 yield ModelChoice(name, version, origin, size, labels=labels, folder=place)
 
 

@@ -25,6 +25,7 @@ from palm_assets.sources.config import BoxesConfig, PhotosConfig, SourceConfig
 from palm_assets.sources.unpack import is_archive
 from palm_assets.stages.start_model import open_start_model
 from palm_assets.store.artifacts import Store
+from palm_assets.store.origins import Origin, origin_of
 
 CONFIGS: dict[str, type[BaseModel]] = {
     "raw_hands": PhotosConfig,
@@ -66,14 +67,17 @@ def check_run(store: Store, configs: Mapping[str, Mapping[str, Any]], gate: Mapp
         _check_file("palm_detector.start", _local(parsed["palm_detector"].start))
     if "fid_reference" in parsed:
         _check_file("fid_reference.weights", parsed["fid_reference"].weights)
+    photos = parsed.get("raw_hands")
     if "palm_evaluation" in parsed:
-        _check_evaluation(parsed["palm_evaluation"], bounds)
+        # Without photographs, the origin is not known yet: the gate applies the bounds for it.
+        applied = bounds if photos is None else bounds.for_origin(_origin(store, photos, gan))
+        _check_evaluation(parsed["palm_evaluation"], applied)
     if gan is not None:
         _check_training(store, gan)
     if "raw_palm_boxes" in parsed:
         _check_boxes(parsed["raw_palm_boxes"])
-    if "raw_hands" in parsed:
-        _check_photos(parsed["raw_hands"], bounds)
+    if photos is not None:
+        _check_photos(photos, bounds.for_origin(_origin(store, photos)))
 
 
 def parse_config(name: str, kind: type[Config], values: Mapping[str, Any]) -> Config:
@@ -127,6 +131,13 @@ def _check_sizes(crops: CropConfig, gan: GanConfig) -> None:
             f"{gan.image_size}",
             hint="The DCGAN trains on the crops as they are: set both to the same power of two.",
         )
+
+
+def _origin(store: Store, photos: PhotosConfig, gan: GanConfig | None = None) -> Origin:
+    """Of the photographs that a run indexes, or of the model that it trains on them."""
+    if photos.source == "synthetic" or (gan is not None and origin_of(store.home, gan.start) == "synthetic"):
+        return "synthetic"
+    return "photographs"
 
 
 def _check_evaluation(evaluation: EvaluationConfig, bounds: GateConfig) -> None:

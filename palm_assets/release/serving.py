@@ -23,13 +23,12 @@ from palm_assets.release.model_choices import (
     choice_named,
     list_models,
     no_such_model,
-    origin_of_starter,
 )
 from palm_assets.store.artifacts import Artifact, Store
 from palm_assets.store.origins import Origin
 from palm_assets.store.pins import pin
 from palm_assets.store.releases import RELEASED_FILE
-from palm_assets.store.starter import HANDS_FOLDER, STARTER, STARTER_PREFIX, find_starter
+from palm_assets.store.starter import HANDS_FOLDER, STARTER, STARTER_PREFIX, find_starter, origin_of_starter
 
 if TYPE_CHECKING:
     from palm_assets.gan.sampler import PalmModel
@@ -240,7 +239,7 @@ class ModelWatcher:
                 return Served(None, None, damaged if isinstance(error, NothingReleasedError) else error)
             if found is None:
                 return Served(None, None, error)
-            origin = origin_of_starter(found[1].manifest)
+            origin = origin_of_starter(self._starter)
             starter = Served(*found, None, is_starter=True, origin=origin)
         return replace(starter, problem=None if isinstance(error, NothingReleasedError) else error)
 

@@ -6,10 +6,12 @@ Only manifests are read, and leniently, because the answer is also wanted of a s
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Origin = Literal["photographs", "synthetic"]
+ORIGIN_FACT = "origin"  # in the manifest of a model that was packed for use outside its store
 _SYNTHETIC_SOURCES = ("synthetic", "drawn")  # the second was the name in an older version of the program
 
 
@@ -49,7 +51,33 @@ def origin_of_training(home: Path, crops: str, start: str = "") -> Origin | None
 def origin_of_crops(home: Path, crops: str) -> Origin | None:
     """Whether crops are of photographs or of synthetic hands; None if they or their photographs are gone."""
     photos = _manifest(home / "crops" / crops).get("inputs", {}).get("photos")
-    source = _manifest(home / "photos" / str(photos)).get("facts", {}).get("source")
+    return _origin_of_source(_manifest(home / "photos" / str(photos)).get("facts", {}))
+
+
+def origin_of_data(home: Path, kind: str, version: str) -> Origin | None:
+    """Whether data is of photographs or of synthetic hands; None if that is not known.
+
+    Args:
+        home: folder of the store.
+        kind: "photos", "boxes", "detector" (which has the origin of its boxes) or "crops".
+        version: of the data.
+    """
+    if kind == "crops":
+        return origin_of_crops(home, version)
+    manifest = _manifest(home / kind / version)
+    if kind == "detector":
+        manifest = _manifest(home / "boxes" / str(manifest.get("inputs", {}).get("boxes")))
+    return _origin_of_source(manifest.get("facts", {}))
+
+
+def origin_of_packed(folder: Path) -> Origin | None:
+    """The origin that the manifest of a packed model names; None if it names none."""
+    named = _manifest(folder).get("facts", {}).get(ORIGIN_FACT)
+    return next((known for known in get_args(Origin) if known == named), None)
+
+
+def _origin_of_source(facts: Mapping[str, Any]) -> Origin | None:
+    source = facts.get("source")
     if source is None:
         return None
     return "synthetic" if source in _SYNTHETIC_SOURCES else "photographs"

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from palm_assets.store.artifacts import Artifact, open_folder
+from palm_assets.store.origins import Origin, origin_of_packed
 
 STARTER = Path(__file__).parent.parent / "starter"
 HANDS_FOLDER = "starter_hands"
@@ -33,6 +34,11 @@ def find_starter(folder: Path = STARTER) -> Artifact | None:
         ArtifactCorruptError: it is damaged.
     """
     return open_folder(folder, "models") if folder.is_dir() else None
+
+
+def origin_of_starter(folder: Path) -> Origin:
+    """What the starter in a folder was trained on: photographs, unless it is a packed model of others."""
+    return origin_of_packed(folder) or "photographs"
 
 
 def find_starter_reference(folder: Path | None = None) -> Artifact | None:

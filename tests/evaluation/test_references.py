@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from palm_assets.quality.config import ReferenceConfig
 from palm_assets.quality.reference_builder import build_reference
 from palm_assets.quality.reference_files import save_reference
 from palm_assets.store.artifacts import Artifact, Store
+from palm_assets.store.origins import ORIGIN_FACT
+from palm_assets.store.starter import starter_folder
 
 Publish = Callable[..., Artifact]
 CONFIG = ReferenceConfig(extractor="efficientnet-lite0", floor_counts=[4], floor_repeats=2)
@@ -76,6 +79,12 @@ def test_the_starters_reference_is_used_until_a_model_of_photographs_is_released
     assert (found.name, found.origin, found.is_starter) == (own.version, "photographs", False)
     assert find_reference(store, "starter").artifact.version == starter.version
     assert find_reference(store, synthetic.version).origin == "synthetic"
+
+
+def test_the_reference_of_a_starter_of_synthetic_hands_is_synthetic(store: Store, starter: Artifact) -> None:
+    manifest = starter_folder() / "manifest.json"
+    manifest.write_text(json.dumps({"facts": {ORIGIN_FACT: "synthetic"}}), encoding="utf-8")
+    assert find_reference(store).origin == "synthetic"
 
 
 def test_another_version_of_the_starters_reference_is_not_replaced_by_this_one(

@@ -52,6 +52,14 @@ def test_a_wrong_name_lists_the_presets_of_the_folder(
     assert "  tiny  The tests' pipeline.\n" in told
 
 
+def test_more_than_one_preset_is_refused_before_anything_runs(
+    presets: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["tiny", "--fast", "7"]) == 2
+    assert capsys.readouterr().err == "Name one preset, not 3: tiny --fast 7\n"
+    assert not any((presets.parent / "dagster").iterdir())
+
+
 @pytest.mark.parametrize("content", ["ops: [", "# nothing", "ops: {a: *b}"])
 def test_a_preset_that_cannot_be_read_is_named(
     presets: Path, capsys: pytest.CaptureFixture[str], content: str

@@ -58,7 +58,7 @@ def publish_data(store: Store, source: Literal["folder", "synthetic"] = "folder"
         return store.make(kind, lambda folder: changed, inputs=made_from, config=SMALL, code_version="1")
 
     photos = publish("photos", {**PHOTOS, "source": source})
-    detector = publish("detector", DETECTOR, boxes=publish("boxes", {}))
+    detector = publish("detector", DETECTOR, boxes=publish("boxes", {"source": source}))
     files = publish_crops_of(store, split("abc", "de", "fg"), population=source)
 
     def build(folder: Path) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from palm_assets.release.decisions import read_decision
 from palm_assets.release.gate import (
     Decision,
     Evidence,
+    check_artifact,
     decide,
     gather,
     record_and_release,
@@ -128,6 +129,28 @@ def test_bounds_for_synthetic_hands_do_not_release_a_model_of_photographs(origin
     loose = GateConfig(applies_to="synthetic", max_copies=1)
     copies = replace(EVIDENCE, metrics=replace(METRICS, copy_share=0.9), origin=origin)
     assert decide(copies, loose).passed is passed
+
+
+@pytest.mark.parametrize(("source", "passed"), [("synthetic", True), ("folder", False)])
+def test_data_is_checked_by_the_bounds_for_its_origin(store: Store, source: Any, passed: bool) -> None:
+    data = publish_data(store, source, photos=30, ap50=0.5, share_with_palm=0.5)
+    loose = GateConfig(applies_to="synthetic", min_photos=30, min_ap50=0.5, min_share_with_palm=0.5)
+    for artifact in (data.photos, data.detector, data.crops):
+        result = check_artifact(store, artifact, loose)
+        assert result is not None
+        assert result.passed is passed, result.reason
+        for_all = check_artifact(store, artifact, loose.model_copy(update={"applies_to": "all"}))
+        assert for_all is not None
+        assert for_all.passed
+    assert check_artifact(store, data.reference, loose) is None
+
+
+def test_bounds_for_one_origin_are_not_applied_to_an_unknown_one() -> None:
+    loose = GateConfig(applies_to="synthetic", min_photos=1)
+    assert loose.for_origin("synthetic") is loose
+    assert loose.for_origin("photographs") == loose.for_origin(None) == GateConfig()
+    for_all = GateConfig(min_photos=1)
+    assert for_all.for_origin(None) is for_all
 
 
 def test_unknown_data_fails_all_checks_of_the_data() -> None:

@@ -13,7 +13,9 @@ from palm_assets.errors import RefusedError
 from palm_assets.release import gate
 from palm_assets.release.checks import LOAD_CHECK, CheckResult
 from palm_assets.release.config import GateConfig
+from palm_assets.release.export import pack
 from palm_assets.release.gate import gather, release_if_passed
+from palm_assets.stages.start_model import open_start_model
 from palm_assets.store.artifacts import Artifact, Store
 from palm_assets.store.releases import Release
 from tests.models import publish_model
@@ -64,6 +66,42 @@ def test_the_starter_is_the_incumbent_until_a_model_is_released(
     better = judged(store, data, 1, 150)
     assert better.champion == better.model
     assert compared(store, data, 2) == [("released", better.model)]
+
+
+@pytest.fixture
+def synthetic_starter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Artifact:
+    """A starter that was packed from a model of synthetic hands."""
+    elsewhere = Store(tmp_path / "elsewhere")
+    model = publish_candidate(elsewhere, publish_data(elsewhere, "synthetic"), 77)
+    packed = pack(elsewhere, model.version, tmp_path / "packed")
+    monkeypatch.setenv("PALM_STARTER", str(packed.folder))
+    return packed
+
+
+def test_a_starter_of_synthetic_hands_is_compared_with_models_of_synthetic_hands_alone(
+    store: Store, data: Data, synthetic_starter: Artifact
+) -> None:
+    assert compared(store, data, 0) == []
+    synthetic = publish_data(store, "synthetic")
+    publish_evaluation(store, synthetic_starter, synthetic.reference, 200)
+    assert compared(store, synthetic, 1) == [("released", synthetic_starter.version)]
+    with pytest.raises(RefusedError, match="Fréchet distance 300, the released model has 200"):
+        judged(store, synthetic, 1, 300)
+    assert judged(store, data, 2, 300).origin == "photographs"
+
+
+@pytest.mark.parametrize("name", ["starter", "hands"])
+def test_the_bundled_models_are_found_as_the_start_of_a_training(
+    store: Store, data: Data, starter: Artifact, name: str
+) -> None:
+    """Neither is in the store, and PALM_STARTER names another one."""
+    start = open_start_model(store, name)
+    assert start is not None
+    publish_evaluation(store, starter, data.reference, 900)
+    publish_evaluation(store, start, data.reference, 200)
+    assert compared(store, data, 1, start) == [("released", starter.version), ("start", start.version)]
+    with pytest.raises(RefusedError, match="the model that training started from has 200"):
+        judged(store, data, 1, 300, start)
 
 
 def test_a_damaged_starter_refuses(store: Store, data: Data, starter: Artifact) -> None:

@@ -126,3 +126,18 @@ def test_no_number_of_any_step_can_be_nonsense(knob: tuple[str, str], value: Any
 
 def test_every_config_of_the_pipeline_is_known() -> None:
     assert CONFIGS["dcgan_checkpoint"] is GanConfig
+
+
+def test_bounds_of_another_origin_are_not_those_that_a_run_is_held_to(store: Store, tmp_path: Path) -> None:
+    """The sample's bounds, with a folder of photographs named in the launchpad."""
+    bounds = {"applies_to": "synthetic", "min_photos": 2, "min_people": 2, "min_count": 50}
+    few = {"synthetic_photos": 20, "synthetic_people": 4}
+    check_run(store, {"raw_hands": few, "palm_evaluation": {"count": 50}}, bounds)
+    check_run(store, {"palm_evaluation": {"count": 50}}, bounds)  # of photographs that are not known here
+    for name in ("a.png", "b.png"):
+        save_picture(tmp_path / "hands" / name)
+    folder = {"source": "folder", "folder": str(tmp_path / "hands")}
+    with pytest.raises(ConfigError, match="the gate's `min_photos` is 100"):
+        check_run(store, {"raw_hands": folder}, bounds)
+    with pytest.raises(ConfigError, match="the gate's `min_count` is 100"):
+        check_run(store, {"raw_hands": folder, "palm_evaluation": {"count": 50}}, bounds)
