@@ -48,7 +48,8 @@ def test_photographs_that_failed_their_check_are_not_cropped_by_a_later_run(
     assert (report["outcome"], report["error"]) == ("refused", f"Refused: {reason}")
     assert report["checks"][0]["reason"] == f"Refused: {reason}"
 
-    sample = crop(store.home, instance, {"min_photos": 30})  # bounds for synthetic hands, of the active preset
+    # The active preset has bounds for synthetic hands.
+    sample = crop(store.home, instance, {"min_photos": 30})
     assert any("Refused" in failure for failure in failures(sample))
 
     # It stops for another reason: there are no files.
