@@ -177,3 +177,9 @@ def test_no_document_but_the_diary_of_experiments_is_longer_than_300_lines() -> 
 def too_long(paths: list[Path], limit: int) -> dict[str, int]:
     lines = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in paths}
     return {name: count for name, count in lines.items() if count > limit}
+
+
+def test_pytest_xdist_keeps_the_tests_of_a_group_in_one_process(request: pytest.FixtureRequest) -> None:
+    """Else each process makes the fixtures of a module or session anew."""
+    if hasattr(request.config, "workerinput"):
+        assert request.node.nodeid.endswith("@tests/test_house.py")
