@@ -29,8 +29,6 @@ class _HasPath(Protocol):
 
 Item = TypeVar("Item", bound=_HasPath)
 
-# Packages whose tests share a whole graph: each runs in one process.
-TOGETHER = ("tests/pipelines", "tests/faults")
 ALONE = "tests/e2e"  # real servers and a real browser: their waits are bounded
 
 
@@ -39,8 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Distribute the tests over processes, and run them in a random order if PALM_TEST_ORDER is a seed."""
     for item in items:
         file = item.nodeid.split("::")[0]
-        group = next((package for package in TOGETHER if file.startswith(package)), file)
-        item.add_marker(pytest.mark.xdist_group(group))
+        item.add_marker(pytest.mark.xdist_group(file))
         if file.startswith(ALONE):
             item.add_marker(pytest.mark.alone)
     seed = os.environ.get("PALM_TEST_ORDER")
