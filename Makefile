@@ -5,6 +5,8 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 PRESET ?= sample
 
+# Otherwise Python cannot spell every path in a locale without UTF-8 (LC_ALL=C).
+export PYTHONUTF8   := 1
 export PALM_HOME    ?= $(CURDIR)/palm_home
 export DAGSTER_HOME ?= $(CURDIR)/dagster_home
 ifeq ($(filter /%,$(firstword $(DAGSTER_HOME))),) # Dagster wants an absolute path

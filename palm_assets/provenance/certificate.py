@@ -46,6 +46,7 @@ class SigningIdentity:
         anchor: PEM certificate of the last authority in the chain, empty if it names none. Together with
             `serial` it identifies the certificate, as an authority never uses a number twice.
         self_made: whether Palms made the certificate; nobody vouches for it.
+        expires: end of the certificate's validity.
     """
 
     chain: bytes
@@ -55,6 +56,12 @@ class SigningIdentity:
     serial: int
     anchor: bytes
     self_made: bool
+    expires: datetime
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it may sign now; a self-made one is replaced some time before it expires."""
+        return self.expires > datetime.now(UTC) + (RENEWAL if self.self_made else timedelta())
 
     def __repr__(self) -> str:
         """Without the key, so that no log holds it."""
@@ -71,6 +78,20 @@ def signing_identity(config: ProvenanceConfig) -> SigningIdentity:
         return _operators(config.certificate, config.key)
     path = state_folder() / SELF_MADE_FILE
     return _kept(path) or _make_and_keep(path)
+
+
+def state_of_files(config: ProvenanceConfig) -> tuple[object, ...]:
+    """Changes when a file that `signing_identity` reads is replaced, changed or removed."""
+    files = (config.certificate, config.key) if config.certificate and config.key else ()
+    return tuple(_state(path) for path in files or (state_folder() / SELF_MADE_FILE,) if path is not None)
+
+
+def _state(path: Path) -> tuple[object, ...]:
+    try:
+        status = path.stat()
+    except OSError:
+        return (path,)
+    return path, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def state_folder() -> Path:
@@ -93,22 +114,22 @@ def _operators(certificate: Path, key: Path) -> SigningIdentity:
                 f"The signing certificate cannot be used: {error.strerror}", where=path, hint=hint
             ) from error
     try:
-        identity, expires = _parse(*contents, self_made=False)
+        identity = _parse(*contents, self_made=False)
     except (ValueError, TypeError) as error:
         raise ProvenanceError(
             f"The signing certificate cannot be used: {error}", where=certificate, hint=hint
         ) from error
-    if expires <= datetime.now(UTC):
+    if not identity.is_usable:
         raise ProvenanceError(
-            f"The signing certificate has expired on {expires:%Y-%m-%d}",
+            f"The signing certificate has expired on {identity.expires:%Y-%m-%d}",
             where=certificate,
             hint=f"Renew it, or unset {CERTIFICATE_VARIABLE} and {KEY_VARIABLE}.",
         )
     return identity
 
 
-def _parse(chain: bytes, key: bytes, *, self_made: bool) -> tuple[SigningIdentity, datetime]:
-    """The identity of PEM files, and when its certificate expires.
+def _parse(chain: bytes, key: bytes, *, self_made: bool) -> SigningIdentity:
+    """The identity of PEM files.
 
     Raises:
         ValueError: not PEM, an unsuitable kind of key, or the key of another certificate.
@@ -122,7 +143,7 @@ def _parse(chain: bytes, key: bytes, *, self_made: bool) -> tuple[SigningIdentit
         raise ValueError(str(error)) from error
 
 
-def _parse_pem(chain: bytes, key: bytes, *, self_made: bool) -> tuple[SigningIdentity, datetime]:
+def _parse_pem(chain: bytes, key: bytes, *, self_made: bool) -> SigningIdentity:
     from cryptography import x509
     from cryptography.hazmat.primitives import serialization
     from cryptography.x509.oid import NameOID
@@ -136,7 +157,7 @@ def _parse_pem(chain: bytes, key: bytes, *, self_made: bool) -> tuple[SigningIde
         raise ValueError("the key is not the one of the first certificate")
     names = certificates[0].subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     pem = [one.public_bytes(serialization.Encoding.PEM) for one in certificates]
-    identity = SigningIdentity(
+    return SigningIdentity(
         # The root that was made along with it tells nobody anything: 500 bytes less in each image.
         pem[0] if self_made else b"".join(pem),
         private.private_bytes(
@@ -147,8 +168,8 @@ def _parse_pem(chain: bytes, key: bytes, *, self_made: bool) -> tuple[SigningIde
         certificates[0].serial_number,
         pem[-1] if len(pem) > 1 else b"",
         self_made,
+        certificates[0].not_valid_after_utc,
     )
-    return identity, certificates[0].not_valid_after_utc
 
 
 def _algorithm(key: PrivateKeyTypes) -> str:
@@ -174,15 +195,15 @@ def _kept(path: Path) -> SigningIdentity | None:
 def _usable(content: bytes) -> SigningIdentity | None:
     """The self-made identity in a file; None if that is damaged, or ends soon."""
     try:
-        identity, expires = _parse(content, content, self_made=True)
+        identity = _parse(content, content, self_made=True)
     except (ValueError, TypeError):
         return None
-    return identity if expires > datetime.now(UTC) + RENEWAL else None
+    return identity if identity.is_usable else None
 
 
 def _make_and_keep(path: Path) -> SigningIdentity:
     chain, key = make_certificate()
-    identity, _ = _parse(chain, key, self_made=True)
+    identity = _parse(chain, key, self_made=True)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle, beside = tempfile.mkstemp(prefix=".self-made-", dir=path.parent)  # 0600

@@ -9,16 +9,20 @@ from __future__ import annotations
 import functools
 import io
 import json
+import logging
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from palm_assets import __version__
 from palm_assets.errors import ProvenanceError
-from palm_assets.provenance.certificate import SigningIdentity, signing_identity
+from palm_assets.provenance.certificate import SigningIdentity, signing_identity, state_of_files
 from palm_assets.provenance.config import DIGITAL_SOURCE_TYPE, ProvenanceConfig
 
 if TYPE_CHECKING:
     import c2pa
+
+log = logging.getLogger(__name__)
 
 GENERATOR = "Palms"
 _CREATED = (
@@ -74,7 +78,7 @@ def signed(file: bytes, media_type: str, model: str, config: ProvenanceConfig) -
     """
     import c2pa
 
-    context, signer = _signer(config)
+    context, signer = _signer(_identity(config), config.certificate)
     out = io.BytesIO()
     try:
         with c2pa.Builder(_manifest(model), context) as builder:
@@ -128,16 +132,44 @@ def _manifest(model: str) -> str:
     )
 
 
-@functools.lru_cache(maxsize=4)
 def _identity(config: ProvenanceConfig) -> SigningIdentity:
-    return signing_identity(config)
+    """What to sign with; the files are read again when they have changed, or the certificate has expired.
+
+    While a new certificate and its key are copied into their places they do not belong together: until they
+    do, the former certificate signs on.
+    """
+    state = state_of_files(config)
+    known = _known.get(config)
+    if known is not None and known.state == state and known.identity.is_usable:
+        return known.identity
+    try:
+        identity = signing_identity(config)
+    except ProvenanceError as error:
+        if known is None or not known.identity.is_usable:
+            raise
+        log.warning("the former signing certificate is used", extra={"reason": str(error)})
+        identity = known.identity
+    if identity.self_made:
+        state = state_of_files(config)  # it may just have been made
+    _known[config] = _Known(state, identity)
+    return identity
+
+
+@dataclass(frozen=True)
+class _Known:
+    """An identity, and the state of the files that it is from."""
+
+    state: tuple[object, ...]
+    identity: SigningIdentity
+
+
+_known: dict[ProvenanceConfig, _Known] = {}
 
 
 @functools.lru_cache(maxsize=4)
-def _signer(config: ProvenanceConfig) -> tuple[c2pa.Context, c2pa.Signer]:
+def _signer(identity: SigningIdentity, certificate: Path | None) -> tuple[c2pa.Context, c2pa.Signer]:
     import c2pa
 
-    identity = _identity(config)
     algorithm = c2pa.C2paSigningAlg[identity.algorithm.upper()]
     try:
         info = c2pa.C2paSignerInfo(algorithm, identity.chain, identity.key, None)
@@ -145,7 +177,7 @@ def _signer(config: ProvenanceConfig) -> tuple[c2pa.Context, c2pa.Signer]:
     except c2pa.C2paError as error:
         raise ProvenanceError(
             f"The signing certificate cannot be used: {error}",
-            where=config.certificate,
+            where=certificate,
             hint="Use a certificate for digital signatures with its whole chain.",
         ) from error
 

@@ -142,3 +142,51 @@ def test_an_expired_certificate_is_refused(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("palm_assets.provenance.certificate.VALIDITY", timedelta(seconds=-1))
     with pytest.raises(ProvenanceError, match="has expired on"):
         signing_identity(written(tmp_path))
+
+
+def signer_of(file: bytes, config: ProvenanceConfig) -> tuple[str, str]:
+    found = read_credentials(io.BytesIO(file), "image/png", config)
+    assert found is not None
+    return found.state, found.signer
+
+
+def test_a_renewed_certificate_signs_in_the_same_process(tmp_path: Path) -> None:
+    config = written(tmp_path, "Before")
+    before = signed(IMAGE, "image/png", "x", config)
+    assert signer_of(before, config) == ("own", "Before")
+    chain, key = make_certificate("After", "Example")
+    (tmp_path / "chain.pem").write_bytes(chain)  # its key is not there yet
+    assert signer_of(signed(IMAGE, "image/png", "x", config), config) == ("own", "Before")
+    (tmp_path / "key.pem").write_bytes(key)
+    assert signer_of(signed(IMAGE, "image/png", "x", config), config) == ("own", "After")
+    assert signer_of(before, config) == ("valid", "Before")
+
+
+def test_a_certificate_that_expires_meanwhile_signs_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from datetime import UTC, datetime, timedelta
+
+    config = written(tmp_path)
+    signed(IMAGE, "image/png", "x", config)
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> Later:
+            return cls.fromtimestamp(datetime.now(UTC).timestamp(), UTC) + timedelta(days=4000)
+
+    monkeypatch.setattr("palm_assets.provenance.certificate.datetime", Later)
+    with pytest.raises(ProvenanceError, match="has expired on"):
+        signed(IMAGE, "image/png", "x", config)
+
+
+def test_another_home_has_another_self_made_certificate(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = signed(IMAGE, "image/png", "x", ProvenanceConfig())
+    (home / SELF_MADE_FILE).unlink()
+    second = signed(IMAGE, "image/png", "x", ProvenanceConfig())
+    assert signer_of(first, ProvenanceConfig())[0] == "valid"
+    assert signer_of(second, ProvenanceConfig())[0] == "own"
+    monkeypatch.setenv("PALM_HOME", str(tmp_path / "other"))
+    assert signer_of(second, ProvenanceConfig())[0] == "valid"
