@@ -81,13 +81,8 @@ def main(door: str, seconds: float, folder: Path) -> None:
     if atheris is not None:
         work = folder / f"{door}-corpus"
         work.mkdir(exist_ok=True)
-        options = [
-            f"-max_total_time={int(seconds) + 600}",
-            "-max_len=65536",
-            "-timeout=60",
-            "-rss_limit_mb=0",
-        ]
-        atheris.Setup([sys.argv[0], *options, str(work), str(doors.CORPUS / door)], attempt)
+        limits = f"-max_total_time={int(seconds) + 600} -max_len=65536 -timeout=60 -rss_limit_mb=0"
+        atheris.Setup([sys.argv[0], *limits.split(), str(work), str(doors.CORPUS / door)], attempt)
         atheris.Fuzz()
     number = 0
     while True:
