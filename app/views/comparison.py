@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import streamlit as st
 
 from app.i18n.words import Words
@@ -11,6 +13,7 @@ from app.views.comparison_text import failure_text, metric_rows, notes, summary
 from app.work.comparison import MIN_COUNT, Comparison, comparison_job
 from app.work.palm_sets import PalmSet
 from app.work.resources import reference_cache
+from app.work.set_files import EvictedError
 from palm_assets.release.serving import Served
 
 PANEL: JobPanel[Comparison] = JobPanel(
@@ -61,7 +64,8 @@ def show(words: Words, palms: PalmSet, served: Served) -> None:
 
 
 def _submit(palms: PalmSet) -> None:
-    PANEL.submit(comparison_job(palms, reference_cache()))
+    with contextlib.suppress(EvictedError):  # the page then says so
+        PANEL.submit(comparison_job(palms, reference_cache()))
 
 
 def _obstacle(palms: PalmSet) -> str | None:

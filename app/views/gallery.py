@@ -14,6 +14,7 @@ from app.work.gallery import PAGE_SIZE, Order, page_count, page_entries, sort_en
 from app.work.links import link_to
 from app.work.palm_sets import PalmSet
 from app.work.score import band
+from app.work.set_files import EvictedError
 from palm_assets.release.serving import Served
 
 EXAMPLES_IN_A_ROW = 4  # on a phone, so that all are seen at once
@@ -29,6 +30,13 @@ def show_set(words: Words, palms: PalmSet, served: Served) -> None:
         return
     if not palms.entries:
         return
+    try:
+        _show_palms(words, palms, served)
+    except EvictedError:  # just now, by another visitor's set
+        st.info(words("set_evicted"))
+
+
+def _show_palms(words: Words, palms: PalmSet, served: Served) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         with st.container(horizontal=True, width="content", vertical_alignment="center"):
             if len(palms.entries) > 1:

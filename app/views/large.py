@@ -13,6 +13,7 @@ from app.views.palm import show_palm
 from app.work.gallery import PAGE_SIZE, sort_entries
 from app.work.links import View
 from app.work.palm_sets import Entry, PalmSet
+from app.work.set_files import EvictedError
 from palm_assets.release.serving import Served
 
 state = st.session_state
@@ -75,7 +76,10 @@ def _show(words: Words, palms: PalmSet, served: Served) -> None:
     if view.like is not None and model is not None:
         variations.show(words, palms, entry, model, view.like)
         return
-    show_palm(words, palms, entry, served)
+    try:
+        show_palm(words, palms, entry, served)
+    except EvictedError:  # just now, by another visitor's set
+        st.info(words("set_evicted"))
 
 
 def _show_neighbors(words: Words, palms: PalmSet, place: int, entry: Entry) -> None:

@@ -54,7 +54,11 @@ class Comparison:
 
 
 def comparison_job(palms: PalmSet, references: ReferenceCache) -> JobFunction[Comparison]:
-    """Evaluate a set against the released reference, with the metrics of `palms fid` on its ZIP."""
+    """Evaluate a set against the released reference, with the metrics of `palms fid` on its ZIP.
+
+    Raises:
+        EvictedError: the set was evicted.
+    """
     zipped = palms.file.open_zip()  # readable from now on, even if the set is evicted
 
     def work(job: Job[Comparison]) -> Steps[Comparison]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.work.set_files import SetFile
+from app.work.set_files import EvictedError, SetFile
 from palm_assets.errors import DiskFullError
 from palm_assets.generation.generate import GenerationRequest, GenerationStats
 
@@ -90,7 +90,11 @@ class PalmSet:
         return 0 if self._zip is None else self._size
 
     def png(self, entry: Entry) -> bytes:
-        """PNG of one palm, with its metadata. Only for a set that is still available."""
+        """PNG of one palm, with its metadata.
+
+        Raises:
+            EvictedError: the set was evicted, perhaps just now by another visitor's.
+        """
         opened = self._zip  # which another thread may take away
         if opened is None:
             raise EvictedError
@@ -100,10 +104,6 @@ class PalmSet:
         """Free the space."""
         self._zip = None
         self.file.close()
-
-
-class EvictedError(Exception):
-    """The palms of a set that was evicted are asked for."""
 
 
 class SetCache:

@@ -9,6 +9,10 @@ import threading
 import zipfile
 
 
+class EvictedError(Exception):
+    """The palms of a set that was evicted are asked for."""
+
+
 class SetFile:
     """A file for one set, which grows while the set is generated.
 
@@ -39,8 +43,16 @@ class SetFile:
             return os.pread(self.stream.fileno(), size, 0) if size else b""
 
     def open_zip(self) -> zipfile.ZipFile:
-        """The ZIP in it, read independently of other readers; it stays readable if the file is closed."""
-        return zipfile.ZipFile(io.BufferedReader(_Reader(self.stream.fileno())))
+        """The ZIP in it, read independently of other readers; it stays readable if the file is closed.
+
+        Raises:
+            EvictedError: it is closed already.
+        """
+        with self._lock:
+            if self.stream.closed:
+                raise EvictedError
+            reader = _Reader(self.stream.fileno())
+        return zipfile.ZipFile(io.BufferedReader(reader))
 
     def close(self) -> None:
         """Free the space, as soon as nobody reads it any more."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from palm_assets.cli.options import json_option, pass_store, print_result, tells_replacement
+from palm_assets.cli.options import json_option, pass_store, print_result, save_picture, tells_replacement
 
 if TYPE_CHECKING:
     from palm_assets.gan.sampler import PalmModel
@@ -75,8 +75,7 @@ def compare(
         tells_replacement(out) as replaced,
         typed_write_errors(out, RequestError, "Cannot write", hint="Name another file.", only_writes=True),
     ):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(out, "PNG")
+        save_picture(picture, out, "PNG")
     text = f"{comparison.describe()}\n{out}: {count} seeds from {seed}, A above B"
     values = {**comparison.to_json(), "picture": str(out), "replaced": replaced, "seed": seed, "count": count}
     print_result(values, text, as_json=as_json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from palm_assets.store.artifacts import Store
 
 P = ParamSpec("P")
@@ -90,6 +93,21 @@ def json_option(what: str) -> Callable[[Any], Any]:
 def print_result(values: Mapping[str, Any], text: str, *, as_json: bool) -> None:
     """Print what a command did: as JSON, or as text for people."""
     click.echo(json.dumps(values, indent=2, default=str) if as_json else text)
+
+
+def save_picture(picture: Image.Image, path: Path, image_format: str | None = None) -> None:
+    """Write a picture, by default in the format of the file's ending; an earlier file stays if that fails.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    from PIL import Image
+
+    from palm_assets.store.atomic import write_atomically
+
+    content = io.BytesIO()
+    picture.save(content, image_format or Image.registered_extensions()[path.suffix.lower()])
+    write_atomically(path, content.getvalue())
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from palm_assets.cli.options import json_option, pass_store, tells_replacement
+from palm_assets.cli.options import json_option, pass_store, save_picture, tells_replacement
 from palm_assets.errors import PalmError, RequestError
 
 if TYPE_CHECKING:
@@ -62,8 +62,7 @@ def check(folder: Path, loose_photos: LoosePhotos, sheet: Path | None, as_json: 
             tells_replacement(sheet),
             typed_write_errors(sheet, RequestError, what, hint=hint, only_writes=True),
         ):
-            sheet.parent.mkdir(parents=True, exist_ok=True)
-            report.contact_sheet.save(sheet)
+            save_picture(report.contact_sheet, sheet)
     click.echo(json.dumps(report.to_json(), indent=2) if as_json else report.describe())
     if not report.is_enough:
         raise PalmError("This is not enough", where=folder, hint="Add photographs, of more people.")

@@ -6,6 +6,7 @@ needs with its SHA-256; README.md and the pictures are not in it, so that they m
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -58,6 +59,7 @@ def export_hub(
     """
     if target.exists():
         raise RequestError("The folder exists already", where=target, hint="Name a new one.")
+    target = Path(os.path.realpath(target))  # of a link, the folder that it leads to
     if not (model.folder / MANIFEST).is_file():
         raise RequestError(
             "The model has no manifest", where=model.folder, hint="Export a released model or the starter."

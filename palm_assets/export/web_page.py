@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tempfile
 from importlib.resources import files
 from pathlib import Path
@@ -39,6 +40,7 @@ def export_web(model: PalmModel, target: Path) -> dict[str, int]:
     """
     if target.exists():
         raise RequestError("The folder exists already", where=target, hint="Name a new one.")
+    target = Path(os.path.realpath(target))  # of a link, the folder that it leads to
     contents = page_files(model)
     with typed_write_errors(
         target, ExportError, "The page cannot be written", hint="Name another folder.", only_writes=True

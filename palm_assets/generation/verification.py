@@ -16,8 +16,8 @@ from PIL import Image
 
 from palm_assets.errors import ProvenanceError
 from palm_assets.generation.png_metadata import HEAD_BYTES, PngMetadata, read_png_metadata
-from palm_assets.photos.formats import is_heif, is_mp4
-from palm_assets.photos.reader import FORMATS, MAX_MEGAPIXELS
+from palm_assets.photos.formats import is_mp4
+from palm_assets.photos.reader import MAX_MEGAPIXELS, open_image
 from palm_assets.provenance.config import ProvenanceConfig, provenance_config
 from palm_assets.provenance.content_credentials import Credentials, read_credentials
 from palm_assets.provenance.watermark_search import WatermarkResult, find_watermark
@@ -120,7 +120,7 @@ def verify(
     stream.seek(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of large images; the size is checked below
-        image = _opened(stream, head, where)
+        image = _opened(stream, head, where, max_megapixels)
         with image:
             media_type = _MEDIA_TYPES.get(image.format or "")
             xmp = _read_xmp(image)
@@ -176,14 +176,10 @@ def _too_large(width: int, height: int, max_megapixels: float) -> str:
     return f"{width}x{height} pixels are more than {max_megapixels:g} megapixels"
 
 
-def _opened(stream: BinaryIO, head: bytes, where: Path | str) -> Image.Image:
+def _opened(stream: BinaryIO, head: bytes, where: Path | str, max_megapixels: float) -> Image.Image:
     """The image, not decoded yet."""
-    if is_heif(head):
-        import pillow_heif
-
-        pillow_heif.register_heif_opener()
     try:
-        return Image.open(stream, formats=("HEIF",) if is_heif(head) else FORMATS)
+        return open_image(stream, head, max_megapixels=max_megapixels)
     except Image.DecompressionBombError as error:
         raise ProvenanceError("The image has too many pixels", where=where, hint="Scale it down.") from error
     except Exception as error:  # Pillow's decoders raise all kinds of errors for damaged files

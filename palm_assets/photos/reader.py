@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
@@ -110,7 +110,7 @@ def decode(data: bytes, where: Path | str, *, max_megapixels: float = MAX_MEGAPI
     if not data:
         raise refuse("empty file")
     try:
-        with _opened(data, max_megapixels) as image:
+        with open_image(io.BytesIO(data), data, max_megapixels=max_megapixels) as image:
             check_size(*image.size)
             if image.format in ANIMATED_FORMATS and getattr(image, "is_animated", False):
                 raise refuse("animated, not a photograph")
@@ -132,21 +132,29 @@ def decode(data: bytes, where: Path | str, *, max_megapixels: float = MAX_MEGAPI
         raise refuse(f"damaged: {error}") from error
 
 
-def _opened(data: bytes, max_megapixels: float) -> Image.Image:
-    """The image with only its header read: Pillow's own limit is off, since `max_megapixels` is checked.
+def open_image(stream: BinaryIO, head: bytes, *, max_megapixels: float) -> Image.Image:
+    """An image with only its header read, of any size: Pillow's own limit, which all threads share, is off.
 
     Except for GIF, of which Pillow makes the first frame meanwhile: it may be larger than the image.
+
+    Args:
+        stream: the file, at its start.
+        head: its first bytes.
+        max_megapixels: of the first frame of a GIF; Pillow refuses twice as many.
+
+    Raises:
+        DecompressionBombError: the first frame of a GIF is larger.
+        Exception: nearly any, if the file is damaged or no image.
     """
     formats: tuple[str, ...] = FORMATS
-    if is_heif(data):
+    if is_heif(head):
         _register_heif()
         formats = ("HEIF",)
-    # Pillow refuses twice as many pixels as this, and only warns below.
-    ours = max(int(max_megapixels * 1e6), 1) if data.startswith(b"GIF") else None
+    ours = max(int(max_megapixels * 1e6), 1) if head.startswith(b"GIF") else None
     with _size_limit_lock:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, ours
         try:
-            return Image.open(io.BytesIO(data), formats=formats)
+            return Image.open(stream, formats=formats)
         finally:
             Image.MAX_IMAGE_PIXELS = limit
 

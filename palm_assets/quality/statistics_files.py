@@ -7,6 +7,7 @@ is unknown.
 
 from __future__ import annotations
 
+import io
 import zipfile
 from pathlib import Path
 from typing import cast
@@ -19,6 +20,7 @@ from palm_assets.quality.extractors.identity import CANONICAL_DIGEST, require_sa
 from palm_assets.quality.extractors.registry import EXTRACTORS, ExtractorName
 from palm_assets.quality.image_arrays import array_header
 from palm_assets.quality.statistics import FeatureStatistics
+from palm_assets.store.atomic import write_atomically
 from palm_assets.store.os_errors import typed_write_errors
 
 MAX_DIMENSIONS = 16_384
@@ -47,7 +49,7 @@ def extractor_of(path: Path) -> ExtractorName:
 
 
 def write_statistics(statistics: FeatureStatistics, path: Path) -> None:
-    """Write statistics as an NPZ, which pytorch-fid reads too.
+    """Write statistics as an NPZ, which pytorch-fid reads too; an earlier file stays if that fails.
 
     Raises:
         DiskFullError: no space left.
@@ -60,12 +62,11 @@ def write_statistics(statistics: FeatureStatistics, path: Path) -> None:
         "extractor": np.str_(statistics.extractor),
         "digest": np.str_(statistics.digest),
     }
+    content = io.BytesIO()
+    np.savez(content, **arrays)  # type: ignore[arg-type]
     what, hint = "The statistics cannot be written", "Choose another path."
-    with (
-        typed_write_errors(path, QualityError, what, hint=hint, only_writes=True),
-        path.open("wb") as file,
-    ):
-        np.savez(file, **arrays)  # type: ignore[arg-type]
+    with typed_write_errors(path, QualityError, what, hint=hint, only_writes=True):
+        write_atomically(path, content.getvalue())
 
 
 def read_statistics(path: Path, extractor: tuple[str, str], dimensions: int) -> FeatureStatistics:

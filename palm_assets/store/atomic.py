@@ -32,10 +32,14 @@ def sha256_of(path: Path) -> str:
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file through a temporary one: a reader sees the old content or the new, never a part.
 
+    Of a link, the file that it leads to is written, be it missing.
+
     Raises:
         OSError: it cannot be written, or is a device or the like.
     """
     refuse_special_file(path)
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))
     make_folder(path.parent)
     handle, beside = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:

@@ -12,11 +12,13 @@ import pytest
 from click.testing import CliRunner
 
 from app.i18n.words import LANGUAGES, Words
+from app.views.comparison import PANEL, _submit
 from app.views.comparison_text import failure_text, metric_name, metric_rows, notes, summary
 from app.work.comparison import Comparison, comparison_job
 from app.work.jobs import Job
 from app.work.palm_sets import PalmSet, SetCache
 from app.work.reference import ReferenceCache, decode_png, shows_real_palms
+from app.work.set_files import EvictedError
 from palm_assets.cli.main import main
 from palm_assets.errors import ArtifactCorruptError, PalmError
 from palm_assets.gan.sampler import PalmModel, load_model
@@ -122,6 +124,10 @@ def test_a_set_that_is_evicted_meanwhile_is_still_compared(
     job: Job[Comparison] = Job("a", work, time.monotonic)
     job._run_slice(60)
     assert job.state == "finished"
+    with pytest.raises(EvictedError):
+        comparison_job(palms, references)
+    _submit(palms)  # as the page's button does: it has no job, and the page says why
+    assert PANEL.job is None
 
 
 def failure_of(job: Job[Comparison]) -> str:

@@ -13,7 +13,9 @@ from streamlit.testing.v1 import AppTest
 from app.i18n.words import Words
 from app.work.jobs import Job, JobFunction, QueueFullError, Steps
 from app.work.links import View
+from app.work.palm_sets import Entry, PalmSet
 from app.work.resources import job_queue
+from app.work.set_files import EvictedError
 from palm_assets.store.artifacts import Store
 from tests.models import publish_model, release
 
@@ -115,3 +117,26 @@ def test_a_full_queue_is_reported_beside_the_last_result(
     feature(page)
     assert errors(page) == [EN("too_busy")]
     assert page.session_state[result] is before
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_set_that_is_evicted_while_it_is_shown_is_reported(
+    large: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = visited(2)
+    palms = page.session_state.generation_result
+    monkeypatch.setattr(PalmSet, "available", True)  # another thread evicts it after the question
+    if large:
+        page.session_state.view = View(palm=1)
+    with monkeypatch.context() as patched:
+        evicted = iter([palms.png] * 2 if large else [])  # the cards of the gallery are read before
+
+        def png(self: PalmSet, entry: Entry) -> bytes:
+            for read in evicted:
+                return read(entry)
+            raise EvictedError
+
+        patched.setattr(PalmSet, "png", png)
+        page.run()
+    assert [info.value for info in page.info] == [EN("set_evicted")]
+    assert not page.exception

@@ -115,3 +115,5 @@ def test_readers_of_one_file_do_not_move_each_other(model: PalmModel) -> None:
         first, second = one.open(ENTRY.file_name), two.open(ENTRY.file_name)
         parts = [(first.read(7000), second.read(7000)) for _ in range(5)]
     assert all(ours == theirs for ours, theirs in parts)
+    with pytest.raises(EvictedError):
+        palms.file.open_zip()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -26,6 +28,7 @@ class Visitor(threading.Thread):
         seconds: from the connection to the palms.
         received: bytes.
         trouble: what went wrong on this side.
+        patience: how long it waits in all, in seconds.
     """
 
     address: str
@@ -38,11 +41,13 @@ class Visitor(threading.Thread):
     seconds: float = 0.0
     received: int = 0
     trouble: str = ""
+    patience: float = PATIENCE
 
     def __post_init__(self) -> None:
         super().__init__(daemon=True)
         self._polls: dict[str, tuple[float, float]] = {}  # fragment to its interval and when it is due
         self._progress = False
+        self._zip_button = self._zip_url = ""
 
     def __hash__(self) -> int:
         return id(self)
@@ -54,23 +59,55 @@ class Visitor(threading.Thread):
     def run(self) -> None:
         socket = self.address.replace("http", "ws", 1) + "/_stcore/stream"
         start = time.monotonic()
+        self._patience_ends = start + self.patience
         try:
             with connect(
                 socket,
                 origin=self.address,  # type: ignore[arg-type]
                 subprotocols=["streamlit"],  # type: ignore[list-item]
                 max_size=None,
-                open_timeout=PATIENCE,
+                open_timeout=self.patience,
+                ping_timeout=None,
             ) as connection:
-                self._say(connection)
-                while not self.has_palms and not (self.leaves and self._progress):
-                    if time.monotonic() - start > PATIENCE:
-                        raise TimeoutError(f"no palms after {PATIENCE:.0f} s; headings: {self.headings}")
-                    self._listen(connection)
-                    self._poll(connection)
+                self.visit(connection)
         except Exception as error:
             self.trouble = repr(error)
         self.seconds = time.monotonic() - start
+
+    def visit(self, connection: ClientConnection) -> None:
+        """What the visitor does, from the first request on."""
+        self.request(connection, self.query)
+
+    def request(self, connection: ClientConnection, query: str) -> None:
+        """Open a link, and wait for its palms, or until there is progress to be seen."""
+        self.query = query
+        self.headings.clear()
+        self._zip_button = ""
+        self._say(connection)
+        self._wait(connection, lambda: self.has_palms or (self.leaves and self._progress))
+
+    def download(self, connection: ClientConnection) -> int:
+        """Download the ZIP of the set with the page's button; its size in bytes."""
+        self._wait(connection, lambda: bool(self._zip_button))
+        message = BackMsg()
+        message.backend_operation_request.request_id = self._zip_button
+        message.backend_operation_request.deferred_file.file_id = self._zip_button
+        self._zip_url = ""
+        connection.send(message.SerializeToString())
+        self._wait(connection, lambda: bool(self._zip_url))
+        size = 0
+        with urllib.request.urlopen(self.address + self._zip_url, timeout=self.patience) as answer:
+            while part := answer.read(1 << 20):
+                size += len(part)
+        return size
+
+    def _wait(self, connection: ClientConnection, met: Callable[[], bool]) -> None:
+        """Listen, and poll as the page requests, until something is there."""
+        while not met():
+            if time.monotonic() > self._patience_ends:
+                raise TimeoutError(f"not there after {self.patience:.0f} s; headings: {self.headings}")
+            self._listen(connection)
+            self._poll(connection)
 
     def _say(self, connection: ClientConnection, fragment: str = "") -> None:
         message = BackMsg()
@@ -103,6 +140,11 @@ class Visitor(threading.Thread):
         elif kind == "auto_rerun":
             rerun = message.auto_rerun
             self._polls[rerun.fragment_id] = rerun.interval, time.monotonic() + rerun.interval
+        elif kind == "backend_operation_response":
+            answer = message.backend_operation_response
+            if answer.error_msg:
+                raise RuntimeError(answer.error_msg)
+            self._zip_url = answer.deferred_file.url
         elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
             element = message.delta.new_element
             if element.HasField("heading"):
@@ -111,5 +153,7 @@ class Visitor(threading.Thread):
                 self.alerts.append(element.alert.body)
             elif element.HasField("exception"):
                 self.exceptions.append(element.exception.message)
+            elif element.HasField("download_button") and element.download_button.deferred_file_id:
+                self._zip_button = element.download_button.deferred_file_id
             elif element.HasField("progress"):
                 self._progress = self._progress or element.progress.value > 0

@@ -317,6 +317,19 @@ def test_a_png_with_a_huge_size_is_not_decoded() -> None:
     assert "megapixels" in result.watermark_skipped
 
 
+@pytest.mark.parametrize("limit", [None, 100])
+def test_the_limit_of_pillow_in_this_process_does_not_matter(
+    ours: bytes, limit: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    assert told(ours).conclusion == "own"
+    header = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
+    result = told(ours[:8] + chunk(b"IHDR", header) + ours[33:])
+    assert "50000x50000" in result.watermark_skipped
+    assert result.xmp is not None  # what the file says is told, whatever its size
+    assert limit == Image.MAX_IMAGE_PIXELS
+
+
 def test_damaged_pixels_and_manifests_are_told(ours: bytes) -> None:
     cut = told(unsigned(ours)[:-30_000])
     assert (cut.watermark, cut.watermark_skipped) == (None, "the pixels are damaged")

@@ -41,6 +41,18 @@ def test_what_is_written_is_read_and_pytorch_fid_finds_its_keys(tmp_path: Path) 
     assert frechet_distance(features(), read).value == pytest.approx(0, abs=1e-5)
 
 
+def test_a_reader_of_an_earlier_file_keeps_it_whole(tmp_path: Path) -> None:
+    (tmp_path / "link.npz").symlink_to(tmp_path / "x.npz")
+    write_statistics(of(LITE, features()), tmp_path / "x.npz")
+    before = (tmp_path / "x.npz").read_bytes()
+    with (tmp_path / "x.npz").open("rb") as reader:
+        write_statistics(of(LITE, features(80)), tmp_path / "link.npz")
+        assert reader.read() == before
+    assert read_statistics(tmp_path / "x.npz", LITE, 6).n == 80
+    assert (tmp_path / "link.npz").is_symlink()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_a_file_of_pytorch_fid_is_of_the_canonical_inception_and_of_unknown_number(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", mu=np.zeros(2048), sigma=np.eye(2048))
     read = read_statistics(tmp_path / "x.npz", CANONICAL, 2048)

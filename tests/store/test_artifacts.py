@@ -319,6 +319,18 @@ def test_a_file_is_replaced_atomically_without_leftovers(tmp_path: Path) -> None
     assert [p.name for p in path.parent.iterdir()] == ["file"]
 
 
+def test_a_link_is_written_through(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "there" / "file")
+    for content in (b"the file is missing", b"the file is there"):
+        write_atomically(tmp_path / "link", content)
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "there" / "file").read_bytes() == content
+    (tmp_path / "second").symlink_to("link")
+    write_atomically(tmp_path / "second", b"through two links")
+    assert (tmp_path / "there" / "file").read_bytes() == b"through two links"
+    assert [p.name for p in (tmp_path / "there").iterdir()] == ["file"]
+
+
 # A full or read-only disk
 
 BIG = np.random.default_rng(0).integers(0, 256, 3_000_000, dtype=np.uint8)
