@@ -24,7 +24,7 @@ class Material:
         train: training people's crops.
         test: test people's crops.
         others: images of something else, such as backs of hands; may be empty.
-        samples: of an honest model, to mix with; may be empty.
+        samples: of an ordinary model, to mix with; may be empty.
         n: images in a set.
     """
 
@@ -78,15 +78,15 @@ def degradations(material: Material) -> dict[tuple[str, str], Degrade]:
         found["other images (backs of hands)", "all"] = lambda m, r: _some(m.others, m.n, r)
     if len(material.samples):
         for share in (0.1, 0.25, 0.5):
-            found["honest samples and moved copies", f"{share:.0%} copies"] = lambda m, r, s=share: mixed(
+            found["ordinary samples and moved copies", f"{share:.0%} copies"] = lambda m, r, s=share: mixed(
                 _some(m.samples, m.n, r), moved(_some(m.train, m.n, r), 2, r), s
             )
-            found["honest samples, one repeated", f"{share:.0%}"] = lambda m, r, s=share: one_repeated(
+            found["ordinary samples, one repeated", f"{share:.0%}"] = lambda m, r, s=share: one_repeated(
                 _some(m.samples, m.n, r), s
             )
             if len(material.others):
-                found["honest samples and other images", f"{share:.0%} others"] = lambda m, r, s=share: mixed(
-                    _some(m.samples, m.n, r), _some(m.others, m.n, r), s
+                found["ordinary samples and other images", f"{share:.0%} others"] = lambda m, r, s=share: (
+                    mixed(_some(m.samples, m.n, r), _some(m.others, m.n, r), s)
                 )
     return found
 

@@ -1,4 +1,4 @@
-"""Power of the release gate: which faulty sets of images it refuses, and which honest models it passes.
+"""Power of the release gate: which faulty sets of images it refuses, and which ordinary models it passes.
 
 Degrades the crops of a store in many ways (`degradations.py`), measures each like the samples of a model, and
 applies the checks of a first release. Prints a row of a Markdown table for each fault and strength; the table
@@ -67,8 +67,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("source", type=Path, help="artifact store, or .npz file")
-    parser.add_argument("--models", nargs="*", default=[], help="honest models: versions or .npy files")
-    parser.add_argument("--mix", help="honest model whose samples are mixed with copies (version or file)")
+    parser.add_argument("--models", nargs="*", default=[], help="ordinary models: versions or .npy files")
+    parser.add_argument("--mix", help="ordinary model whose samples are mixed with copies (version or file)")
     parser.add_argument("--others", type=Path, help="an .npy file of other images")
     parser.add_argument("--trials", type=int, default=3, help="sets of each fault that are tried")
     parser.add_argument("--only", default="", help="only sets whose name and strength match this pattern")
@@ -95,7 +95,7 @@ def main() -> None:
         samples = samples_of(model, args.source, bench.material)
         for start in range(0, len(samples) - SETS * bench.material.n + 1, SETS * bench.material.n):
             whole = samples[start : start + SETS * bench.material.n]
-            trials.append((f"honest model {Path(model).stem}", "", np.split(whole, SETS)))
+            trials.append((f"ordinary model {Path(model).stem}", "", np.split(whole, SETS)))
     lines = []
     for name, strength, sets in trials:
         _save(sets[0], args.pictures, f"{name} {strength}")
@@ -146,7 +146,7 @@ def open_bench(source: Path, mix: str | None, others: Path | None) -> Bench:
 
 
 def samples_of(model: str, source: Path, material: Material) -> Images:
-    """Samples of an honest model at the size of the crops: those of a file, or of a version."""
+    """Samples of an ordinary model at the size of the crops: those of a file, or of a version."""
     if model.endswith(".npy"):
         samples: Images = np.load(model)
         return samples

@@ -119,13 +119,11 @@ def dcgan_checkpoint(
     - **Look at** `samples`, and at the observations while it trains: their grids should sharpen.
     """
     config, opened = GanConfig(**_config(context)), store.open()
+    instance, run = context.instance, context.op_execution_context.run_id
+    set_run_tags(instance, run, {"seed": str(config.seed)})  # the launchpad may have changed the preset's
     with failures_in_one_line():
         made = make_model(opened, cropped_palms, config, run=subprocess_runner(context))
-    set_run_tags(
-        context.instance,
-        context.op_execution_context.run_id,
-        {"model": made.version, "seed": str(config.seed)},
-    )
+    set_run_tags(instance, run, {"model": made.version})
     if not made.reused:
         try:
             if removed := remove_unused(opened, retention):

@@ -69,19 +69,21 @@ def run_preset(name: str) -> Outcome:
             return Outcome(result.run_id, True, model=model)
         run = instance.get_run_by_id(result.run_id)
         assert run is not None
-        told = describe_failure(instance, run)
-        first = next(iter(str(told["error"]).splitlines()), "")
+        report = describe_failure(instance, run)
+        first = next(iter(str(report["error"]).splitlines()), "")
         interrupted = any(map(_is_interruption, result.filter_events(lambda event: event.is_step_failure)))
-        refused = told["outcome"] == "refused"
-        return Outcome(result.run_id, False, refused, first, told["checks"], interrupted=interrupted)
+        refused = report["outcome"] == "refused"
+        return Outcome(result.run_id, False, refused, first, report["checks"], interrupted=interrupted)
 
 
 def _is_interruption(failure: dg.DagsterEvent) -> bool:
     """Whether a step ended by Ctrl-C, which Dagster and the training process may notice first."""
     data = failure.step_failure_data
-    told = data.user_failure_data
+    report = data.user_failure_data
     names = [data.error.cls_name] if data.error is not None else []
-    names += [str(told.metadata["error"].value)] if told is not None and "error" in told.metadata else []
+    names += (
+        [str(report.metadata["error"].value)] if report is not None and "error" in report.metadata else []
+    )
     return not {*names}.isdisjoint(_INTERRUPTIONS)
 
 

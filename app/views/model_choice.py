@@ -33,7 +33,7 @@ def default_version() -> str:
 
 
 def labels() -> tuple[str, ...]:
-    """What the model that draws for the visitor can be asked for; told without loading it."""
+    """What the model that draws for the visitor can be asked for; known without loading it."""
     chosen = state.get("chosen_model", "")
     for choice in model_watcher().choices():
         if chosen in (choice.name, choice.version) or (not chosen and choice.is_default):

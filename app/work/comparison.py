@@ -72,7 +72,7 @@ def comparison_job(palms: PalmSet, references: ReferenceCache) -> JobFunction[Co
                 rows.append(batch)
                 yield sum(map(len, rows)), total
                 if job.cancelled:
-                    return None  # type: ignore[return-value]  # metrics of a part would mean nothing
+                    return None  # metrics of a part would mean nothing
         reference = released.reference
         return Comparison(
             replace(evaluate_features(np.concatenate(rows), reference), reference=released.version),

@@ -46,6 +46,8 @@ def generation_job(
         file = cache.new_file(job.visitor)
         steps = generate_set(model, request, preview, file, should_stop=lambda: job.cancelled)
         palms = yield from _within(cache, file, steps)
+        if palms is None:
+            return None
         palms.seconds = job.seconds
         cache.add(palms)
         return palms

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator
-from typing import Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from palm_assets.errors import PalmError
 
@@ -115,8 +115,8 @@ class Job(Generic[Result]):
         self.state = state  # last: other threads that read it find all the rest in place
 
 
-Steps: TypeAlias = Generator[tuple[int, int], None, Result]
-"""Yields (done, total) after every step, and returns the result."""
+Steps: TypeAlias = Generator[tuple[int, int], None, Result | None]
+"""Yields (done, total) after every step, and returns the result; None if what is done is of no use."""
 
 JobFunction: TypeAlias = Callable[[Job[Result]], Steps[Result]]
 """The work of a job, as `JobQueue.submit` takes it."""
@@ -130,8 +130,8 @@ class JobQueue:
     ) -> None:
         self._slice = slice_seconds
         self._clock = clock
-        self._waiting: deque[Job[object]] = deque()
-        self._current: Job[object] | None = None
+        self._waiting: deque[Job[Any]] = deque()
+        self._current: Job[Any] | None = None
         self._changed = threading.Condition()
         self._worker: threading.Thread | None = None
 
@@ -149,7 +149,7 @@ class JobQueue:
             for other in unfinished:
                 if other.visitor == visitor:
                     self._cancel(other)
-            self._waiting.append(job)  # type: ignore[arg-type]  # nothing is ever put into its result
+            self._waiting.append(job)
             if self._worker is None:
                 self._worker = threading.Thread(target=self._run, name="palms-worker", daemon=True)
                 self._worker.start()
@@ -159,16 +159,16 @@ class JobQueue:
     def cancel(self, job: Job[Result]) -> None:
         """Stop a job soon: a waiting one leaves the queue at once, a started one ends with what is done."""
         with self._changed:
-            self._cancel(job)  # type: ignore[arg-type]
+            self._cancel(job)
 
     def jobs_ahead(self, job: Job[Result]) -> int:
         """How many jobs run before this one; 0 if it runs or has ended."""
         with self._changed:
             if job not in self._waiting:
                 return 0
-            return self._waiting.index(job) + (self._current is not None)  # type: ignore[arg-type]
+            return self._waiting.index(job) + (self._current is not None)
 
-    def _cancel(self, job: Job[object]) -> None:
+    def _cancel(self, job: Job[Any]) -> None:
         job._cancel.set()
         if job in self._waiting:
             self._waiting.remove(job)

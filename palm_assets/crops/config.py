@@ -43,8 +43,8 @@ class CropConfig(StageConfig):
     )
     quarter_turns: bool = Field(
         False,
-        description="Seek the palm also in the photo turned by 90, 180 and 270 degrees, and crop it turned "
-        "as the most confident detection was: for photos with fingers down or to the side.",
+        description="Seek the palm also in the photo turned by 90, 180 and 270 degrees, and crop it in the "
+        "most probable turn, given all photos of the set: for photos with fingers down or to the side.",
     )
     validation_share: float = Field(
         0.1,

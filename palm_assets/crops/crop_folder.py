@@ -14,10 +14,10 @@ from palm_assets.crops.extraction import (
     WITHOUT_PALM_FILE,
     Crop,
     CroppedPhoto,
-    Detector,
     crop_photos,
     indexed,
 )
+from palm_assets.crops.turns import Detector
 from palm_assets.errors import DatasetError, RequestError
 from palm_assets.image_grid import grid
 from palm_assets.photos.index import SET_ASIDE_FILE, Photo, PhotoIndex, write_rows

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -16,6 +16,7 @@ from PIL import Image
 from palm_assets.crops.config import CONTACT_SHEET_FILE, CropConfig
 from palm_assets.crops.geometry import Box, crop_box
 from palm_assets.crops.splits import LABELS, SPLITS, PeopleSplit, Split, SplitLabel, assign_people
+from palm_assets.crops.turns import Detector, TurnedDetections, choose_turns, detect_in_turns, detect_upright
 from palm_assets.detector.detection import Detection
 from palm_assets.errors import ArtifactCorruptError, DatasetError
 from palm_assets.image_grid import grid
@@ -27,8 +28,6 @@ CROPS_FILE = "crops.npy"
 INDEX_FILE = "crops.csv"
 WITHOUT_PALM_FILE = "without_palm.csv"
 SHEET_TILES = 100
-
-TURNS = (0, 1, 2, 3)  # quarter turns against the clock
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,14 +47,6 @@ class CroppedPhoto:
     detection: Detection | None
     box: Box
     pixels: np.ndarray
-
-
-class Detector(Protocol):
-    """Detects palms; `PalmDetector` is one."""
-
-    def detect(self, photos: Sequence[np.ndarray], *, min_confidence: float = 0.25) -> list[Detection | None]:
-        """The most confident palm of each photo; None without one."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -181,24 +172,23 @@ def crop_photos(
     photos: PhotoIndex, detector: Detector, config: CropConfig, *, progress: Progress = no_progress
 ) -> tuple[list[CroppedPhoto], list[Photo]]:
     """Crop the palm from every photo; returns the crops, and the photos in which none was detected."""
-    crops: list[CroppedPhoto] = []
-    without: list[Photo] = []
-    done = 0
-    for batch, decoded in _decoded_ahead(photos, config.batch):
-        for photo, pixels, (turn, detection) in zip(
-            batch, decoded, _detected(detector, decoded, config), strict=True
-        ):
-            if detection is None:
-                without.append(photo)
-                if config.no_palm == "set_aside":
-                    continue
-            turned = np.rot90(pixels, turn)
-            box = _box(turned, detection, config)
-            crop = _resized(turned, box, config.image_size)
-            crops.append(CroppedPhoto(photo, 90 * turn, detection, box, crop))
-        done += len(batch)
-        progress(done, len(photos.photos))
-    return crops, without
+    detect = detect_in_turns if config.quarter_turns else detect_upright
+    detected: list[TurnedDetections] = []
+    crops: dict[Photo, CroppedPhoto] = {}
+    for batch, decoded in _decoded_ahead(photos, photos.photos, config.batch):
+        found = detect(detector, decoded, config.min_confidence)
+        for photo, pixels, candidates, turn in zip(batch, decoded, found, choose_turns(found), strict=True):
+            if candidates.found or config.no_palm == "whole_photo":
+                crops[photo] = _cropped(photo, pixels, turn, candidates, config)
+        detected += found
+        progress(len(detected), len(photos.photos))
+    # Only all photos together show which way up most are. The few that turn out otherwise are cropped again.
+    turns = dict(zip(photos.photos, zip(choose_turns(detected), detected, strict=True), strict=True))
+    again = [photo for photo, crop in crops.items() if crop.turn != 90 * turns[photo][0]]
+    for batch, decoded in _decoded_ahead(photos, again, config.batch):
+        for photo, pixels in zip(batch, decoded, strict=True):
+            crops[photo] = _cropped(photo, pixels, *turns[photo], config)
+    return list(crops.values()), [photo for photo in photos.photos if not turns[photo][1].found]
 
 
 def read_crops(folder: Path) -> Crops:
@@ -219,18 +209,14 @@ def read_crops(folder: Path) -> Crops:
     return Crops(images, index)
 
 
-def _detected(
-    detector: Detector, photos: Sequence[np.ndarray], config: CropConfig
-) -> list[tuple[int, Detection | None]]:
-    """For each photo the most confident palm, and the quarter turn in which it was detected."""
-    best: list[tuple[int, Detection | None]] = [(0, None)] * len(photos)
-    for turn in TURNS if config.quarter_turns else TURNS[:1]:
-        turned = [np.ascontiguousarray(np.rot90(photo, turn)) for photo in photos]
-        for i, found in enumerate(detector.detect(turned, min_confidence=config.min_confidence)):
-            before = best[i][1]
-            if found is not None and (before is None or found.confidence > before.confidence):
-                best[i] = turn, found
-    return best
+def _cropped(
+    photo: Photo, pixels: np.ndarray, turn: int, candidates: TurnedDetections, config: CropConfig
+) -> CroppedPhoto:
+    """The crop of a photo, turned by so many quarters against the clock."""
+    detection = candidates.detections[turn]
+    turned = np.rot90(pixels, turn)
+    box = _box(turned, detection, config)
+    return CroppedPhoto(photo, 90 * turn, detection, box, _resized(turned, box, config.image_size))
 
 
 def _pack(
@@ -274,9 +260,11 @@ def indexed(row: int, crop: CroppedPhoto, split: SplitLabel) -> Crop:
     )
 
 
-def _decoded_ahead(photos: PhotoIndex, batch: int) -> Iterator[tuple[list[Photo], list[np.ndarray]]]:
+def _decoded_ahead(
+    photos: PhotoIndex, chosen: Sequence[Photo], batch: int
+) -> Iterator[tuple[list[Photo], list[np.ndarray]]]:
     """Batches of photos with their pixels; while one is used, the next one is decoded, and no more."""
-    batches = [list(photos.photos[i : i + batch]) for i in range(0, len(photos.photos), batch)]
+    batches = [list(chosen[i : i + batch]) for i in range(0, len(chosen), batch)]
     with ThreadPoolExecutor(usable_cores()) as pool:
 
         def start(number: int) -> list[Any]:

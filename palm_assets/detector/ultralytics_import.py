@@ -32,7 +32,7 @@ from ultralytics.utils.patches import _image_open
 Image.open = _image_open
 
 # Copies of what it read from the environment on its first import.
-tasks.SAFE_LOAD = True
-checks.AUTOINSTALL = False
+tasks.SAFE_LOAD = True  # type: ignore[attr-defined]  # imported there from elsewhere
+checks.AUTOINSTALL = False  # type: ignore[attr-defined]
 
 __all__ = ["YOLO", "DetectionModel", "attempt_download_asset", "non_max_suppression"]

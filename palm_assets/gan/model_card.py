@@ -41,7 +41,7 @@ def write_model_card(
         score: evaluation of its calibrated score, or the reason why it has none.
         start: the model that training started from, if any.
         overlap: people held out of its training whom `start` was trained on.
-        origin: of what it was trained on, if that is known; synthetic hands are told.
+        origin: of what it was trained on, if that is known; synthetic hands are named.
     """
     facts = crops.facts
     started = (

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from palm_assets.errors import DatasetError, PhotoError, SourceNotFoundError
 from palm_assets.photos.candidates import EXPECTED_REASONS, Candidates, find_candidates
@@ -25,6 +25,7 @@ from palm_assets.sources.folders import SetAside, reason_counts
 
 if TYPE_CHECKING:
     import numpy as np
+    from _typeshed import DataclassInstance
 
 PHOTOS_FILE = "photos.csv"
 SET_ASIDE_FILE = "set_aside.csv"
@@ -164,21 +165,23 @@ def read_index(folder: Path, root: Path) -> PhotoIndex:
             hint="Put it back, or materialize raw_hands again.",
         )
     with (folder / PHOTOS_FILE).open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
-        photos = tuple(
-            Photo(**{**row, "width": int(row["width"]), "height": int(row["height"])})  # type: ignore[arg-type]
-            for row in csv.DictReader(stream)
-        )
+        photos = tuple(_photo(row) for row in csv.DictReader(stream))
     with (folder / SET_ASIDE_FILE).open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
         entries = tuple(SetAside(**row) for row in csv.DictReader(stream))
     return PhotoIndex(root, photos, entries)
 
 
-def write_rows(path: Path, row_type: type, rows: Iterable[object]) -> None:
+def _photo(row: dict[str, str]) -> Photo:
+    values: dict[str, Any] = {**row, "width": int(row["width"]), "height": int(row["height"])}
+    return Photo(**values)
+
+
+def write_rows(path: Path, row_type: type, rows: Iterable[DataclassInstance]) -> None:
     """Write dataclass instances as CSV. File names are bytes; those that are not UTF-8 stay as they are."""
     with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
         writer = csv.DictWriter(stream, [field.name for field in fields(row_type)])
         writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)  # type: ignore[call-overload]
+        writer.writerows(asdict(row) for row in rows)
 
 
 def folder_fingerprint(root: Path) -> str:

@@ -6,7 +6,7 @@ and its position can be found again after cropping. It is added to the green cha
 is rough (Weber's law), and depends on nothing but the pixels, so equal images stay equal.
 
 The phases are public, so that everybody can look for the mark. It follows that somebody who wants to can also
-remove it, or put it into another image: it is a hint to honest readers, not a proof.
+remove it, or put it into another image: it is a hint, not a proof.
 
 Palms finds it again in `watermark_search`.
 """

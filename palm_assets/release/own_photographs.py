@@ -73,7 +73,7 @@ class PhotographsReport:
     Attributes:
         photos: number of usable photographs.
         people: number of people on them.
-        identified_by: how people were told apart.
+        identified_by: how the people were identified.
         photos_each: smallest, median and largest number of photographs of a person.
         known: people whom the starter was trained on; they are trained on again, and never held out.
         set_aside: number of files for each reason why they are not used.
@@ -118,7 +118,7 @@ class PhotographsReport:
         least, median, most = self.photos_each
         files = sum(self.set_aside.values())
         lines = [
-            f"{self.photos} photographs of {self.people} people, told apart {self.identified_by}",
+            f"{self.photos} photographs of {self.people} people, identified {self.identified_by}",
             f"photographs of each person: {least} to {most}, median {median}",
             f"files set aside: {files}",
             *(f"  {count} {reason}" for reason, count in self.set_aside.items()),

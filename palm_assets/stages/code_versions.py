@@ -10,7 +10,7 @@ CODE_VERSIONS: Mapping[Kind, str] = {
     "photos": "2",
     "boxes": "2",
     "detector": "2",
-    "crops": "4",
+    "crops": "5",
     "models": "7",
     "reference": "4",
     "evaluations": "5",

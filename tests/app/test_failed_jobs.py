@@ -1,4 +1,4 @@
-"""A visitor is told when a job fails or the queue is full: the real page, without a browser."""
+"""A visitor sees when a job fails or the queue is full: the real page, without a browser."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def test_a_link_that_asks_for_hands_that_there_are_not_asks_for_any() -> None:
     assert link.parameters == {"n": "3", "seed": "7", "skin": "dark"}
 
 
-def test_addresses_of_the_same_are_told_from_others() -> None:
+def test_addresses_of_the_same_place_are_equal_and_others_are_not() -> None:
     shown = link_parameters(GenerationRequest(3, 7, 0.5), "en", "m")
     defaults = {"model": "m", "lang": "en"}
     assert is_same_place({"n": "3", "seed": "7", "t": "0.50"}, shown, defaults)
@@ -76,7 +76,7 @@ def test_addresses_of_the_same_are_told_from_others() -> None:
         (None, ""),
     ],
 )
-def test_an_unknown_page_is_told_from_those_there_are(address: str | None, path: str) -> None:
+def test_an_unknown_page_is_recognized(address: str | None, path: str) -> None:
     assert unknown_path(address, ["", "about"]) == path
 
 

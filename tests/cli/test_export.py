@@ -53,7 +53,7 @@ def test_push_refuses_what_is_no_repository(palms: Palms, publish_model: Publish
     assert "OWNER/NAME" in result.stderr
 
 
-def test_export_web_tells_what_is_missing(
+def test_export_web_reports_what_is_missing(
     palms: Palms, publish_model: Publish, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a network: the page itself is tested in a browser."""

@@ -181,7 +181,7 @@ def test_hands_of_a_kind_are_generated_and_named_in_the_manifest(
     assert [(row["aspect"], row["side"], row["skin"]) for row in rows] == [("back", "left", "dark")] * 3
 
 
-def test_a_model_that_cannot_be_asked_for_a_kind_is_told_and_nothing_is_written(
+def test_a_model_that_cannot_be_asked_for_a_kind_is_reported_and_nothing_is_written(
     palms: Palms, publish_model: Publish, tmp_path: Path
 ) -> None:
     version = publish_model(1).version

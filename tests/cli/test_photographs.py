@@ -86,7 +86,7 @@ def test_check_says_what_was_found_and_what_is_missing(
     shutil.copy(photographs / "person0" / "0.png", photographs / "person0" / "again.png")
     report = palms("check", photographs, "--sheet", tmp_path / "new" / "sheet.png")
     assert report.exit_code == 1
-    assert "8 photographs of 4 people, told apart by their folders" in report.stdout
+    assert "8 photographs of 4 people, identified by their folders" in report.stdout
     assert "files set aside: 1" in report.stdout
     assert "usable photographs 8 (at least 40)" in report.stdout
     assert "0.50 s a step here; about 11 minutes in all" in report.stdout
@@ -108,8 +108,8 @@ def test_check_asks_who_is_on_the_photographs_of_a_flat_folder(
     asked = palms("check", photographs)
     assert asked.exit_code == 1
     assert "8 of 8 photographs lie in no folder: who is on them?" in asked.stderr
-    told = palms("check", photographs, "--loose-photos", "each_a_person")
-    assert "8 photographs of 8 people" in told.stdout
+    answer = palms("check", photographs, "--loose-photos", "each_a_person")
+    assert "8 photographs of 8 people" in answer.stdout
 
 
 def test_a_step_of_the_training_is_timed() -> None:

@@ -279,7 +279,7 @@ def test_reading_ahead_keeps_the_order_and_stays_one_batch_ahead(
 
     monkeypatch.setattr(PhotoIndex, "read", uneven)
     seen = []
-    for number, (batch, decoded) in enumerate(extraction._decoded_ahead(photos, 5)):
+    for number, (batch, decoded) in enumerate(extraction._decoded_ahead(photos, photos.photos, 5)):
         time.sleep(0.05)
         assert len(started) <= (number + 2) * 5
         if number < 3:

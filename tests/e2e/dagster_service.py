@@ -49,7 +49,7 @@ class DagsterService:
 
     port: int
     home: Path
-    told: Path
+    report_file: Path
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def ask(self, query: str, **variables: Any) -> Any:
@@ -122,7 +122,9 @@ def until(condition: Callable[[], object], seconds: float, what: str) -> None:
 @contextlib.contextmanager
 def dagster_service(folder: Path, storage: dict[str, Any] | None) -> Iterator[DagsterService]:
     """Start it on the tiny preset; `storage` is that part of dagster.yaml, None is SQLite."""
-    instance, presets, home, told = (folder / name for name in ("instance", "presets", "home", "told"))
+    instance, presets, home, report_file = (
+        folder / name for name in ("instance", "presets", "home", "report_file")
+    )
     instance.mkdir(parents=True)
     presets.mkdir()
     settings = yaml.safe_load((ROOT / "dagster_home" / "dagster.yaml").read_text())
@@ -131,7 +133,7 @@ def dagster_service(folder: Path, storage: dict[str, Any] | None) -> Iterator[Da
     (instance / "dagster.yaml").write_text(yaml.safe_dump(settings))
     (presets / "tiny.yaml").write_text("# In seconds.\n" + yaml.safe_dump(PRESET))
     tell = folder / "tell.py"
-    tell.write_text(f"import sys, pathlib; pathlib.Path({str(told)!r}).write_text(sys.stdin.read())")
+    tell.write_text(f"import sys, pathlib; pathlib.Path({str(report_file)!r}).write_text(sys.stdin.read())")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -145,7 +147,7 @@ def dagster_service(folder: Path, storage: dict[str, Any] | None) -> Iterator[Da
         "PYTHONPATH": str(ROOT),
         "PYTHONWARNINGS": "ignore",
     }
-    service = DagsterService(port, home, told)
+    service = DagsterService(port, home, report_file)
     binaries = Path(sys.executable).parent
     workspace = ["-w", str(ROOT / "workspace.yaml")]
     commands = {

@@ -143,16 +143,16 @@ def test_a_tick_of_the_schedule_makes_one_run_that_succeeds(service: DagsterServ
 
 
 @long_only
-def test_a_tick_of_the_failure_sensor_tells_the_command(service: DagsterService) -> None:
+def test_a_tick_of_the_failure_sensor_runs_the_command(service: DagsterService) -> None:
     release = Path(service.home, "released.json")
     before = release.read_bytes() if release.is_file() else None
     run = service.launch("dcgan_checkpoint", dcgan_checkpoint={"image_size": 32})
     assert service.ended(run) == "FAILURE"
 
     def reported() -> bool:  # a failure of another test may come first
-        return service.told.is_file() and run in service.told.read_text(encoding="utf-8")
+        return service.report_file.is_file() and run in service.report_file.read_text(encoding="utf-8")
 
     until(reported, 120, "the failure sensor's tick")
-    report = json.loads(service.told.read_text(encoding="utf-8"))
+    report = json.loads(service.report_file.read_text(encoding="utf-8"))
     assert (report["run"], report["outcome"]) == (run, "failed")
     assert (release.read_bytes() if release.is_file() else None) == before

@@ -115,7 +115,7 @@ def test_an_evaluation_names_its_reference(store: Store, starter: Artifact, phot
     assert "synthetic" not in metrics.describe()
 
 
-def test_photographs_that_were_not_cropped_are_told(
+def test_photographs_that_were_not_cropped_are_reported(
     store: Store, starter: Artifact, photographs: Path
 ) -> None:
     metrics = evaluate(photographs, store=store)
@@ -129,7 +129,7 @@ def test_photographs_that_were_not_cropped_are_told(
     assert "not square" not in few.describe()
 
 
-def test_a_reference_of_synthetic_hands_is_told(store: Store, photographs: Path) -> None:
+def test_a_reference_of_synthetic_hands_is_reported(store: Store, photographs: Path) -> None:
     made = publish_reference(store, {"crops": publish_crops(store, "synthetic").version})
     metrics = evaluate(photographs, made.version, store=store)
     assert metrics.reference_is_synthetic

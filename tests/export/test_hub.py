@@ -189,7 +189,7 @@ def test_a_missing_file_is_named(hub: Hub, publish_model: Callable[..., Artifact
         load_model(NAME)
 
 
-def test_a_repository_without_a_model_is_told(published: Hub) -> None:
+def test_a_repository_without_a_model_is_refused(published: Hub) -> None:
     published.repositories[NAME].commit("main", {"README.md": b"# Something else"})
     with pytest.raises(SourceNotFoundError, match=r"lacks config\.json"):
         load_model(NAME)
@@ -222,7 +222,9 @@ def test_a_manifest_with_a_file_outside_of_its_folder_is_refused(published: Hub,
         load_model(NAME)
 
 
-def test_a_refused_token_is_told(published: Hub, monkeypatch: pytest.MonkeyPatch, model: PalmModel) -> None:
+def test_a_refused_token_is_reported(
+    published: Hub, monkeypatch: pytest.MonkeyPatch, model: PalmModel
+) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
     with pytest.raises(AccessRefusedError, match="refuses this token"):
         load_model(NAME)

@@ -64,7 +64,7 @@ def test_without_the_label_side_nothing_is_mirrored_or_left_out() -> None:
     assert (images == made.train).all()
 
 
-def test_a_crop_whose_side_is_not_known_is_left_out_and_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_crop_whose_side_is_not_known_is_left_out_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         images, _ = labeled_crops(crops([*KINDS, ("palmar", "unknown", "dark")]), ALL)
     assert len(images) == 12

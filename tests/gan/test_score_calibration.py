@@ -1,4 +1,4 @@
-"""A set that is too small to calibrate the score: told before training, which is not in vain."""
+"""A set that is too small to calibrate the score: reported before training, which goes on without a score."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_what_can_be_calibrated_is_known_before(store: Store, people: int, each:
         assert calibration_problem(crops) == ""
 
 
-def test_a_set_that_cannot_be_calibrated_is_told_at_the_start_and_trains_without_a_score(
+def test_a_set_that_cannot_be_calibrated_is_reported_at_the_start_and_trains_without_a_score(
     store: Store,
 ) -> None:
     crops = publish_crops_of(store, split("abcdefghij", "v", "st"), each=2)
@@ -43,10 +43,10 @@ def test_a_set_that_cannot_be_calibrated_is_told_at_the_start_and_trains_without
         return run_job(job, log=lines.append)
 
     model = make_model(store, crops, tiny(), run=run)
-    told = [number for number, line in enumerate(lines) if "will not be calibrated" in line]
+    warnings = [number for number, line in enumerate(lines) if "will not be calibrated" in line]
     training = [number for number, line in enumerate(lines) if line.startswith("training a 16 px DCGAN")]
-    assert len(told) == 1
-    assert told[0] <= training[0] + 1
+    assert len(warnings) == 1
+    assert warnings[0] <= training[0] + 1
     assert "2 crops of 1 people in validation are too few" in model.facts["score_missing"]
     assert "score_auc" not in model.facts
     assert not (model.folder / CALIBRATION_FILE).exists()

@@ -1,4 +1,4 @@
-"""Each kind of file is told rightly, and none is believed wrongly."""
+"""Each kind of file is identified as what it is, and no false claim is believed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def ours() -> bytes:
     return png_bytes(GeneratedImage(3, 7, rough(), 0.5), MODEL)
 
 
-def told(content: bytes) -> Verification:
+def verification_of(content: bytes) -> Verification:
     return verify(io.BytesIO(content), "file")
 
 
@@ -54,7 +54,7 @@ def saved(content: bytes, kind: str, **options: object) -> bytes:
 
 
 def test_an_image_of_ours(ours: bytes) -> None:
-    result = told(ours)
+    result = verification_of(ours)
     assert result.conclusion == "own"
     assert result.metadata == PngMetadata(7, 3, MODEL, 0.5)
     assert result.xmp is not None
@@ -67,7 +67,7 @@ def test_an_image_of_ours(ours: bytes) -> None:
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 def test_ours_without_its_metadata_is_known_by_the_watermark(ours: bytes, kind: str) -> None:
-    result = told(saved(ours, kind, **({} if kind == "PNG" else {"quality": 85})))
+    result = verification_of(saved(ours, kind, **({} if kind == "PNG" else {"quality": 85})))
     assert (result.conclusion, result.metadata, result.xmp, result.credentials) == (
         "watermarked",
         None,
@@ -83,8 +83,8 @@ def test_ours_without_its_metadata_is_known_by_the_watermark(ours: bytes, kind: 
 def test_signed_files_of_other_formats_are_read(kind: str, media_type: str) -> None:
     pillow_heif.register_heif_opener()
     content = saved(encode_png(rough(64, seed=5)), kind)
-    assert told(content).conclusion == "nothing"
-    assert told(signed(content, media_type, MODEL, provenance_config())).conclusion == "own"
+    assert verification_of(content).conclusion == "nothing"
+    assert verification_of(signed(content, media_type, MODEL, provenance_config())).conclusion == "own"
 
 
 def test_one_flipped_pixel_is_noticed(ours: bytes) -> None:
@@ -93,7 +93,7 @@ def test_one_flipped_pixel_is_noticed(ours: bytes) -> None:
     fresh = encode_png(pixels.transpose(2, 0, 1))
     changed = ours[: ours.index(b"IDAT") - 4] + fresh[fresh.index(b"IDAT") - 4 :]
     assert (np.asarray(Image.open(io.BytesIO(changed))) == pixels).all()
-    result = told(changed)
+    result = verification_of(changed)
     assert result.conclusion == "altered"
     assert result.credentials is not None
     assert "assertion.dataHash.mismatch" in result.credentials.problems
@@ -104,7 +104,7 @@ def test_our_manifest_in_another_image_is_not_believed(ours: bytes) -> None:
     (length,) = struct.unpack_from(">I", ours, start)
     photograph = encode_png(rough(seed=5))
     lie = photograph[:33] + ours[start : start + 12 + length] + photograph[33:]
-    result = told(lie)
+    result = verification_of(lie)
     assert result.conclusion == "altered"
     assert result.watermark is not None
     assert not result.watermark.found
@@ -112,24 +112,26 @@ def test_our_manifest_in_another_image_is_not_believed(ours: bytes) -> None:
 
 def test_a_photograph_has_no_trace() -> None:
     for content in (encode_png(rough(seed=5)), saved(encode_png(rough(seed=6)), "JPEG")):
-        assert told(content).conclusion == "nothing"
+        assert verification_of(content).conclusion == "nothing"
 
 
 def test_forged_text_and_xmp_are_claims_only(ours: bytes) -> None:
     photograph = rough(seed=5)
     texts = encode_png(photograph, PngMetadata(7, 3, MODEL, 0.5))
-    assert told(texts).conclusion == "claimed"
-    assert told(encode_png(photograph, xmp=xmp_packet(MODEL, 7))).conclusion == "claimed"
-    stripped = told(unsigned(encode_png(photograph, PngMetadata(7, 3, MODEL, 0.5), xmp=xmp_packet(MODEL))))
+    assert verification_of(texts).conclusion == "claimed"
+    assert verification_of(encode_png(photograph, xmp=xmp_packet(MODEL, 7))).conclusion == "claimed"
+    stripped = verification_of(
+        unsigned(encode_png(photograph, PngMetadata(7, 3, MODEL, 0.5), xmp=xmp_packet(MODEL)))
+    )
     assert stripped.conclusion == "claimed"
 
 
-def test_a_certificate_of_somebody_else_is_told_in_its_own_words(tmp_path: Path) -> None:
+def test_a_certificate_of_somebody_else_is_reported(tmp_path: Path) -> None:
     chain, key = make_certificate("Other Studio", "Other")
     (tmp_path / "chain.pem").write_bytes(chain)
     (tmp_path / "key.pem").write_bytes(key)
     theirs = ProvenanceConfig(certificate=tmp_path / "chain.pem", key=tmp_path / "key.pem")
-    result = told(signed(encode_png(rough(seed=5)), "image/png", "their-model", theirs))
+    result = verification_of(signed(encode_png(rough(seed=5)), "image/png", "their-model", theirs))
     assert result.conclusion == "signed"
     assert result.credentials is not None
     assert (result.credentials.signer, result.credentials.source_type) == (
@@ -152,7 +154,7 @@ def test_another_generators_image_is_not_taken_for_ours() -> None:
     out = io.BytesIO()
     with c2pa.Builder(manifest) as builder, c2pa.Signer.from_info(info) as signer:
         builder.sign(signer, "image/jpeg", io.BytesIO(saved(encode_png(rough(seed=5)), "JPEG")), out)
-    result = told(out.getvalue())
+    result = verification_of(out.getvalue())
     assert result.conclusion == "signed"
     assert result.credentials is not None
     assert result.credentials.state == "valid"
@@ -203,14 +205,14 @@ def test_a_real_photograph_has_no_trace(name: str) -> None:
     assert result.watermark is not None
 
 
-def test_an_image_of_a_static_page_is_told() -> None:
+def test_an_image_of_a_static_page_is_identified() -> None:
     packet = xmp_packet(MODEL, 7, STATIC_PAGE_TOOL)
-    result = told(encode_png(rough(seed=5), xmp=packet))
+    result = verification_of(encode_png(rough(seed=5), xmp=packet))
     assert result.conclusion == "static_page"
     assert result.credentials is None
     assert result.xmp is not None
     assert (result.xmp.model, result.xmp.seed) == (MODEL, "7")
-    marked = told(encode_png(watermarked(rough(seed=5)), xmp=packet))
+    marked = verification_of(encode_png(watermarked(rough(seed=5)), xmp=packet))
     assert marked.conclusion == "watermarked"  # a static page writes none: somebody changed the metadata
 
 
@@ -219,12 +221,12 @@ def test_xmp_of_another_generator_says_ai_and_not_palms() -> None:
     text.add_itxt(PNG_KEYWORD, xmp_packet("x").replace("palms 0.1.0", "Other 3"))
     stream = io.BytesIO()
     Image.fromarray(rough(seed=5).transpose(1, 2, 0)).save(stream, "PNG", pnginfo=text)
-    assert told(stream.getvalue()).conclusion == "ai_claimed"
+    assert verification_of(stream.getvalue()).conclusion == "ai_claimed"
 
 
 @pytest.mark.parametrize("ending", [".webp", ".gif"])
 def test_a_morph_carries_the_marks(ending: str) -> None:
-    result = told(marked_animation(ending, [rough(seed=1), rough(seed=2), rough(seed=3)], MODEL))
+    result = verification_of(marked_animation(ending, [rough(seed=1), rough(seed=2), rough(seed=3)], MODEL))
     assert result.conclusion == "own"
     assert result.watermark is not None
     assert result.watermark.found
@@ -237,7 +239,7 @@ def video() -> bytes:
 
 
 def test_a_video_of_ours(video: bytes) -> None:
-    result = told(video)
+    result = verification_of(video)
     assert result.conclusion == "own"
     assert result.xmp is not None
     assert (result.xmp.source_type, result.xmp.model) == (DIGITAL_SOURCE_TYPE, MODEL)
@@ -249,24 +251,24 @@ def test_a_video_of_ours(video: bytes) -> None:
 
 def test_a_changed_and_a_stripped_video(video: bytes) -> None:
     at = video.index(b"mdat") + 2000
-    assert told(video[:at] + bytes([video[at] ^ 1]) + video[at + 1 :]).conclusion == "altered"
+    assert verification_of(video[:at] + bytes([video[at] ^ 1]) + video[at + 1 :]).conclusion == "altered"
     plain = animated_mp4([watermarked(rough(seed=1)), watermarked(rough(seed=2))])
-    assert told(plain).conclusion == "watermarked"
+    assert verification_of(plain).conclusion == "watermarked"
     unmarked = animated_mp4([rough(seed=1), rough(seed=2)])
-    assert told(unmarked).conclusion == "nothing"
-    assert told(unmarked + video_box(xmp_packet(MODEL))).conclusion == "claimed"
+    assert verification_of(unmarked).conclusion == "nothing"
+    assert verification_of(unmarked + video_box(xmp_packet(MODEL))).conclusion == "claimed"
 
 
 @pytest.mark.parametrize("length", [12, 40, 400, 3000])
 def test_a_video_cut_short_is_not_believed(video: bytes, length: int) -> None:
-    result = told(video[:length])
+    result = verification_of(video[:length])
     assert result.conclusion in ("nothing", "altered", "claimed")
     assert result.watermark is None
     assert result.watermark_skipped in ("the video is damaged", "only videos in H.264 are decoded")
 
 
-def test_a_video_of_an_unknown_codec_is_told(video: bytes) -> None:
-    result = told(video.replace(b"avc1", b"zzzz"))
+def test_a_video_of_an_unknown_codec_is_reported(video: bytes) -> None:
+    result = verification_of(video.replace(b"avc1", b"zzzz"))
     assert result.conclusion == "altered"
     assert result.watermark_skipped == "only videos in H.264 are decoded"
 
@@ -275,12 +277,12 @@ def test_a_video_of_an_unknown_codec_is_told(video: bytes) -> None:
 def test_a_box_that_lies_about_its_size_is_not_read(size: int) -> None:
     plain = animated_mp4([rough(seed=1), rough(seed=2)])
     box = video_box(xmp_packet(MODEL))
-    assert told(plain + struct.pack(">I", size) + box[4:]).xmp is None
+    assert verification_of(plain + struct.pack(">I", size) + box[4:]).xmp is None
     long = struct.pack(">I4sQ", 1, b"free", 2**64 - 1)
-    assert told(plain + long + box).xmp is None
+    assert verification_of(plain + long + box).xmp is None
 
 
-def test_large_files_are_told_in_bounded_memory(ours: bytes, tmp_path: Path) -> None:
+def test_large_files_are_verified_in_bounded_memory(ours: bytes, tmp_path: Path) -> None:
     """An image of ours with 200 MB behind it, zeros alone, and a file that is too large."""
     behind, zeros, larger = tmp_path / "behind.png", tmp_path / "zeros.png", tmp_path / "larger.png"
     behind.write_bytes(ours)
@@ -304,7 +306,7 @@ def test_each_layer_can_be_off() -> None:
         (frozenset({"c2pa"}), "own"),
         (frozenset({"watermark"}), "watermarked"),
     ):
-        result = told(png_bytes(image, MODEL, ProvenanceConfig(layers)))
+        result = verification_of(png_bytes(image, MODEL, ProvenanceConfig(layers)))
         assert result.conclusion == conclusion
         assert result.xmp is None
 
@@ -312,7 +314,7 @@ def test_each_layer_can_be_off() -> None:
 def test_a_png_with_a_huge_size_is_not_decoded() -> None:
     content = encode_png(watermarked(rough()))
     header = struct.pack(">IIBBBBB", 12_000, 12_000, 8, 2, 0, 0, 0)
-    result = told(content[:8] + chunk(b"IHDR", header) + content[33:])
+    result = verification_of(content[:8] + chunk(b"IHDR", header) + content[33:])
     assert result.watermark is None
     assert "megapixels" in result.watermark_skipped
 
@@ -322,23 +324,23 @@ def test_the_limit_of_pillow_in_this_process_does_not_matter(
     ours: bytes, limit: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
-    assert told(ours).conclusion == "own"
+    assert verification_of(ours).conclusion == "own"
     header = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
-    result = told(ours[:8] + chunk(b"IHDR", header) + ours[33:])
+    result = verification_of(ours[:8] + chunk(b"IHDR", header) + ours[33:])
     assert "50000x50000" in result.watermark_skipped
-    assert result.xmp is not None  # what the file says is told, whatever its size
+    assert result.xmp is not None  # what the file says is reported, whatever its size
     assert limit == Image.MAX_IMAGE_PIXELS
 
 
-def test_damaged_pixels_and_manifests_are_told(ours: bytes) -> None:
-    cut = told(unsigned(ours)[:-30_000])
+def test_damaged_pixels_and_manifests_are_reported(ours: bytes) -> None:
+    cut = verification_of(unsigned(ours)[:-30_000])
     assert (cut.watermark, cut.watermark_skipped) == (None, "the pixels are damaged")
     start = ours.index(b"caBX")
     (length,) = struct.unpack_from(">I", ours, start - 4)
     broken = b"caBX" + bytes(length)
     content = ours[:start] + broken + struct.pack(">I", zlib.crc32(broken)) + ours[start + 8 + length :]
-    assert told(content).conclusion in ("altered", "watermarked")
-    assert told(content).conclusion != "own"
+    assert verification_of(content).conclusion in ("altered", "watermarked")
+    assert verification_of(content).conclusion != "own"
 
 
 @pytest.mark.parametrize(

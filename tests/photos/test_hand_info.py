@@ -94,7 +94,7 @@ def test_any_mixture_of_case_ending_folder_blanks_and_composition_is_matched(
     }
 
 
-def test_the_folder_in_front_of_a_name_tells_files_of_the_same_name_apart(tmp_path: Path) -> None:
+def test_the_folder_in_front_of_a_name_distinguishes_files_of_the_same_name(tmp_path: Path) -> None:
     table = written(tmp_path, [("anna", "palmar left", "A/1.jpg"), ("ben", "palmar left", "B\\1.JPG")])
     joined = join_table(table, ["set/a/1.jpg", "set/B/1.jpg"])
     assert {name: labels.person for name, labels in joined.items()} == {
@@ -103,7 +103,7 @@ def test_the_folder_in_front_of_a_name_tells_files_of_the_same_name_apart(tmp_pa
     }
 
 
-def test_an_ending_tells_names_apart_that_differ_in_nothing_else(tmp_path: Path) -> None:
+def test_an_ending_distinguishes_names_that_differ_in_nothing_else(tmp_path: Path) -> None:
     table = written(tmp_path, [("anna", "palmar left", "1.jpg"), ("ben", "palmar left", "1.png")])
     joined = join_table(table, ["1.PNG", "1.JPG"])
     assert {name: labels.person for name, labels in joined.items()} == {"1.PNG": "ben", "1.JPG": "anna"}

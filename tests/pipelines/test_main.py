@@ -47,9 +47,9 @@ def test_a_wrong_name_lists_the_presets_of_the_folder(
     presets: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["smaple"]) == 2
-    told = capsys.readouterr().err
-    assert f"There is no preset smaple in {presets}" in told
-    assert "  tiny  The tests' pipeline.\n" in told
+    output = capsys.readouterr().err
+    assert f"There is no preset smaple in {presets}" in output
+    assert "  tiny  The tests' pipeline.\n" in output
 
 
 def test_more_than_one_preset_is_refused_before_anything_runs(
@@ -66,9 +66,9 @@ def test_a_preset_that_cannot_be_read_is_named(
 ) -> None:
     (presets / "bad.yaml").write_text(content)
     assert main(["tiny"]) == 1
-    told = capsys.readouterr().err
-    assert told.startswith("Failed: The preset cannot be read")
-    assert "bad.yaml" in told
+    output = capsys.readouterr().err
+    assert output.startswith("Failed: The preset cannot be read")
+    assert "bad.yaml" in output
 
 
 def test_photographs_are_checked_before_only_as_the_preset_own_would(
@@ -95,11 +95,11 @@ def test_the_end_names_the_release_its_samples_and_what_to_do_next(
     presets: Path, made: Graph, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["tiny"]) == 0
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     model = made.store.current("dcgan_checkpoint").version
-    assert f"Released: model {model}, 16 px, learned from synthetic hands" in told
-    assert str(made.home / "models" / model / "samples.png") in told
-    assert f"palms generate --model {model}" in told
+    assert f"Released: model {model}, 16 px, learned from synthetic hands" in output
+    assert str(made.home / "models" / model / "samples.png") in output
+    assert f"palms generate --model {model}" in output
 
 
 def test_the_last_line_of_a_refused_run_names_check_bound_and_knob(
@@ -148,14 +148,14 @@ def test_an_interruption_says_what_was_saved(presets: Path, made: Graph) -> None
             time.sleep(0.05)
         assert process.poll() is None, process.communicate()[1]
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-        told = process.communicate(timeout=60)[1]
+        output = process.communicate(timeout=60)[1]
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         for folder in work:
             shutil.rmtree(folder, ignore_errors=True)
-    assert process.returncode == 130, told[-3000:]
-    last = told.splitlines()[-1]
+    assert process.returncode == 130, output[-3000:]
+    last = output.splitlines()[-1]
     version = work[0].name.removeprefix("models-")
     assert f"the training of models {version} at" in last
     assert "of 640 kimg" in last

@@ -84,7 +84,7 @@ def test_the_mark_is_found_after(damage) -> None:  # type: ignore[no-untyped-def
     assert result.found, result
 
 
-def test_the_scale_is_told() -> None:
+def test_the_scale_is_reported() -> None:
     small = np.asarray(Image.fromarray(rows(watermarked(rough()))).resize((192, 192)))
     assert find_watermark(small).scale == pytest.approx(0.75, rel=0.02)
 

@@ -307,10 +307,10 @@ def test_a_decision_made_against_an_earlier_release_does_not_release(store: Stor
     assert store.released() == now
 
 
-def test_a_model_judged_while_a_better_one_is_released_does_not_replace_it(
+def test_a_model_checked_while_a_better_one_is_released_does_not_replace_it(
     store: Store, data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R is released, G is clearly better, M is a bit better than R. G is released while M is judged."""
+    """R is released, G is clearly better, M is a bit better than R. G is released while M is checked."""
     models = dict(zip("RGM", (publish_candidate(store, data, seed) for seed in range(3)), strict=True))
     distances = {"R": 300.0, "G": 100.0, "M": 280.0}
     evaluations = {

@@ -43,7 +43,7 @@ def starter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Artifact:
     return made
 
 
-def judged(store: Store, data: Data, seed: int, frechet: float, start: Artifact | None = None) -> Release:
+def evaluated(store: Store, data: Data, seed: int, frechet: float, start: Artifact | None = None) -> Release:
     model = publish_candidate(store, data, seed, start)
     return release_if_passed(store, publish_evaluation(store, model, data.reference, frechet), BOUNDS)
 
@@ -61,9 +61,9 @@ def test_the_starter_is_the_incumbent_until_a_model_is_released(
     publish_evaluation(store, starter, data.reference, 200)
     assert compared(store, data, 0) == [("released", starter.version)]
     with pytest.raises(RefusedError, match="Fréchet distance 300, the released model has 200"):
-        judged(store, data, 0, 300)
+        evaluated(store, data, 0, 300)
     assert store.released() is None
-    better = judged(store, data, 1, 150)
+    better = evaluated(store, data, 1, 150)
     assert better.champion == better.model
     assert compared(store, data, 2) == [("released", better.model)]
 
@@ -86,8 +86,8 @@ def test_a_starter_of_synthetic_hands_is_compared_with_models_of_synthetic_hands
     publish_evaluation(store, synthetic_starter, synthetic.reference, 200)
     assert compared(store, synthetic, 1) == [("released", synthetic_starter.version)]
     with pytest.raises(RefusedError, match="Fréchet distance 300, the released model has 200"):
-        judged(store, synthetic, 1, 300)
-    assert judged(store, data, 2, 300).origin == "photographs"
+        evaluated(store, synthetic, 1, 300)
+    assert evaluated(store, data, 2, 300).origin == "photographs"
 
 
 @pytest.mark.parametrize("name", ["starter", "hands"])
@@ -101,13 +101,13 @@ def test_the_bundled_models_are_found_as_the_start_of_a_training(
     publish_evaluation(store, start, data.reference, 200)
     assert compared(store, data, 1, start) == [("released", starter.version), ("start", start.version)]
     with pytest.raises(RefusedError, match="the model that training started from has 200"):
-        judged(store, data, 1, 300, start)
+        evaluated(store, data, 1, 300, start)
 
 
 def test_a_damaged_starter_refuses(store: Store, data: Data, starter: Artifact) -> None:
     (starter.folder / "generator.safetensors").write_bytes(b"")
     with pytest.raises(RefusedError, match="cannot be measured"):
-        judged(store, data, 0, 300)
+        evaluated(store, data, 0, 300)
 
 
 def test_a_fine_tuned_model_is_compared_with_the_one_that_it_started_from(store: Store, data: Data) -> None:
@@ -115,8 +115,8 @@ def test_a_fine_tuned_model_is_compared_with_the_one_that_it_started_from(store:
     publish_evaluation(store, start, data.reference, 200)
     assert compared(store, data, 1, start) == [("start", start.version)]
     with pytest.raises(RefusedError, match="the model that training started from has 200"):
-        judged(store, data, 1, 300, start)
-    assert judged(store, data, 2, 150, start).origin == "photographs"
+        evaluated(store, data, 1, 300, start)
+    assert evaluated(store, data, 2, 150, start).origin == "photographs"
 
 
 def test_a_start_model_that_is_gone_refuses(store: Store, data: Data) -> None:
@@ -133,7 +133,7 @@ def test_synthetic_models_have_a_release_of_their_own(store: Store, data: Data, 
     photographic = store.release(publish_candidate(store, data, 0), data.reference)
     synthetic = publish_data(store, "synthetic")
     assert compared(store, synthetic, 1) == []
-    first = judged(store, synthetic, 1, 100)
+    first = evaluated(store, synthetic, 1, 100)
     assert first.origin == "synthetic"
     assert store.released() == photographic
     assert store.released("synthetic") == first
@@ -145,26 +145,26 @@ def test_synthetic_models_have_a_release_of_their_own(store: Store, data: Data, 
 def test_a_model_that_started_from_synthetic_hands_is_synthetic(store: Store, data: Data) -> None:
     start = publish_candidate(store, publish_data(store, "synthetic"), 0)
     publish_evaluation(store, start, data.reference, 400)
-    assert judged(store, data, 1, 300, start).origin == "synthetic"
+    assert evaluated(store, data, 1, 300, start).origin == "synthetic"
     assert store.released() is None
 
 
 def test_small_losses_do_not_add_up(store: Store, data: Data) -> None:
     """A model within the tolerance is released, but the next one is compared with the best so far, too."""
-    best = judged(store, data, 0, 300)
-    within = judged(store, data, 1, 303)
+    best = evaluated(store, data, 0, 300)
+    within = evaluated(store, data, 1, 303)
     assert (within.model == best.model, within.champion) == (False, best.model)
     assert compared(store, data, 2) == [("released", within.model), ("best", best.model)]
     with pytest.raises(RefusedError, match="the best model so far has 300"):
-        judged(store, data, 3, 306)  # it is within the tolerance of the released one
-    better = judged(store, data, 4, 290)
+        evaluated(store, data, 3, 306)  # it is within the tolerance of the released one
+    better = evaluated(store, data, 4, 290)
     assert better.champion == better.model
 
 
 def test_a_year_of_weekly_candidates_4_percent_worse_releases_nothing(store: Store, data: Data) -> None:
     """The sets of each vary by 5 %, as at n = 174; a distance measured too small by chance must not pass."""
     random = np.random.default_rng(0)
-    first = judged(store, data, 0, 100)
+    first = evaluated(store, data, 0, 100)
     released, sets = first, 8
     for week in range(1, 53):
         model = publish_candidate(store, data, week)
@@ -182,7 +182,7 @@ def test_a_year_of_weekly_candidates_4_percent_worse_releases_nothing(store: Sto
 
 
 def test_a_release_by_hand_is_what_later_candidates_are_compared_with(store: Store, data: Data) -> None:
-    judged(store, data, 0, 300)
+    evaluated(store, data, 0, 300)
     worse = publish_candidate(store, data, 1)
     publish_evaluation(store, worse, data.reference, 400)
     by_hand = store.release(worse, data.reference, by="hand")

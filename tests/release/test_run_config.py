@@ -64,7 +64,7 @@ def test_a_value_that_some_step_would_refuse_is_named_before_the_first(
         ({"min_faces": 1}, {}, ("gate has no setting `min_faces`",)),
     ],
 )
-def test_what_the_gate_would_refuse_for_certain_is_told_first(
+def test_what_the_gate_would_refuse_for_certain_is_reported_first(
     store: Store, gate: dict[str, Any], configs: dict[str, dict[str, Any]], named: tuple[str, ...]
 ) -> None:
     message = str(refusal(store, gate, **configs))

@@ -64,7 +64,7 @@ def test_a_start_that_was_trained_on_people_held_out_here_is_refused_before_trai
         make_model(store, crops, tiny(start=model.version), run=lambda job: pytest.fail("it trains"))
 
 
-def test_a_leak_that_is_allowed_is_recorded_and_told(store: Store, model: Artifact) -> None:
+def test_a_leak_that_is_allowed_is_recorded_and_reported(store: Store, model: Artifact) -> None:
     leaked = trained(store, split("abcd", "ve", "fs"), model.version, allow_leak=True)
     assert (leaked.facts["trained_on_held_out"], leaked.facts["held_out_unknown"]) == (2, False)
     assert "2 of the people held out were trained on" in card_of(leaked)
