@@ -171,6 +171,9 @@ def test_a_stopped_training_saves_its_state_in_time_and_is_not_retried(
     assert stopped[0] < 30  # the process allows itself 8 s; other work may slow down the rest
     assert not result.success
     assert "resumes from the saved state" in failures(result)[0]
+    run = made.instance.get_run_by_id(result.run_id)
+    assert run is not None
+    assert run.tags["seed"] == "9"  # also of a training that does not end
     assert [event.event_type_value for event in result.all_events].count("STEP_UP_FOR_RETRY") == 0
     states = list(made.home.glob("work/models-*/state.safetensors"))
     assert len(states) == 1  # saved on the signal: the next regular save was an hour away
