@@ -86,13 +86,22 @@ def _of_folder(folder: Path) -> PalmModel:
 
 
 def _of_repository(name: str, revision: str | None) -> PalmModel:
-    """A model of the Hub. Nothing in the repository is executed: it holds weights and plain data."""
-    folder = download_repository(name, revision)
+    """A model of the Hub. Nothing in the repository is executed: it holds weights and plain data.
+
+    Only the files that a model consists of are downloaded, so a repository of something else is refused
+    before its files are.
+    """
+    folder = download_repository(name, revision, files=(MANIFEST, CONFIG_FILE))
+    commit = folder.name
     if not (folder / MANIFEST).is_file():
-        _require(folder, name, (CONFIG_FILE, GENERATOR_FILE, DISCRIMINATOR_FILE))
-        return sampler.load_model(folder, folder.name[:12])  # the commit
+        _require(folder, name, (CONFIG_FILE,))
+        files = (CONFIG_FILE, GENERATOR_FILE, DISCRIMINATOR_FILE)
+        folder = download_repository(name, commit, files=files)
+        _require(folder, name, files)
+        return sampler.load_model(folder, commit[:12])
     try:
         manifest = read_manifest(folder, "models", None)
+        folder = download_repository(name, commit, files=(MANIFEST, *manifest.files))
         _require(folder, name, manifest.files)
         artifact = open_folder(folder, "models")
     except ArtifactCorruptError as error:

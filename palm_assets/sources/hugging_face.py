@@ -7,9 +7,10 @@ with that library.
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +40,16 @@ def endpoint() -> str | None:
     return os.environ.get("HF_ENDPOINT") or None
 
 
-def download_repository(name: str, revision: str | None = None) -> Path:
-    """Folder of a model's files at a revision, downloaded where they are missing.
+def download_repository(name: str, revision: str | None = None, *, files: Iterable[str]) -> Path:
+    """Folder of some files of a repository at a revision, downloaded where they are missing.
 
-    Without a network, a complete earlier download is used.
+    The folder has the name of the commit. Files that the repository lacks are missing there, too. Without a
+    network, a complete earlier download is used.
 
     Args:
         name: owner/name.
         revision: branch, tag or commit; by default the main branch.
+        files: the only ones to download, except for `UNUSED`.
 
     Raises:
         PackageMissingError: huggingface_hub is not installed.
@@ -64,6 +67,7 @@ def download_repository(name: str, revision: str | None = None) -> Path:
             name,
             revision=revision,
             endpoint=endpoint(),
+            allow_patterns=[glob.escape(file) for file in files],
             ignore_patterns=list(UNUSED),
             library_name="palms",
         )

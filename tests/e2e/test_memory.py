@@ -19,6 +19,7 @@ import pytest
 from websockets.sync.client import ClientConnection
 
 from app.work.palm_sets import MAX_BYTES
+from palm_assets.store.starter import STARTER
 from tests.e2e.harness import EN, Server, run_server
 from tests.e2e.websocket_visitor import Visitor
 
@@ -32,7 +33,8 @@ PATIENCE = 3000.0
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A page with the starter: nothing was released."""
     home = tmp_path_factory.mktemp("memory") / "home"
-    with run_server(home, arguments=[f"--server.disconnectedSessionTTL={SESSION_SECONDS}"]) as server:
+    arguments = [f"--server.disconnectedSessionTTL={SESSION_SECONDS}"]
+    with run_server(home, arguments=arguments, PALM_STARTER=str(STARTER)) as server:
         yield server
 
 

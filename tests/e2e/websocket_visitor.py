@@ -47,7 +47,7 @@ class Visitor(threading.Thread):
         super().__init__(daemon=True)
         self._polls: dict[str, tuple[float, float]] = {}  # fragment to its interval and when it is due
         self._progress = False
-        self._zip_button = self._zip_url = ""
+        self._session = self._zip_button = self._zip_url = ""
 
     def __hash__(self) -> int:
         return id(self)
@@ -91,6 +91,7 @@ class Visitor(threading.Thread):
         self._wait(connection, lambda: bool(self._zip_button))
         message = BackMsg()
         message.backend_operation_request.request_id = self._zip_button
+        message.backend_operation_request.session_id = self._session
         message.backend_operation_request.deferred_file.file_id = self._zip_button
         self._zip_url = ""
         connection.send(message.SerializeToString())
@@ -132,8 +133,10 @@ class Visitor(threading.Thread):
         self.received += len(content)
         message = ForwardMsg.FromString(content if isinstance(content, bytes) else content.encode())
         kind = message.WhichOneof("type")
-        if kind == "new_session" and not message.metadata.run.fragment_ids:
-            self._polls.clear()  # the whole page is redrawn
+        if kind == "new_session":
+            self._session = message.new_session.initialize.session_id or self._session
+            if not message.metadata.run.fragment_ids:
+                self._polls.clear()  # the whole page is redrawn
         elif kind == "stop_auto_rerun":
             for fragment in message.stop_auto_rerun.fragment_ids:
                 self._polls.pop(fragment, None)

@@ -195,6 +195,24 @@ def test_a_repository_without_a_model_is_refused(published: Hub) -> None:
         load_model(NAME)
 
 
+@pytest.mark.parametrize("config", [{}, {"config.json": b'{"architectures": ["Other"]}'}])
+def test_files_of_something_else_are_not_downloaded(published: Hub, config: dict[str, bytes]) -> None:
+    others = dict.fromkeys(("model.safetensors", "pytorch_model.bin", "data/train.zip", "x[1].bin"), b"x")
+    published.repositories[NAME].commit("main", {**others, **config})
+    published.requests.clear()
+    with pytest.raises(SourceNotFoundError, match="lacks"):
+        load_model(NAME)
+    asked = {path.rpartition("/resolve/")[2].partition("/")[2] for path in published.requests}
+    assert not asked & set(others)
+
+
+def test_beside_a_model_other_files_are_left_on_the_hub(published: Hub, model: PalmModel) -> None:
+    files = {**published.files(NAME), "dump.bin": b"x" * 999}
+    published.repositories[NAME].commit("main", files)
+    assert load_model(NAME).version == model.version
+    assert not [path for path in published.requests if path.endswith("dump.bin")]
+
+
 def test_a_changed_file_is_found_out(published: Hub) -> None:
     files = dict(published.files(NAME))
     weights = bytearray(files["generator.safetensors"])
