@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import stat
 import subprocess
 import zipfile
@@ -33,6 +34,8 @@ class SourceUnavailableError(Exception):
 def source_zip(root: Path = ROOT) -> bytes:
     """Everything needed to build and run this version, in a folder `palms`; equal files give equal bytes.
 
+    Bytes of a file's name that are not UTF-8 become escapes, for other programs would not agree on them.
+
     Raises:
         SourceUnavailableError: see `source_files`.
     """
@@ -41,8 +44,9 @@ def source_zip(root: Path = ROOT) -> bytes:
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in names:
             executable = bool((root / name).stat().st_mode & stat.S_IXUSR)
-            archive.writestr(_entry(name, executable), (root / name).read_bytes())
-        archive.writestr(_entry(MANIFEST_NAME, False), _manifest(names))
+            archive.writestr(_entry(_as_text(name), executable), (root / name).read_bytes())
+        listed = "".join(f"{_as_text(name)}\n" for name in names)
+        archive.writestr(_entry(MANIFEST_NAME, False), listed.encode("utf-8"))
     return stream.getvalue()
 
 
@@ -55,7 +59,7 @@ def source_files(root: Path = ROOT) -> list[str]:
     names = _tracked(root)
     if names is None:
         try:
-            names = (root / MANIFEST_NAME).read_text(encoding="utf-8").splitlines()
+            names = _names((root / MANIFEST_NAME).read_bytes(), b"\n")
         except OSError as error:
             raise SourceUnavailableError(f"Neither git nor {MANIFEST_NAME} lists the source") from error
     return sorted(name for name in names if not _is_left_out(name) and (root / name).is_file())
@@ -75,7 +79,7 @@ def write_manifest(root: Path = ROOT) -> Path:
         SourceUnavailableError: it is no checkout.
     """
     path = root / MANIFEST_NAME
-    path.write_bytes(_manifest(source_files(root)))
+    path.write_bytes(b"".join(os.fsencode(name) + b"\n" for name in source_files(root)))
     return path
 
 
@@ -90,11 +94,16 @@ def _tracked(root: Path) -> list[str] | None:
     except (OSError, subprocess.SubprocessError) as error:
         log.warning("git does not list the source", extra={"reason": str(error)})
         return None
-    return [name for name in listed.decode("utf-8").split("\0") if name]
+    return _names(listed, b"\0")
 
 
-def _manifest(names: list[str]) -> bytes:
-    return "".join(f"{name}\n" for name in names).encode()
+def _names(listed: bytes, separator: bytes) -> list[str]:
+    """Names of files, which need not be UTF-8."""
+    return [os.fsdecode(name) for name in listed.split(separator) if name]
+
+
+def _as_text(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _entry(name: str, executable: bool) -> zipfile.ZipInfo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -11,7 +12,7 @@ import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Self
 
 from palm_assets.errors import CorruptDownloadError, DiskFullError, UnsafeArchiveError
 from palm_assets.sources.folders import is_litter
@@ -19,7 +20,10 @@ from palm_assets.sources.folders import is_litter
 MAX_BYTES = 256 << 30
 MAX_MEMBERS = 2_000_000
 FREE_SHARE = 0.9  # of the space left on the disk that an archive may fill
-ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+MAX_HEADER_BYTES = 1 << 20  # of a PAX header or a long name of a tar, which is read into memory
+ARCHIVE_SUFFIXES = (
+    ".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst"
+)  # fmt: skip
 _CHUNK = 1 << 20
 _OF_DAMAGE = (
     *(errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EILSEQ),
@@ -29,6 +33,11 @@ _OF_DAMAGE = (
 position before the start of the archive.
 """
 _AGAIN = "Download or pack it again."
+_ZSTANDARD = b"\x28\xb5\x2f\xfd"
+_HEADERS = (
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+)
 _Member = tuple[str, bool, bool, int]  # name, whether it is a folder, whether it is a plain file, bytes
 
 
@@ -43,7 +52,7 @@ def unpack(archive: Path, folder: Path, name: str) -> None:
     Of several files with the same name each is kept, the later ones with a number.
 
     Args:
-        archive: ZIP, or tar as it is or compressed with gzip, bzip2 or xz.
+        archive: ZIP, or tar as it is or compressed with gzip, bzip2, xz or Zstandard.
         folder: to write to.
         name: of the archive, for messages.
 
@@ -55,8 +64,8 @@ def unpack(archive: Path, folder: Path, name: str) -> None:
     """
     folder.mkdir(parents=True)
     try:
-        if tarfile.is_tarfile(archive):
-            with tarfile.open(archive) as tar:
+        if _is_tar(archive):
+            with _open_tar(archive) as tar:
                 _check_members(_tar_members(tar), folder, name)
                 _write(((m.name, tar.extractfile(m)) for m in tar if m.isfile()), folder, name)
         elif is_zip(archive):
@@ -66,7 +75,7 @@ def unpack(archive: Path, folder: Path, name: str) -> None:
                 _write(((info.filename, pack.open(info)) for info in files), folder, name)
         else:
             raise CorruptDownloadError(
-                "This is neither a ZIP nor a tar archive (tar, tar.gz, tar.bz2, tar.xz)",
+                "This is neither a ZIP nor a tar archive (tar, tar.gz, tar.bz2, tar.xz, tar.zst)",
                 where=name,
                 hint=_AGAIN,
             )
@@ -89,9 +98,50 @@ def is_zip(path: Path) -> bool:
         return True
 
 
+class _BoundedTarInfo(tarfile.TarInfo):
+    """A header of a tar; one that would fill the memory is refused."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> Self:
+        """Parse a header block.
+
+        Raises:
+            ValueError: what it announces is a header too, and too long.
+        """
+        found = super().frombuf(buf, encoding, errors)
+        if found.type in _HEADERS and found.size > MAX_HEADER_BYTES:
+            raise ValueError(f"a header has {found.size} bytes")
+        return found
+
+
+def _is_tar(archive: Path) -> bool:
+    try:
+        with _open_tar(archive):
+            return True
+    except tarfile.ReadError:
+        return False
+
+
+@contextlib.contextmanager
+def _open_tar(archive: Path) -> Iterator[tarfile.TarFile]:
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(archive.open("rb"))
+        if file.read(len(_ZSTANDARD)) == _ZSTANDARD:
+            from backports import zstd  # in the standard library from Python 3.14 on
+
+            file = stack.enter_context(zstd.ZstdFile(archive))
+        file.seek(0)
+        yield stack.enter_context(tarfile.open(fileobj=file, tarinfo=_BoundedTarInfo))
+
+
 def _tar_members(tar: tarfile.TarFile) -> Iterator[_Member]:
     for member in tar:
         yield member.name, member.isdir(), member.isfile(), member.size
+    # `tarfile` takes a damaged header, and half of one, for the end.
+    assert tar.fileobj is not None
+    tar.fileobj.seek(tar.offset)
+    if tar.fileobj.read(tarfile.BLOCKSIZE).strip(b"\0"):
+        raise tarfile.ReadError("a header is damaged, or the archive is cut off")
 
 
 def _zip_members(pack: zipfile.ZipFile) -> Iterator[_Member]:
@@ -136,13 +186,14 @@ def _check_members(members: Iterator[_Member], folder: Path, where: str) -> None
 def _write(files: Iterator[tuple[str, IO[bytes] | None]], folder: Path, where: str) -> None:
     """Write files, litter left out, and no more bytes in all than the archive may have."""
     left = min(MAX_BYTES, int(shutil.disk_usage(folder).free * FREE_SHARE))
+    numbers: dict[Path, int] = {}
     for name, stream in files:
         parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
         if stream is None or not parts or is_litter("/".join(parts)):
             continue
         # Also where Python takes file names for ASCII (LC_ALL=C without its UTF-8 mode).
         encoded = [os.fsdecode(part.encode("utf-8", "surrogateescape")) for part in parts]
-        target = _unused(folder.joinpath(*encoded))
+        target = _unused(folder.joinpath(*encoded), numbers)
         target.parent.mkdir(parents=True, exist_ok=True)
         with stream, target.open("xb") as file:
             while chunk := stream.read(_CHUNK):
@@ -156,12 +207,12 @@ def _write(files: Iterator[tuple[str, IO[bytes] | None]], folder: Path, where: s
                 file.write(chunk)
 
 
-def _unused(path: Path) -> Path:
-    """The path itself, or with a number if there is such a file."""
-    number, found = 2, path
+def _unused(path: Path, numbers: dict[Path, int]) -> Path:
+    """The path itself, or with a number if there is such a file; `numbers` has the last one of each path."""
+    found = path
     while found.exists():
+        numbers[path] = number = numbers.get(path, 1) + 1
         found = path.with_name(f"{path.stem} ({number}){path.suffix}")
-        number += 1
     return found
 
 

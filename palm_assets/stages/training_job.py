@@ -80,8 +80,10 @@ class JobOutcome(BaseModel):
 
     @classmethod
     def of_error(cls, error: PalmError) -> Self:
-        """The outcome of a job that failed."""
-        return cls(error_type=type(error).__name__, what=error.what, where=error.where, hint=error.hint)
+        """The outcome of a job that failed; of a path that is not UTF-8, bytes become escapes."""
+        texts = {"what": error.what, "where": error.where or "", "hint": error.hint}
+        texts = {key: text.encode("utf-8", "backslashreplace").decode() for key, text in texts.items()}
+        return cls(error_type=type(error).__name__, **{**texts, "where": texts["where"] or None})
 
     def facts_or_raise(self) -> dict[str, Any]:
         """The facts for the manifest.

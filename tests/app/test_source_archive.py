@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import stat
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from app.work.source_archive import (
     SourceUnavailableError,
     source_files,
     source_zip,
+    write_manifest,
 )
 
 # What `make setup`, the page, the pipeline and the tests need besides Python modules.
@@ -92,6 +95,32 @@ def test_an_unpacked_archive_offers_the_same_archive(checkout: Path, tmp_path: P
     (copy / "run").chmod(0o755)  # `unzip` restores it, Python's zipfile does not
     (copy / "model.pt").write_text("made here")
     assert source_zip(copy) == original
+
+
+def test_names_need_not_be_utf_8(checkout: Path, tmp_path: Path) -> None:
+    (checkout / os.fsdecode(b"docs \xff.md")).write_text("strange")
+    git(checkout, "add", ".")
+    original = source_zip(checkout)
+    with zipfile.ZipFile(io.BytesIO(original)) as archive:
+        assert archive.read("palms/docs \\xff.md") == b"strange"
+        assert "palms/имя.md" in archive.namelist()
+        archive.extractall(tmp_path)
+    (tmp_path / "palms" / "run").chmod(0o755)
+    assert source_zip(tmp_path / "palms") == original
+    write_manifest(checkout)  # for a copy without git, whose files keep their names
+    shutil.rmtree(checkout / ".git")
+    assert source_zip(checkout) == original
+
+
+def test_names_are_found_where_python_takes_them_for_ascii(checkout: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from app.work.source_archive import source_zip\n"
+        "Path(sys.argv[2]).write_bytes(source_zip(Path(sys.argv[1])))"
+    )
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-c", code, str(checkout), str(tmp_path / "x.zip")]
+    subprocess.run(command, check=True, env=environment)
+    assert (tmp_path / "x.zip").read_bytes() == source_zip(checkout)
 
 
 def test_a_repository_further_up_does_not_count(checkout: Path, tmp_path: Path) -> None:

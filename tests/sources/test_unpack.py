@@ -1,11 +1,14 @@
 """Archives of photographs: unpacked within bounds, or refused by a typed error."""
 
+import gzip
 import io
 import tarfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 
 import pytest
+from backports import zstd
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +23,8 @@ FORMATS = {
     "x.tgz": "w:gz",
     "x.tar.bz2": "w:bz2",
     "x.txz": "w:xz",
+    "x.tar.zst": "w:",
+    "x.tzst": "w:",
 }
 
 
@@ -35,6 +40,8 @@ def pack(path: Path, files: list[tuple[str, bytes]]) -> Path:
             entry = tarfile.TarInfo(name)
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
+    if path.name.endswith("zst"):
+        path.write_bytes(zstd.compress(path.read_bytes()))
     return path
 
 
@@ -50,6 +57,75 @@ def test_every_format_is_unpacked_without_litter(tmp_path: Path, name: str) -> N
     assert is_archive(path)
     unpack(path, tmp_path / "out", name)
     assert files_in(tmp_path / "out") == {"anna/1.jpg": b"1", "ладонь/2.jpg": b"2"}
+
+
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+@pytest.mark.parametrize("encoding", ["utf-8", "koi8-r"])
+def test_names_of_every_form_of_tar_are_read(tmp_path: Path, form: int, encoding: str) -> None:
+    name = "/".join(["ладони"] * 6) + "/1.jpg"
+    with tarfile.open(tmp_path / "x.tar", "w", format=form, encoding=encoding) as tar:
+        entry = tarfile.TarInfo(name)
+        entry.size, entry.pax_headers = 1, {"comment": "x" * 1000}
+        tar.addfile(entry, io.BytesIO(b"1"))
+    unpack(tmp_path / "x.tar", tmp_path / "out", "x.tar")
+    assert list(files_in(tmp_path / "out").values()) == [b"1"]
+    if encoding == "utf-8" or form == tarfile.PAX_FORMAT:  # which is always UTF-8
+        assert list(files_in(tmp_path / "out")) == [name]
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_header_that_would_fill_the_memory_is_refused(tmp_path: Path, kind: bytes, before: int) -> None:
+    size = 300 << 20
+    with tarfile.open(tmp_path / "x.tar", "w") as tar:
+        for number in range(before):
+            tar.addfile(tarfile.TarInfo(f"{number}.jpg"))
+        entry = tarfile.TarInfo("header")
+        entry.type, entry.size = kind, size
+        tar.addfile(entry)
+    with (tmp_path / "x.tar").open("r+b") as file:
+        file.truncate(size + (1 << 20))  # a hole, so that it takes no space
+    tracemalloc.start()
+    with pytest.raises(CorruptDownloadError, match=f"a header has {size} bytes"):
+        unpack(tmp_path / "x.tar", tmp_path / "out", "x.tar")
+    assert tracemalloc.get_traced_memory()[1] < 50 << 20
+    tracemalloc.stop()
+    assert not files_in(tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["x.tar", "x.tar.gz", "x.tar.zst"])
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_tar_that_ends_in_the_middle_of_a_header_is_damaged(tmp_path: Path, name: str, cut: bool) -> None:
+    plain = bytearray(pack(tmp_path / "x.tar", [(f"{n}.jpg", b"1") for n in range(4)]).read_bytes())
+    if cut:
+        del plain[2 * 1024 + 300 :]
+    else:
+        plain[2 * 1024 + 150] ^= 1  # in the checksum of the third header
+    pack_bytes = {"x.tar": bytes, "x.tar.gz": gzip.compress, "x.tar.zst": zstd.compress}[name]
+    (tmp_path / name).write_bytes(pack_bytes(bytes(plain)))
+    with pytest.raises(CorruptDownloadError):
+        unpack(tmp_path / name, tmp_path / "out", name)
+
+
+def test_a_tar_without_blocks_at_its_end_is_whole(tmp_path: Path) -> None:
+    path = pack(tmp_path / "x.tar", [("1.jpg", b"1"), ("2.jpg", b"2")])
+    path.write_bytes(path.read_bytes()[: 4 * 512])
+    unpack(path, tmp_path / "out", "x.tar")
+    assert set(files_in(tmp_path / "out")) == {"1.jpg", "2.jpg"}
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_name_that_occurs_a_thousand_times_is_looked_for_once_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = pack(tmp_path / "x.tar", [("1.jpg", b"1")] * 1000)
+    asked = []
+    exists = Path.exists
+    monkeypatch.setattr(Path, "exists", lambda self: asked.append(self) or exists(self))
+    unpack(path, tmp_path / "out", "x.tar")
+    assert len(files_in(tmp_path / "out")) == 1000
+    assert (tmp_path / "out" / "1 (1000).jpg").is_file()
+    assert len(asked) < 4000
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -109,7 +185,9 @@ def test_too_many_members_are_refused(tmp_path: Path, monkeypatch: pytest.Monkey
         unpack(path, tmp_path / "out", "x.tar")
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"Rar!\x1a\x07", b"\x1f\x8b" + bytes(20)])
+@pytest.mark.parametrize(
+    "content", [b"", b"PK\x03\x04", b"Rar!\x1a\x07", b"\x1f\x8b" + bytes(20), zstd.compress(b"x")]
+)
 def test_other_files_are_refused_by_name(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.zip").write_bytes(content)
     with pytest.raises(CorruptDownloadError, match=r"x\.zip"):

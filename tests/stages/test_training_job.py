@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -49,3 +50,11 @@ def test_an_error_survives_the_way_back_with_its_type(error_type: type[PalmError
         returned(JobOutcome.of_error(error)).facts_or_raise()
     assert type(raised.value) is error_type
     assert str(raised.value) == str(error)
+
+
+def test_an_error_about_a_path_that_is_not_utf_8_survives_the_way_back() -> None:
+    strange = os.fsdecode(b"/home/\xd0\xff/boxes")
+    with pytest.raises(DatasetError, match=r"/home/\\udcd0\\udcff/boxes"):
+        returned(
+            JobOutcome.of_error(DatasetError(f"{strange} failed", where=strange, hint="Move it."))
+        ).facts_or_raise()
