@@ -8,6 +8,7 @@ import streamlit as st
 
 from app.i18n.words import LANGUAGE_NAMES, Words
 from app.logs import write_json_lines
+from app.ui.downloads import keep_downloads
 from app.ui.page_language import set_page_language
 from app.ui.style import STYLE
 from app.views.address import language_of_address
@@ -30,6 +31,7 @@ STREAMLIT_LABELS = {
 
 configure()
 write_json_lines()
+keep_downloads()
 log = logging.getLogger("app.main")
 
 state = st.session_state

@@ -12,7 +12,7 @@ import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO, Self
+from typing import IO, Self, cast
 
 from palm_assets.errors import CorruptDownloadError, DiskFullError, UnsafeArchiveError
 from palm_assets.sources.folders import is_litter
@@ -102,7 +102,7 @@ class _BoundedTarInfo(tarfile.TarInfo):
     """A header of a tar; one that would fill the memory is refused."""
 
     @classmethod
-    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> Self:
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         """Parse a header block.
 
         Raises:
@@ -125,11 +125,11 @@ def _is_tar(archive: Path) -> bool:
 @contextlib.contextmanager
 def _open_tar(archive: Path) -> Iterator[tarfile.TarFile]:
     with contextlib.ExitStack() as stack:
-        file = stack.enter_context(archive.open("rb"))
+        file: IO[bytes] = stack.enter_context(archive.open("rb"))
         if file.read(len(_ZSTANDARD)) == _ZSTANDARD:
             from backports import zstd  # in the standard library from Python 3.14 on
 
-            file = stack.enter_context(zstd.ZstdFile(archive))
+            file = cast(IO[bytes], stack.enter_context(zstd.ZstdFile(archive)))
         file.seek(0)
         yield stack.enter_context(tarfile.open(fileobj=file, tarinfo=_BoundedTarInfo))
 

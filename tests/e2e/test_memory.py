@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import tempfile
@@ -79,7 +80,8 @@ class Recorder(threading.Thread):
 
     def run(self) -> None:
         while not self._end.wait(1):
-            self.samples.append(sample(self.server))
+            with contextlib.suppress(OSError):  # the server has ended
+                self.samples.append(sample(self.server))
 
     def stop(self) -> list[Sample]:
         self._end.set()
