@@ -12,10 +12,12 @@ from tests.cli.conftest import Palms, Publish
 
 def test_export_onnx_writes_a_checked_file(palms: Palms, publish_model: Publish, tmp_path: Path) -> None:
     version = publish_model().version
+    (tmp_path / "palms.onnx").symlink_to(tmp_path / "there.onnx")  # is written through
     result = palms("export", "onnx", tmp_path / "palms.onnx", "--model", version)
     assert result.exit_code == 0, result.output
     assert version in result.output
-    assert (tmp_path / "palms.onnx").stat().st_size > 1000
+    assert (tmp_path / "palms.onnx").is_symlink()
+    assert (tmp_path / "there.onnx").stat().st_size > 1000
 
 
 def test_export_onnx_does_not_take_the_place_of_a_pipe(

@@ -18,10 +18,12 @@ def test_a_morph_is_written_in_the_format_of_its_name(
     palms: Palms, publish_model: Publish, tmp_path: Path, ending: str
 ) -> None:
     out = tmp_path / f"morph{ending}"
+    out.symlink_to(tmp_path / "there")  # is written through
     version = publish_model().version
     options = ("--seed", "7", "--to", "3", "--frames", "5", "--model", version, "--out", out)
     result = palms("morph", *options)
     assert result.exit_code == 0, result.output
+    assert out.is_symlink()
     if ending == ".mp4":
         assert sum(1 for _ in av.open(str(out)).decode(video=0)) == 8
     else:
