@@ -191,7 +191,7 @@ def test_a_run_that_was_killed_while_it_fetched_leaves_nothing_that_counts(
     code = (
         "import os, sys; from pathlib import Path; from palm_assets.sources import kaggle, unpack\n"
         "written = []\n"
-        "def second(path): written.append(path); return path if len(written) == 1 else os._exit(9)\n"
+        "def second(path, numbers): written.append(path); return path if len(written) == 1 else os._exit(9)\n"
         "unpack._unused = second\n"
         f"kaggle.fetch_dataset({HANDS!r}, version=1, cache=Path(sys.argv[1]))"
     )
