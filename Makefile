@@ -47,8 +47,8 @@ test: setup ## Run all tests (as root, installs Debian's chromium and nginx if t
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup -m "not alone"
 	$(BIN)/pytest -m alone
 
-test-load: setup ## Load test: 20 concurrent visitors, three rounds, limits on time and memory
-	PALM_LOAD=1 $(BIN)/pytest -s tests/e2e/test_load.py
+test-load: setup ## Load test: 20 concurrent visitors, three rounds, limits on time and memory; then 1,000 palms of the starter each
+	PALM_LOAD=1 $(BIN)/pytest -s tests/e2e/test_load.py tests/e2e/test_memory.py
 
 test-faults: setup ## Fault test: 50 kills, a full disk in each stage, damage to each artifact; prints a table
 	PALM_FAULTS_LONG=1 $(BIN)/pytest tests/faults

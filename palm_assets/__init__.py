@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,13 @@ if sys.platform == "win32":
     raise UnsupportedSystemError(
         "Palms does not run on Windows, because its store needs POSIX file locks",
         hint="Install it in WSL (Windows Subsystem for Linux): https://learn.microsoft.com/windows/wsl/install",
+    )
+
+if sys.platform == "linux" and not os.path.exists("/proc/cpuinfo"):  # noqa: PTH110  # pathlib is slower
+    from palm_assets.errors import UnsupportedSystemError
+
+    raise UnsupportedSystemError(
+        "PyTorch cannot load a model without /proc/cpuinfo", hint="Mount /proc: mount -t proc proc /proc"
     )
 
 if TYPE_CHECKING:

@@ -272,3 +272,16 @@ def test_windows_is_refused_at_the_door_with_what_to_do() -> None:
     assert run.returncode == 1
     assert "UnsupportedSystemError" in run.stderr.splitlines()[-1]
     assert "WSL" in run.stderr.splitlines()[-1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc")
+def test_linux_without_proc_is_refused_at_the_door_with_what_to_do() -> None:
+    code = (
+        "import os.path; exists = os.path.exists\n"
+        "os.path.exists = lambda path: path != '/proc/cpuinfo' and exists(path)\n"
+        "import palm_assets"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert "UnsupportedSystemError" in run.stderr.splitlines()[-1]
+    assert "mount -t proc" in run.stderr.splitlines()[-1]
