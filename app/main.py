@@ -84,7 +84,9 @@ about_parameters = {"lang": words.language}
 if state.get("chosen_model"):
     about_parameters["model"] = state.chosen_model
 with st.container(horizontal=True, vertical_alignment="center", key="header"):
-    parameters = {**state.get("shown", {}), "lang": words.language}
+    # Without a large palm: whoever clicks a link has closed it, even if the server does not know it yet.
+    shown = {name: value for name, value in state.get("shown", {}).items() if name not in ("palm", "like")}
+    parameters = {**shown, "lang": words.language}
     st.page_link(palms_page, label=words("page_main"), query_params=parameters)
     st.page_link(about_page, label=words("page_about"), query_params=about_parameters)
     st.space("stretch")

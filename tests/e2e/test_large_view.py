@@ -11,12 +11,14 @@ from app.i18n.words import Words
 from tests.e2e.harness import (
     EN,
     RU,
+    Server,
     cards_of,
     downloaded,
     expand,
     expect_image,
     focused,
     open_palm,
+    paused,
     screenshot,
     visit,
 )
@@ -130,3 +132,20 @@ def test_an_address_that_comes_late_does_not_stay_on_the_other_page(browser: Bro
         expect(page).to_have_url(f"{address}/about?lang=en")
         page.wait_for_timeout(1000)
         expect(page).to_have_url(f"{address}/about?lang=en")  # and it stays
+
+
+def test_a_dialog_that_was_closed_stays_closed_on_the_way_over_another_page(
+    browser: Browser, address: str, server: Server
+) -> None:
+    with visit(browser, f"{address}/?n=3&seed=7&lang=en") as page:
+        dialog = open_palm(page, EN, 2, 3)
+        expect(page).to_have_url(re.compile("&palm=2&"))
+        with paused(server):  # it gets both at once
+            page.keyboard.press("Escape")
+            page.get_by_role("link", name=EN("page_about")).click()
+        expect(page.get_by_alt_text(EN("about_samples_alt"))).to_be_visible()
+        expect(page).to_have_url(f"{address}/about?lang=en")
+        page.get_by_role("link", name=EN("page_main")).click()
+        expect(cards_of(page, EN)).to_have_count(3)
+        expect(page).to_have_url(re.compile(r"\?n=3&seed=7&model=\w+&lang=en$"))
+        expect(dialog).to_have_count(0)
