@@ -12,6 +12,15 @@ from palm_assets.store.artifacts import Artifact, Kind, Store
 from pipelines.run_tags import run_tags, set_run_tags
 
 TAG_PREFIX = "palms/"
+KIND_OF_ASSET: dict[str, Kind] = {
+    "raw_hands": "photos",
+    "raw_palm_boxes": "boxes",
+    "palm_detector": "detector",
+    "cropped_palms": "crops",
+    "dcgan_checkpoint": "models",
+    "fid_reference": "reference",
+    "palm_evaluation": "evaluations",
+}
 
 
 @dataclass(frozen=True)
@@ -34,19 +43,25 @@ class RunInputs:
         Raises:
             ArtifactMissingError: the asset was never materialized, or the artifact of the tag is gone.
             ArtifactCorruptError: it is damaged.
-            LineageError: the tag names no artifact.
+            LineageError: the tag or the pointer names no artifact of the asset's kind.
         """
         tag = self._tags().get(TAG_PREFIX + asset)
         if tag is not None:
             kind, _, version = tag.partition("/")
-            if kind not in get_args(Kind):
+            if kind not in get_args(Kind) or kind != KIND_OF_ASSET.get(asset, kind):
                 raise LineageError(
-                    f"The run's tag names no artifact: {tag}",
+                    f"The run's tag names no artifact of {asset}: {tag}",
                     where=TAG_PREFIX + asset,
                     hint="Start a new run.",
                 )
             return self.store.open(cast(Kind, kind), version)
         artifact = self.store.current(asset)
+        if artifact.kind != KIND_OF_ASSET.get(asset, artifact.kind):
+            raise LineageError(
+                f"The pointer of {asset} names {artifact.kind} {artifact.version}",
+                where=self.store.home / "current",
+                hint=f"Materialize {asset} again.",
+            )
         self._tag(asset, artifact)
         return artifact
 

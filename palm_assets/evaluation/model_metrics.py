@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from math import nan
+from math import isfinite, nan
 from typing import Any
 
 from palm_assets.errors import ArtifactCorruptError
+
+MIN_SETS = 2  # with one, nothing is known of how much a distance varies
 
 
 @dataclass(frozen=True)
@@ -65,15 +67,31 @@ class ModelMetrics:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> ModelMetrics:
-        """The inverse of `to_json`, also from JSON that has null for NaN.
+        """The inverse of `to_json`, also from JSON that has null for a value that is not finite.
 
         Raises:
-            ArtifactCorruptError: these are metrics of another version of the program.
+            ArtifactCorruptError: these are metrics of another version of the program, or no numbers.
         """
         try:
-            content = {name: nan if value is None else value for name, value in content.items()}
-            return cls(**{**content, "frechet": tuple(content["frechet"]), "kid": tuple(content["kid"])})
+            sets = {name: tuple(map(_number, content[name])) for name in ("frechet", "kid")}
+            others = {name: _number(value) for name, value in content.items() if name not in sets}
+            found = cls(**others, **sets)  # type: ignore[arg-type]
         except (KeyError, TypeError) as error:
             raise ArtifactCorruptError(
                 "The metrics are of another version of the program", hint="Materialize palm_evaluation again."
             ) from error
+        if len(found.frechet) != len(found.kid) or len(found.kid) < MIN_SETS:
+            raise ArtifactCorruptError(
+                f"The metrics are of {len(found.frechet)} and {len(found.kid)} sets, not {MIN_SETS} or more",
+                hint="Materialize palm_evaluation again.",
+            )
+        return found
+
+
+def _number(value: Any) -> float:
+    """A number of JSON, NaN for null and infinity; raises TypeError for anything else."""
+    if value is None:
+        return nan
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is no number")
+    return value if isfinite(value) else nan

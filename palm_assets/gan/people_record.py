@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,8 +37,15 @@ class PeopleRecord:
         return PeopleRecord(self.hashes | {hash_of(person, population) for person in people}, self.complete)
 
     def known_among(self, people: Collection[str], population: str) -> frozenset[str]:
-        """Those of these people whom the model was trained on."""
-        return frozenset(person for person in people if hash_of(person, population) in self.hashes)
+        """Those of these people whom the model was trained on, however their names are composed.
+
+        Copying a folder between computers may compose accents anew (Unicode NFC and NFD).
+        """
+        return frozenset(
+            person
+            for person in people
+            if any(hash_of(name, population) in self.hashes for name in _compositions(person))
+        )
 
     def overlap(self, held_out: Collection[str], population: str) -> HeldOutOverlap:
         """How many of these people the model was trained on."""
@@ -61,6 +69,10 @@ class HeldOutOverlap:
 
 
 NO_OVERLAP = HeldOutOverlap(0, unknown=False)
+
+
+def _compositions(name: str) -> set[str]:
+    return {name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)}
 
 
 def hash_of(person: str, population: str) -> str:

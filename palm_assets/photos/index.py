@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from palm_assets.errors import DatasetError, PhotoError, SourceNotFoundError
 from palm_assets.photos.candidates import EXPECTED_REASONS, Candidates, find_candidates
 from palm_assets.photos.hand_info import Labels, Side, find_table, join_table
-from palm_assets.photos.people import has_person_folder, labels_of
+from palm_assets.photos.people import check_spelling, has_person_folder, labels_of
 from palm_assets.photos.reader import MAX_MEGAPIXELS, read_photo
 from palm_assets.progress import Progress, no_progress
 from palm_assets.runtime import usable_cores
@@ -115,7 +115,8 @@ def index_photos(
 
     Raises:
         SourceNotFoundError: no such folder.
-        DatasetError: no images in it, `HandInfo.csv` does not fit, too many faults, or nothing is left.
+        DatasetError: no images in it, `HandInfo.csv` does not fit, two folders may be of one person, too many
+            faults, or nothing is left.
     """
     candidates = find_candidates(root)
     _check_images(root, candidates)
@@ -126,6 +127,8 @@ def index_photos(
         or labels_of(name, person_level=person_level, by_file_name=loose_photos == "by_file_name")
         for name in candidates.images
     }
+    by_folder = [name for name in candidates.images if name not in joined and has_person_folder(name)]
+    check_spelling(root, {labels[name].person for name in by_folder})
     wanted = set(aspects)
     entries = list(candidates.set_aside)
     refused_loose = _refused_loose(root, candidates, table, loose_photos, max_set_aside)
@@ -174,6 +177,15 @@ def read_index(folder: Path, root: Path) -> PhotoIndex:
 def _photo(row: dict[str, str]) -> Photo:
     values: dict[str, Any] = {**row, "width": int(row["width"]), "height": int(row["height"])}
     return Photo(**values)
+
+
+def people_by_photograph(folder: Path) -> dict[str, str]:
+    """The person of each photograph, by the digest of its pixels; empty if the folder holds no index."""
+    try:
+        with (folder / PHOTOS_FILE).open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
+            return {row["pixels_sha256"]: row["person"] for row in csv.DictReader(stream)}
+    except FileNotFoundError:
+        return {}
 
 
 def write_rows(path: Path, row_type: type, rows: Iterable[DataclassInstance]) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePosixPath
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
 
+from palm_assets.errors import DatasetError
 from palm_assets.photos.hand_info import Labels, Side
 from palm_assets.sources.config import Aspect
 
@@ -41,6 +44,30 @@ def labels_of(image: str, *, person_level: int = 1, by_file_name: bool = False) 
 def names_hand(folder: str) -> bool:
     """Whether a folder's name is a side or an aspect of the hand, not a person."""
     return _words(folder) in _SIDES or _words(folder) in _ASPECTS
+
+
+def check_spelling(root: Path, people: Iterable[str]) -> None:
+    """Refuse two people whose names differ in case or Unicode composition alone: they may be one person.
+
+    Such folders meet when sets of computers with other rules for names are merged.
+
+    Args:
+        root: folder of the set.
+        people: names that folders give.
+
+    Raises:
+        DatasetError: there are two.
+    """
+    spelled: dict[str, str] = {}
+    for person in sorted(people):
+        other = spelled.setdefault(unicodedata.normalize("NFC", person).casefold(), person)
+        if other != person:
+            raise DatasetError(
+                f"Are {other!a} and {person!a} one person? The names differ in case or composition alone",
+                where=root,
+                hint="Nobody may be both trained on and held out. Put the photographs of one person into one "
+                "folder, or give two people names that differ in a letter.",
+            )
 
 
 def _words(folder: str) -> str:

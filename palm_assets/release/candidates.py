@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -135,6 +136,7 @@ def _newest_metrics(store: Store) -> dict[str, str]:
     found: dict[str, str] = {}
     for manifest in evaluation_manifests(store):
         facts = manifest.facts
-        text = f"{facts['label']} {rounded(facts['frechet'])} at n = {facts['n']}"
-        found.setdefault(manifest.inputs["model"], text)
+        with contextlib.suppress(KeyError, TypeError):  # of another version of the program, or not finite
+            text = f"{facts['label']} {rounded(facts['frechet'])} at n = {facts['n']}"
+            found.setdefault(manifest.inputs["model"], text)
     return found

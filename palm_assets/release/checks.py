@@ -205,8 +205,8 @@ def check_memorization(facts: Mapping[str, Any], metrics: ModelMetrics, bounds: 
         bounds: to meet.
     """
     floor = facts["floor"]
-    real = 100.0 if floor is None else max(floor["auth_pct"], 1e-9)
-    ratio = facts["auth_pct"] / real
+    real = 100.0 if floor is None else floor["auth_pct"]
+    ratio = _relative(facts["auth_pct"], None if real is None else max(real, 1e-9))
     return _all_of(
         "not_memorized",
         _at_least("authentic samples relative to real palms", ratio, bounds.min_authentic),
@@ -219,8 +219,8 @@ def check_distance(metrics: ModelMetrics, bounds: GateConfig) -> CheckResult:
 
     The scale of each distance is that of a fully collapsed model.
     """
-    frechet = fmean(metrics.frechet) / metrics.frechet_collapsed
-    kid = fmean(metrics.kid) / metrics.kid_collapsed
+    frechet = _relative(fmean(metrics.frechet), metrics.frechet_collapsed)
+    kid = _relative(fmean(metrics.kid), metrics.kid_collapsed)
     return _all_of(
         "resembles_palms",
         _at_least("samples in each set", metrics.n, bounds.min_count),
@@ -266,6 +266,13 @@ def check_withdrawal(withdrawn: bool | None) -> CheckResult:
         None: "the history of releases is not readable, so nobody knows; move it away",
     }
     return CheckResult("not_withdrawn", withdrawn is False, reasons[withdrawn])
+
+
+def _relative(value: float | None, scale: float | None) -> float:
+    """A value over its scale; NaN, which never passes, if either is missing or the scale is none."""
+    if value is None or scale is None or not 0 < scale < math.inf:
+        return math.nan
+    return value / scale
 
 
 def _at_least(what: str, value: float, bound: float) -> CheckResult:

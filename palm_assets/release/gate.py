@@ -45,6 +45,7 @@ from palm_assets.release.decisions import find_decision, record_checks
 from palm_assets.release.incumbents import find_incumbents
 from palm_assets.release.load_check import check_loading
 from palm_assets.stages.crops import split_people
+from palm_assets.stages.evaluation import require_up_to_date
 from palm_assets.stages.lineage import lineage_of
 from palm_assets.stages.model import held_out_overlap
 from palm_assets.store.artifacts import Artifact, Store
@@ -126,9 +127,17 @@ def gather(store: Store, evaluation: Artifact) -> Evidence:
         evaluation: of the candidate.
 
     Raises:
+        LineageError: the model or its reference was made again since it was evaluated, or the program that
+            evaluated it was another version.
         PalmError: see `make_evaluation`, for reasons that lie neither in another model nor in its data.
     """
     model, reference = (evaluation.manifest.inputs[role] for role in ("model", "reference"))
+    try:
+        manifests = store.manifest("models", model), store.manifest("reference", reference)
+    except ArtifactError:
+        pass  # what is gone or damaged is refused below
+    else:
+        require_up_to_date(evaluation, *manifests)
     origin, data = origin_of(store.home, model), _data_facts(store, evaluation)
     if origin is None and not isinstance(data, str):
         data = "It is not known whether the model is of photographs or of synthetic hands"
@@ -235,7 +244,7 @@ def release_if_passed(store: Store, evaluation: Artifact, bounds: GateConfig) ->
 def _data_facts(store: Store, evaluation: Artifact) -> DataFacts | str:
     try:
         found = lineage_of(store, evaluation)
-        people, overlap = split_people(found.crops), held_out_overlap(found.model, found.crops)
+        people, overlap = split_people(found.crops), held_out_overlap(store, found.model, found.crops)
     except (ArtifactError, CheckpointError) as error:
         return error.what
     return DataFacts(found.photos.facts, found.detector.facts, found.crops.facts, people, overlap)
@@ -245,7 +254,11 @@ def _load_check(store: Store, model: str) -> CheckResult:
     """The recorded result if it passed, else a new one."""
     record = find_decision(store, model)
     known = None if record is None else record.result(LOAD_CHECK)
-    return known if known is not None and known.passed else check_loading(store, model)
+    if record is None or known is None or not known.passed:
+        return check_loading(store, model)
+    # A model that was made again may have other files than those that loaded.
+    is_of_these_files = record.checked_at >= store.manifest("models", model).created
+    return known if is_of_these_files else check_loading(store, model)
 
 
 def _champion(evidence: Evidence) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from palm_assets.errors import ArtifactError
+from palm_assets.errors import ArtifactError, LineageError
 from palm_assets.evaluation.config import EvaluationConfig
 from palm_assets.stages.code_versions import CODE_VERSIONS
 from palm_assets.stages.crops import open_crops
@@ -50,10 +50,43 @@ def make_evaluation(
         opened = open_crops(crops)
         return evaluate_model(model.folder, reference.folder, opened.train, opened.test, config, folder)
 
-    inputs = {"model": model.version, "reference": reference.version}
+    inputs = evaluation_inputs(model.manifest, reference.manifest)
     return store.make(
         "evaluations", build, inputs=inputs, config=config, code_version=CODE_VERSIONS["evaluations"]
     )
+
+
+def evaluation_inputs(model: Manifest, reference: Manifest) -> dict[str, str]:
+    """What an evaluation is made from: versions and, as an artifact may be made again, contents.
+
+    A model that was lost and is trained again has its earlier version, but on other hardware other weights.
+    """
+    return {
+        "model": model.version,
+        "reference": reference.version,
+        "model_files": model.content,
+        "reference_files": reference.content,
+    }
+
+
+def require_up_to_date(evaluation: Artifact, model: Manifest, reference: Manifest) -> None:
+    """Refuse an evaluation of earlier files of its model or reference, or by another version of the program.
+
+    Raises:
+        LineageError: so it is.
+    """
+    found, expected = evaluation.manifest.inputs, evaluation_inputs(model, reference)
+    stale = [role for role, value in expected.items() if found.get(role) != value]
+    code_version = CODE_VERSIONS["evaluations"]
+    if evaluation.manifest.code_version != code_version:
+        stale.append(f"code version {code_version}")
+    if stale:
+        raise LineageError(
+            f"Evaluation {evaluation.version} of model {model.version} is not up to date with the "
+            f"{', '.join(stale)}",
+            where=evaluation.folder,
+            hint="Materialize palm_evaluation again.",
+        )
 
 
 def newest_evaluation(store: Store, model: str) -> Artifact | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -50,6 +52,12 @@ class Manifest(BaseModel):
     created: datetime
     files: dict[str, FileRecord]
     facts: dict[str, Any]
+
+    @property
+    def content(self) -> str:
+        """12 hex digits that identify the files. A version does not: what is trained again may differ."""
+        records = sorted((name, record.sha256) for name, record in self.files.items())
+        return hashlib.sha256(json.dumps(records).encode()).hexdigest()[:12]
 
     @field_validator("files")
     @classmethod

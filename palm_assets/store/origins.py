@@ -12,6 +12,8 @@ from typing import Any, Literal, get_args
 
 Origin = Literal["photographs", "synthetic"]
 ORIGIN_FACT = "origin"  # in the manifest of a model that was packed for use outside its store
+BUNDLED = tuple(Path(__file__).parent.parent / name for name in ("starter", "starter_hands"))
+"""Folders of the models that come with the program, of photographs, which a training may start from."""
 _SYNTHETIC_SOURCES = ("synthetic", "drawn")  # the second was the name in an older version of the program
 
 
@@ -25,7 +27,8 @@ def origin_of(home: Path, model: str) -> Origin | None:
         model: its version; one that is not in the store is the starter.
 
     Returns:
-        None if its crops or photographs are gone, so that nobody knows.
+        None if its crops, their photographs, or a model that its training started from are gone, so that
+        nobody knows.
     """
     origins: set[Origin | None] = {"photographs"}
     known: set[str] = set()
@@ -35,6 +38,8 @@ def origin_of(home: Path, model: str) -> Origin | None:
         if "crops" in inputs:
             origins.add(origin_of_crops(home, inputs["crops"]))
         model = inputs.get("start", "")
+        if model and not _manifest(home / "models" / model) and model not in _bundled_versions():
+            origins.add(None)
     if "synthetic" in origins:
         return "synthetic"
     return None if None in origins else "photographs"
@@ -74,6 +79,11 @@ def origin_of_packed(folder: Path) -> Origin | None:
     """The origin that the manifest of a packed model names; None if it names none."""
     named = _manifest(folder).get("facts", {}).get(ORIGIN_FACT)
     return next((known for known in get_args(Origin) if known == named), None)
+
+
+def _bundled_versions() -> set[str]:
+    """Versions of the models that come with the program."""
+    return {str(_manifest(folder).get("version")) for folder in BUNDLED}
 
 
 def _origin_of_source(facts: Mapping[str, Any]) -> Origin | None:

@@ -75,7 +75,7 @@ def read_released(home: Path) -> Released:
     """The current releases.
 
     Raises:
-        ArtifactCorruptError: the pointer is not readable.
+        ArtifactCorruptError: the pointer is not readable, or is gone though there were releases.
     """
     path = home / RELEASED_FILE
     try:
@@ -84,7 +84,14 @@ def read_released(home: Path) -> Released:
             release = _of_older_version(home, content)
             return Released.model_validate({"schema_version": 3, release["origin"]: release})
         return Released.model_validate(content)
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        # The pointer is written first, so without one there is no history, unless somebody removed it.
+        if (home / HISTORY_FILE).exists():
+            raise ArtifactCorruptError(
+                "The release pointer is gone, but there is a history of releases",
+                where=path,
+                hint=f"Release a model again; or move {HISTORY_FILE} away, too, to begin without a release.",
+            ) from error
         return NOTHING_RELEASED
     except (ValidationError, ValueError, TypeError, KeyError) as error:
         raise ArtifactCorruptError(

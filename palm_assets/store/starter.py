@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 from palm_assets.store.artifacts import Artifact, open_folder
-from palm_assets.store.origins import Origin, origin_of_packed
+from palm_assets.store.origins import BUNDLED, Origin, origin_of_packed
 
-STARTER = Path(__file__).parent.parent / "starter"
-HANDS_FOLDER = "starter_hands"
+STARTER = BUNDLED[0]
+HANDS_FOLDER = BUNDLED[1].name
 """Beside the starter: a model of palms and backs, which can be asked for aspect, side and skin."""
 REFERENCE_FOLDER, DETECTOR_FOLDER = "reference", "detector"
 """Of the artifacts that come with the starter, inside its folder."""
@@ -19,7 +19,7 @@ STARTER_PREFIX = "starter-"
 
 def starter_folder() -> Path:
     """The folder of the starter that the page serves: `PALM_STARTER` if it is set, else the bundled one."""
-    return Path(os.environ.get("PALM_STARTER", STARTER))
+    return Path(os.environ.get("PALM_STARTER") or STARTER)
 
 
 def hands_folder(starter: Path | None = None) -> Path:

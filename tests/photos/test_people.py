@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from palm_assets.crops.config import CropConfig
 from palm_assets.crops.splits import assign_people
+from palm_assets.errors import DatasetError
 from palm_assets.photos.index import index_photos
 from palm_assets.photos.people import labels_of
 from tests.helpers import save_picture
@@ -88,3 +89,23 @@ def test_backs_of_hands_in_folders_that_say_so_are_not_used(tmp_path: Path) -> N
     index = index_photos(tmp_path, max_set_aside=0)
     assert [photo.path for photo in index.photos] == ["anna/palm/1.jpg", "ben/palm/3.jpg"]
     assert [entry.reason for entry in index.set_aside] == ["aspect dorsal"] * 2
+
+
+@pytest.mark.parametrize("other", ["anna", "ANNA", "Anna\u0308"])
+def test_folders_whose_names_differ_in_case_or_composition_alone_are_refused(
+    tmp_path: Path, other: str
+) -> None:
+    """One may be held out and the other trained on, though they are one person."""
+    first = "Ann\u00e4" if "\u0308" in other else "Anna"
+    for seed, folder in enumerate((first, other, "Anne")):
+        save_picture(tmp_path / folder / "1.png", seed=seed)
+    with pytest.raises(DatasetError, match="one person"):
+        index_photos(tmp_path)
+    (tmp_path / other / "1.png").rename(tmp_path / first / "2.png")
+    assert {photo.person for photo in index_photos(tmp_path).photos} == {first, "Anne"}
+
+
+def test_loose_files_may_differ_in_case_alone(tmp_path: Path) -> None:
+    for seed, name in enumerate(("a.png", "A.png")):
+        save_picture(tmp_path / name, seed=seed)
+    assert len(index_photos(tmp_path).photos) == 2

@@ -199,7 +199,8 @@ def disagreements(home: Path) -> list[str]:
         )
         if model.inputs["crops"] != reference.inputs["crops"]:
             found.append(f"model {release.model} and reference {release.reference} are of different crops")
-        if {"model": release.model, "reference": release.reference} not in evaluations:
+        released = release.model, release.reference
+        if released not in [(inputs["model"], inputs["reference"]) for inputs in evaluations]:
             found.append(f"model {release.model} was not measured against {release.reference}")
     return found
 

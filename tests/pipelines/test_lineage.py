@@ -12,9 +12,10 @@ import pytest
 
 from palm_assets.crops.config import CropConfig
 from palm_assets.errors import ArtifactMissingError, LineageError
+from palm_assets.release.run_config import CONFIGS
 from palm_assets.store.artifacts import Artifact, Store
 from pipelines import assets
-from pipelines.run_inputs import RunInputs
+from pipelines.run_inputs import KIND_OF_ASSET, RunInputs
 from tests.pipelines.conftest import Graph, failures
 
 ONE_RUN = ("cropped_palms", "fid_reference", "palm_evaluation", "palm_release")
@@ -80,13 +81,26 @@ def test_a_run_whose_artifact_is_gone_takes_no_other(store: Store, instance: dg.
         run.resolve("cropped_palms")
 
 
-@pytest.mark.parametrize("tag", ["", "crops", "surprise/abc", "../secrets/1"])
+@pytest.mark.parametrize("tag", ["", "crops", "surprise/abc", "../secrets/1", "models/1"])
 def test_a_tag_that_names_no_artifact_is_refused(
     store: Store, instance: dg.DagsterInstance, tag: str
 ) -> None:
     run = inputs_of_run(store, instance, {"palms/cropped_palms": tag})
     with pytest.raises((LineageError, ArtifactMissingError)):
         run.resolve("cropped_palms")
+
+
+def test_a_pointer_to_another_kind_of_artifact_is_refused(store: Store, instance: dg.DagsterInstance) -> None:
+    store.set_current("cropped_palms", crops(store, 1))
+    (store.home / "current" / "fid_reference.json").write_bytes(
+        (store.home / "current" / "cropped_palms.json").read_bytes()
+    )
+    with pytest.raises(LineageError, match="pointer of fid_reference names crops"):
+        inputs_of_run(store, instance).resolve("fid_reference")
+
+
+def test_every_asset_with_an_artifact_has_a_kind() -> None:
+    assert list(KIND_OF_ASSET) == list(CONFIGS)
 
 
 def test_a_tag_that_another_process_overwrites_is_written_again(
@@ -160,7 +174,8 @@ def test_a_run_in_whose_training_another_run_takes_place_releases_its_own_refere
         store.manifest("reference", str(made_here["fid_reference"])).inputs["crops"]
         == (made_here["cropped_palms"])
     )
-    assert store.manifest("evaluations", str(made_here["palm_evaluation"])).inputs == {
-        "model": made_here["dcgan_checkpoint"],
-        "reference": made_here["fid_reference"],
-    }
+    inputs = store.manifest("evaluations", str(made_here["palm_evaluation"])).inputs
+    assert (inputs["model"], inputs["reference"]) == (
+        made_here["dcgan_checkpoint"],
+        made_here["fid_reference"],
+    )

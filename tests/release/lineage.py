@@ -12,6 +12,7 @@ from palm_assets.evaluation.config import EvaluationConfig
 from palm_assets.evaluation.model_metrics import ModelMetrics
 from palm_assets.gan.people_record import PeopleRecord
 from palm_assets.stages.code_versions import CODE_VERSIONS
+from palm_assets.stages.evaluation import evaluation_inputs
 from palm_assets.store.artifacts import Artifact, Store
 from tests.crops.published_crops import publish_crops_of, split
 from tests.models import SMALL, publish_model
@@ -98,7 +99,7 @@ def publish_evaluation(
     return store.make(
         "evaluations",
         lambda folder: facts,
-        inputs={"model": model.version, "reference": reference.version},
+        inputs=evaluation_inputs(model.manifest, reference.manifest),
         config=EvaluationConfig(),
         code_version=CODE_VERSIONS["evaluations"],
     )

@@ -18,6 +18,7 @@ from palm_assets.release.gate import gather, release_if_passed
 from palm_assets.stages.start_model import open_start_model
 from palm_assets.store.artifacts import Artifact, Store
 from palm_assets.store.releases import Release
+from palm_assets.store.starter import STARTER, starter_folder
 from tests.models import publish_model
 from tests.release.lineage import Data, publish_candidate, publish_data, publish_evaluation
 
@@ -102,6 +103,12 @@ def test_the_bundled_models_are_found_as_the_start_of_a_training(
     assert compared(store, data, 1, start) == [("released", starter.version), ("start", start.version)]
     with pytest.raises(RefusedError, match="the model that training started from has 200"):
         evaluated(store, data, 1, 300, start)
+
+
+def test_an_empty_variable_names_no_starter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the bundled one, as when it is not set: not the folder where a process was started."""
+    monkeypatch.setenv("PALM_STARTER", "")
+    assert starter_folder() == STARTER
 
 
 def test_a_damaged_starter_refuses(store: Store, data: Data, starter: Artifact) -> None:

@@ -125,7 +125,7 @@ def test_a_set_that_grows_can_be_fine_tuned_on_without_a_leak(store: Store) -> N
     )
     first = make_model(store, publish_crops_of(store, before, each=1), tiny())
     grown = publish_crops_of(store, after, each=1)
-    assert held_out_overlap(first, grown) == HeldOutOverlap(0, unknown=False)
+    assert held_out_overlap(store, first, grown) == HeldOutOverlap(0, unknown=False)
     assert len(read_people(first.folder).hashes) == len(before.train)
     make_model(store, grown, tiny(start=first.version), run=lambda job: {})  # is not refused
 

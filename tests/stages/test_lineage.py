@@ -10,7 +10,7 @@ import pytest
 
 from palm_assets.errors import LineageError
 from palm_assets.evaluation.config import EvaluationConfig
-from palm_assets.stages.evaluation import make_evaluation
+from palm_assets.stages.evaluation import evaluation_inputs, make_evaluation
 from palm_assets.stages.lineage import lineage_of
 from palm_assets.store.artifacts import Artifact, Kind, Store
 
@@ -90,6 +90,7 @@ def test_a_model_to_compare_with_may_be_of_other_crops_but_its_reference_may_not
     one, other = Chain(store, "a"), Chain(store, "b")
     config = EvaluationConfig()
     made = make_evaluation(store, one.model, other.reference, other.crops, config, of_other_crops=True)
-    assert made.manifest.inputs == {"model": one.model.version, "reference": other.reference.version}
+    assert made.manifest.inputs == evaluation_inputs(one.model.manifest, other.reference.manifest)
+    assert made.manifest.inputs["model"] == one.model.version
     with pytest.raises(LineageError):
         make_evaluation(store, one.model, other.reference, one.crops, config, of_other_crops=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from datetime import UTC, datetime
 
 import pytest
 
-from palm_assets.errors import ReleaseChangedError
+from palm_assets.errors import ArtifactCorruptError, ReleaseChangedError
 from palm_assets.release.retention import RetentionConfig, remove_unused
+from palm_assets.stages.start_model import open_start_model
 from palm_assets.store.artifacts import Store
 from palm_assets.store.origins import origin_of, origin_of_training
 from palm_assets.store.releases import HISTORY_FILE, RELEASED_FILE, is_withdrawn, read_history, read_released
@@ -54,6 +56,33 @@ def test_the_origin_of_a_model_follows_what_its_training_started_from(store: Sto
     assert origin_of_training(store.home, of_photographs, start.version) == "synthetic"
     assert origin_of_training(store.home, of_synthetic, lost.version) == "synthetic"
     assert origin_of_training(store.home, of_photographs, lost.version) is None
+
+
+def test_the_origin_of_a_model_whose_start_is_gone_is_not_known(store: Store) -> None:
+    """It may have been of synthetic hands; the models that come with the program are in no store."""
+    photographs, start = publish_data(store), publish_candidate(store, publish_data(store, "synthetic"))
+    fine_tuned = publish_candidate(store, photographs, 1, start)
+    shutil.rmtree(start.folder)
+    assert origin_of(store.home, fine_tuned.version) is None
+    for name in ("starter", "hands"):
+        bundled = open_start_model(store, name)
+        assert (
+            origin_of(store.home, publish_candidate(store, photographs, 2, bundled).version) == "photographs"
+        )
+
+
+def test_a_pointer_that_is_gone_forgets_no_release(store: Store) -> None:
+    """Else a worse model could be released by the gate, which compares with the best one so far."""
+    first, second = (publish_model(store, seed) for seed in range(2))
+    photographs = store.release(first, first)
+    (store.home / RELEASED_FILE).unlink()
+    with pytest.raises(ArtifactCorruptError, match="pointer is gone"):
+        store.released()
+    with pytest.raises(ArtifactCorruptError, match="pointer is gone"):
+        store.release(second, second, replaces=None)
+    store.release(second, second, by="hand", origin="synthetic")
+    assert store.released() == photographs
+    assert [release.model for release in read_history(store.home)] == [first.version, second.version]
 
 
 def test_a_damaged_pointer_keeps_the_release_of_the_other_origin(store: Store) -> None:
