@@ -47,7 +47,9 @@ def find_incumbents(
         release = store.released(origin)
     except ArtifactError as error:
         return None, (Incumbent("released", "", None, error.what),)
-    if release is not None and release.model == candidate:
+    files = evaluation.manifest.inputs.get("model_files", "")
+    # One that was made again since is another model, which may not be as good as the best one.
+    if release is not None and release.model == candidate and release.is_of(files):
         return release, ()
     incumbents: dict[str, Incumbent] = {}
     roles: list[tuple[Role, str]] = []

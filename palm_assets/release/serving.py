@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from palm_assets.errors import CheckpointError, NothingReleasedError, PalmError
+from palm_assets.errors import ArtifactCorruptError, CheckpointError, NothingReleasedError, PalmError
 from palm_assets.release.model_choices import (
     HANDS_NAME,
     STARTER_NAME,
@@ -27,7 +27,7 @@ from palm_assets.release.model_choices import (
 from palm_assets.store.artifacts import Artifact, Store
 from palm_assets.store.origins import Origin
 from palm_assets.store.pins import pin
-from palm_assets.store.releases import RELEASED_FILE
+from palm_assets.store.releases import RELEASED_FILE, Release
 from palm_assets.store.starter import HANDS_FOLDER, STARTER, STARTER_PREFIX, find_starter, origin_of_starter
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ class ModelWatcher:
         served = self._served
         try:
             release = self._store.released(self._origin)
-            if release is not None and served.model is not None and release.model == served.model.version:
+            if release is not None and _is_of(release, served):
                 return replace(served, problem=None)
             return Served(*_open_released(self._store, self._origin), None, origin=self._origin)
         except PalmError as error:
@@ -267,7 +267,19 @@ def _open_released(store: Store, origin: Origin) -> tuple[PalmModel, Artifact]:
             f"No model of {_OF_ORIGIN[origin]} is released yet", where=store.home, hint=_HINTS[origin]
         )
     model, artifact = open_model(store, release.model)
+    if not release.is_of(artifact.manifest.content):
+        raise ArtifactCorruptError(
+            f"Model {release.model} was made again after it was released",
+            where=artifact.folder,
+            hint=f"Materialize palm_evaluation and palm_release again, or `palms release {release.model}`.",
+        )
     return model, pin(artifact)  # retention must not remove it while a page serves it
+
+
+def _is_of(release: Release, served: Served) -> bool:
+    if served.model is None or served.artifact is None or release.model != served.model.version:
+        return False
+    return release.is_of(served.artifact.manifest.content)
 
 
 def _log_change(before: Served, after: Served) -> None:

@@ -265,7 +265,8 @@ class Store:
             ReleaseChangedError: another model is released now than the one to replace.
             DiskFullError, ArtifactError: the store cannot be written.
         """
-        release = new_release(model.version, reference.version, origin, by, champion)
+        files = model.manifest.content
+        release = new_release(model.version, reference.version, origin, by, champion, files)
         current = find_same(self.home, release)
         if current is not None:  # also in a store that cannot be written
             return current

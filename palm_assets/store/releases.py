@@ -35,6 +35,8 @@ class Release(BaseModel):
         champion: version of the best model so far, which candidates are compared with beside the released
             one, so that small losses do not add up: this model or an earlier one of the same origin, or the
             starter.
+        files: digest of the model's files, see `Manifest.content`: a model that is made again under its
+            version is not released; "" in a release by an older version of the program.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +47,11 @@ class Release(BaseModel):
     released_at: datetime
     by: ReleasedBy
     champion: str
+    files: str = ""
+
+    def is_of(self, files: str) -> bool:
+        """Whether the released model had these files, as far as is known."""
+        return self.files in ("", files)
 
 
 class Released(BaseModel):
@@ -142,7 +149,9 @@ def replace_release(home: Path, release: Release, replaces: Release | Literal["a
     return release
 
 
-def new_release(model: str, reference: str, origin: Origin, by: ReleasedBy, champion: str | None) -> Release:
+def new_release(
+    model: str, reference: str, origin: Origin, by: ReleasedBy, champion: str | None, files: str
+) -> Release:
     """A release as of now; the model itself is the best one so far if no other is named."""
     return Release(
         model=model,
@@ -151,6 +160,7 @@ def new_release(model: str, reference: str, origin: Origin, by: ReleasedBy, cham
         released_at=datetime.now(UTC),
         by=by,
         champion=champion or model,
+        files=files,
     )
 
 
@@ -175,7 +185,8 @@ def find_same(home: Path, release: Release) -> Release | None:
 def _is_same(current: Release, release: Release) -> bool:
     """Whether nothing would change; a release by hand makes its model the best one so far."""
     resets_champion = release.by == "hand" and current.champion != release.champion
-    return (current.model, current.reference) == (release.model, release.reference) and not resets_champion
+    is_same_model = (current.model, current.reference) == (release.model, release.reference)
+    return is_same_model and current.is_of(release.files) and not resets_champion
 
 
 def _read_both(home: Path, *, lenient: bool) -> tuple[Released, list[Release], bool]:

@@ -17,8 +17,9 @@ from palm_assets.evaluation.model_metrics import ModelMetrics
 from palm_assets.release import gate
 from palm_assets.release.decisions import record_checks
 from palm_assets.release.gate import decide, gather, release_if_passed
+from palm_assets.release.serving import ModelWatcher, released_model
 from palm_assets.stages.evaluation import evaluation_inputs
-from palm_assets.store.artifacts import Store
+from palm_assets.store.artifacts import Artifact, Store
 from tests.models import SMALL, fill_with_model
 from tests.release.lineage import FACTS, METRICS, Data, publish_candidate, publish_data, publish_evaluation
 from tests.release.test_gate import BOUNDS, EVIDENCE, LOADS, failed
@@ -29,6 +30,20 @@ def data(store: Store, monkeypatch: pytest.MonkeyPatch) -> Data:
     """A lineage of photographs; every model loads."""
     monkeypatch.setattr(gate, "check_loading", lambda store, model: LOADS)
     return publish_data(store)
+
+
+def make_again(store: Store, model: Artifact) -> Artifact:
+    """Lose a model and train it to other weights, as on other hardware."""
+    shutil.rmtree(model.folder)
+
+    def train_again(folder: Path) -> dict[str, Any]:
+        fill_with_model(folder, 99, SMALL)
+        return {"image_size": SMALL.image_size}
+
+    inputs, code_version = model.manifest.inputs, model.manifest.code_version
+    again = store.make("models", train_again, inputs=inputs, config=SMALL, code_version=code_version)
+    assert again.version == model.version
+    return again
 
 
 @pytest.mark.parametrize(
@@ -68,20 +83,38 @@ def test_an_evaluation_of_earlier_weights_releases_nothing(store: Store, data: D
     """A model that was lost and is trained again, on other hardware, has its version and other weights."""
     model = publish_candidate(store, data)
     evaluation = publish_evaluation(store, model, data.reference)
-    shutil.rmtree(model.folder)
-
-    def train_again(folder: Path) -> dict[str, Any]:
-        fill_with_model(folder, 99, SMALL)
-        return {"image_size": SMALL.image_size}
-
-    inputs, code_version = model.manifest.inputs, model.manifest.code_version
-    again = store.make("models", train_again, inputs=inputs, config=SMALL, code_version=code_version)
-    assert again.version == model.version
+    again = make_again(store, model)
     with pytest.raises(LineageError, match="not up to date with the model_files"):
         release_if_passed(store, evaluation, BOUNDS)
     anew = publish_evaluation(store, again, data.reference)
     assert anew.version != evaluation.version
     assert release_if_passed(store, anew, BOUNDS).model == model.version
+
+
+def test_a_released_model_that_is_made_again_is_not_served_until_it_is_released_again(
+    store: Store, data: Data
+) -> None:
+    """It has the released version and other weights, which nobody has checked."""
+    best, model = publish_candidate(store, data, 1), publish_candidate(store, data)
+    release_if_passed(store, publish_evaluation(store, best, data.reference, 100), BOUNDS)
+    watcher = ModelWatcher(store, store.home / "no starter")
+    assert released_model(store).version == best.version
+    served = watcher.served().model
+    again = make_again(store, best)
+    with pytest.raises(ArtifactCorruptError, match="made again after it was released"):
+        released_model(store)
+    assert watcher.served().model is served
+    assert store.released() is not None
+    evaluation = publish_evaluation(store, again, data.reference, 150)
+    assert release_if_passed(store, evaluation, BOUNDS).files == again.manifest.content
+    assert released_model(store).version == again.version
+    anew = watcher.served()
+    assert anew.model is not None
+    assert anew.model is not served
+    assert anew.problem is None
+    assert (
+        gather(store, publish_evaluation(store, model, data.reference)).incumbents[0].model == again.version
+    )
 
 
 def test_a_load_check_of_earlier_files_does_not_count(
