@@ -48,7 +48,7 @@ class GateConfig(BaseModel):
         0.4, ge=0, description="distance from a sample to the most similar other one, relative to real palms"
     )
     min_coverage: float = Field(
-        0.06, ge=0, description="share of real palms with a similar sample, relative to real palms"
+        0.08, ge=0, description="share of real palms with a similar sample, relative to real palms"
     )
     max_repeats: float = Field(
         0.1, ge=0, le=1, description="share of samples that repeat another one, above that of real palms"

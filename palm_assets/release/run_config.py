@@ -68,16 +68,16 @@ def check_run(store: Store, configs: Mapping[str, Mapping[str, Any]], gate: Mapp
     if "fid_reference" in parsed:
         _check_file("fid_reference.weights", parsed["fid_reference"].weights)
     photos = parsed.get("raw_hands")
-    if "palm_evaluation" in parsed:
-        # Without photographs, the origin is not known yet: the gate applies the bounds for it.
-        applied = bounds if photos is None else bounds.for_origin(_origin(store, photos, gan))
-        _check_evaluation(parsed["palm_evaluation"], applied)
     if gan is not None:
         _check_training(store, gan)
     if "raw_palm_boxes" in parsed:
         _check_boxes(parsed["raw_palm_boxes"])
     if photos is not None:
         _check_photos(photos, bounds.for_origin(_origin(store, photos)))
+    if "palm_evaluation" in parsed:
+        # Without photographs, the origin is not known yet: the gate applies the bounds for it.
+        applied = bounds if photos is None else bounds.for_origin(_origin(store, photos, gan))
+        _check_evaluation(parsed["palm_evaluation"], applied)
 
 
 def parse_config(name: str, kind: type[Config], values: Mapping[str, Any]) -> Config:

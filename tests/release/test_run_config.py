@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -134,10 +135,12 @@ def test_bounds_of_another_origin_are_not_those_that_a_run_is_held_to(store: Sto
     few = {"synthetic_photos": 20, "synthetic_people": 4}
     check_run(store, {"raw_hands": few, "palm_evaluation": {"count": 50}}, bounds)
     check_run(store, {"palm_evaluation": {"count": 50}}, bounds)  # of photographs that are not known here
-    for name in ("a.png", "b.png"):
-        save_picture(tmp_path / "hands" / name)
+    picture = save_picture(tmp_path / "hands" / "0.png")
+    for number in range(1, 99):
+        shutil.copy(picture, picture.with_name(f"{number}.png"))
     folder = {"source": "folder", "folder": str(tmp_path / "hands")}
     with pytest.raises(ConfigError, match="the gate's `min_photos` is 100"):
         check_run(store, {"raw_hands": folder}, bounds)
+    shutil.copy(picture, picture.with_name("99.png"))
     with pytest.raises(ConfigError, match="the gate's `min_count` is 100"):
         check_run(store, {"raw_hands": folder, "palm_evaluation": {"count": 50}}, bounds)
