@@ -374,6 +374,13 @@ def test_an_exported_folder_is_loaded_and_exported_again(model: PalmModel, tmp_p
     assert load_model(tmp_path / "second").version == model.version
 
 
+def test_a_link_to_a_new_folder_is_written_through(model: PalmModel, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    export_hub(model, tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "there" / "manifest.json").is_file()
+
+
 def test_a_folder_that_exists_is_left_alone(model: PalmModel, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     with pytest.raises(RequestError, match="exists already"):
