@@ -15,6 +15,7 @@ from palm_assets.store.atomic import sha256_of
 
 Kind = Literal["photos", "boxes", "detector", "crops", "models", "reference", "evaluations"]
 MANIFEST = "manifest.json"
+ARRAY_SUFFIXES = (".safetensors", ".npz", ".npy")
 
 
 class FileRecord(BaseModel):
@@ -55,8 +56,15 @@ class Manifest(BaseModel):
 
     @property
     def content(self) -> str:
-        """12 hex digits that identify the files. A version does not: what is trained again may differ."""
-        records = sorted((name, record.sha256) for name, record in self.files.items())
+        """12 hex digits that identify the weights and arrays: those of one version may differ, if made again.
+
+        Other files, such as training metrics with their times, differ even if nothing else does.
+        """
+        records = sorted(
+            (name, record.sha256)
+            for name, record in self.files.items()
+            if PurePosixPath(name).suffix in ARRAY_SUFFIXES
+        )
         return hashlib.sha256(json.dumps(records).encode()).hexdigest()[:12]
 
     @field_validator("files")

@@ -117,6 +117,24 @@ def test_a_released_model_that_is_made_again_is_not_served_until_it_is_released_
     )
 
 
+def test_a_model_that_is_made_again_with_the_same_weights_stays_released(store: Store, data: Data) -> None:
+    """Its metrics have times, so they are never the same again."""
+    model = publish_candidate(store, data)
+    evaluation = publish_evaluation(store, model, data.reference)
+    release_if_passed(store, evaluation, BOUNDS)
+    shutil.rmtree(model.folder)
+
+    def train_again(folder: Path) -> dict[str, Any]:
+        fill_with_model(folder, 0, SMALL)
+        (folder / "metrics.json").write_text(datetime.now(UTC).isoformat())
+        return {"image_size": SMALL.image_size}
+
+    inputs, code_version = model.manifest.inputs, model.manifest.code_version
+    store.make("models", train_again, inputs=inputs, config=SMALL, code_version=code_version)
+    assert released_model(store).version == model.version
+    assert release_if_passed(store, evaluation, BOUNDS).model == model.version
+
+
 def test_a_load_check_of_earlier_files_does_not_count(
     store: Store, data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:

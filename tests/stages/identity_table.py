@@ -109,7 +109,7 @@ Beside the config, these contents are inputs, so that they are part of the versi
 | models | `start` | the version of the model that training starts from |
 | reference | `extractor` | digest of the extractor's weights and preprocessing |
 | reference | `precision` | what the extractor computes in on this machine |
-| evaluations | `model_files`, `reference_files` | digests of the files that were evaluated |
+| evaluations | `model_files`, `reference_files` | digests of the weights and statistics that were evaluated |
 
 Hardware is no part of a version of a model. A training with `precision: auto` is not repeated because the
 store has moved to a machine with other hardware. Metrics, which are compared, name their precision. A model
