@@ -27,6 +27,7 @@ def run(content: bytes) -> Job[Verification]:
         (png_bytes(GeneratedImage(3, 7, rough(), 0.5), "0123abcd"), "own"),
         (encode_png(rough(seed=5)), "nothing"),
     ],
+    ids=["own", "nothing"],  # not the bytes: each process signs with a time of its own
 )
 def test_the_check_of_a_file(content: bytes, conclusion: str) -> None:
     result = run(content).result
