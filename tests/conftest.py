@@ -6,11 +6,12 @@ import functools
 import os
 import random
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 import pytest
+import torch
 
 from palm_assets.gan.sampler import PalmModel, load_model
 from palm_assets.store.artifacts import Artifact, Store
@@ -30,6 +31,13 @@ class _HasPath(Protocol):
 Item = TypeVar("Item", bound=_HasPath)
 
 ALONE = "tests/e2e"  # real servers and a real browser: their waits are bounded
+
+
+@pytest.fixture(autouse=True)
+def _denormal_numbers() -> Iterator[None]:
+    """Trainings flush denormal numbers from then on, in the whole process: not in the next test, too."""
+    yield
+    torch.set_flush_denormal(False)
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are selected by their marks

@@ -107,6 +107,8 @@ def test_a_reader_outlives_the_eviction_of_its_set(model: PalmModel) -> None:
     assert (palms.available, palms.archive, palms.size) == (False, None, 0)
     with pytest.raises(EvictedError):
         palms.png(ENTRY)
+    with pytest.raises(EvictedError):
+        palms.file.open_zip()
 
 
 def test_readers_of_one_file_do_not_move_each_other(model: PalmModel) -> None:
@@ -115,5 +117,3 @@ def test_readers_of_one_file_do_not_move_each_other(model: PalmModel) -> None:
         first, second = one.open(ENTRY.file_name), two.open(ENTRY.file_name)
         parts = [(first.read(7000), second.read(7000)) for _ in range(5)]
     assert all(ours == theirs for ours, theirs in parts)
-    with pytest.raises(EvictedError):
-        palms.file.open_zip()

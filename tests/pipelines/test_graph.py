@@ -36,7 +36,14 @@ def test_every_artifact_names_its_inputs(made: Graph) -> None:
     assert inputs["fid_reference"]["crops"] == versions["cropped_palms"]
     assert set(inputs["fid_reference"]) == {"crops", "extractor", "precision"}
     model, reference = versions["dcgan_checkpoint"], versions["fid_reference"]
-    assert inputs["palm_evaluation"] == {"model": model, "reference": reference}
+    model_files = made.store.current("dcgan_checkpoint").manifest.content
+    reference_files = made.store.current("fid_reference").manifest.content
+    assert inputs["palm_evaluation"] == {
+        "model": model,
+        "reference": reference,
+        "model_files": model_files,
+        "reference_files": reference_files,
+    }
     assert inputs["palm_detector"] == {"boxes": versions["raw_palm_boxes"], "start": "yolo11n.yaml"}
 
 
