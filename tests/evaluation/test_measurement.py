@@ -124,7 +124,7 @@ def test_without_test_people_no_sample_can_be_called_authentic(reference: Refere
 
 
 def test_metrics_of_another_version_of_the_program_are_a_typed_error(reference: Reference) -> None:
-    content = measured(reference, features(2)).to_json()
+    content = measured(reference, features(2), features(3)).to_json()
     del content["copy_share"]
     with pytest.raises(ArtifactCorruptError, match="palm_evaluation"):
         ModelMetrics.from_json(content)
