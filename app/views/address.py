@@ -27,13 +27,8 @@ def arrived_at(page: str) -> Link | None:
         page: path of the page that is shown; "" for the main one.
     """
     here = (page, st.query_params.to_dict())
-    before = state.get("address")
-    if before == here:
+    if state.get("address") == here:
         return None
-    if before is not None and before[0] != page:
-        # An address that the interrupted run of the other page wrote may reach the browser only now. This
-        # page's address, written again, follows it; if the browser has it already, it does nothing.
-        st.query_params.from_dict(here[1])
     state.address = here
     return read_link(here[1])
 

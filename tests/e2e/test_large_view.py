@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Browser, WebSocketRoute, expect
+from playwright.sync_api import Browser, expect
 
 from app.i18n.words import Words
 from tests.e2e.harness import (
@@ -102,36 +102,6 @@ def test_variations_lead_on_and_back_and_are_generated_again_from_their_png(
         expect(dialog.get_by_role("heading", name=words("palm_title", n=1, total=1))).to_be_visible()
         expect_image(here, twelfth)
         expect(page).to_have_url(re.compile(r"\?n=1&seed=51&model=\w+&palm=1&like=5\.12&"))
-
-
-def test_an_address_that_comes_late_does_not_stay_on_the_other_page(browser: Browser, address: str) -> None:
-    held: list[str | bytes] = []
-    tabs: list[WebSocketRoute] = []
-    holds = False
-
-    def relay(tab: WebSocketRoute) -> None:
-        tabs.append(tab)
-        tab.connect_to_server().on_message(
-            lambda message: held.append(message) if holds else tab.send(message)
-        )
-
-    with visit(browser, f"{address}/?n=3&seed=7&lang=en") as page:
-        page.route_web_socket(re.compile("/_stcore/stream"), relay)
-        page.reload()
-        open_palm(page, EN, 2, 3)
-        expect(page).to_have_url(re.compile("&palm=2&"))
-        holds = True  # what the server answers from now on is on its way
-        page.keyboard.press("Escape")
-        page.wait_for_timeout(2000)  # the server writes the address of the set without the large palm
-        assert held
-        page.get_by_role("link", name=EN("page_about")).click()
-        while held:
-            tabs[-1].send(held.pop(0))
-        holds = False
-        expect(page.get_by_alt_text(EN("about_samples_alt"))).to_be_visible()
-        expect(page).to_have_url(f"{address}/about?lang=en")
-        page.wait_for_timeout(1000)
-        expect(page).to_have_url(f"{address}/about?lang=en")  # and it stays
 
 
 def test_a_dialog_that_was_closed_stays_closed_on_the_way_over_another_page(

@@ -95,6 +95,7 @@ def test_a_visit(browser: Browser, address: str, home: Store, words: Words, loca
         with Image.open(io.BytesIO(png)) as picture:
             assert (picture.size, picture.info["palms:index"]) == ((64, 64), "4")
         page.keyboard.press("Escape")
+        expect(page).to_have_url(set_address)  # else it could overtake the next page's address
 
         page.get_by_role("link", name=words("page_about")).click()
         expect(page.get_by_role("heading", level=1)).to_have_text(words("page_about"))
