@@ -27,16 +27,10 @@ def arrived_at(page: str) -> Link | None:
         page: path of the page that is shown; "" for the main one.
     """
     here = (page, st.query_params.to_dict())
-    return None if state.get("address") == here else read_link(here[1])
-
-
-def followed(page: str) -> None:
-    """Remember that the link was followed; only then, as a run can be interrupted before, and another begin.
-
-    Args:
-        page: path of the page that is shown.
-    """
-    state.address = (page, st.query_params.to_dict())
+    if state.get("address") == here:
+        return None
+    state.address = here
+    return read_link(here[1])
 
 
 def write(page: str, parameters: Mapping[str, str], *, model: str) -> None:

@@ -22,7 +22,6 @@ def show(words: Words) -> None:
     link = address.arrived_at("")
     if link is not None:
         request_form.follow(link, words)
-        address.followed("")
     lead = st.container(key="lead")
     request_form.show(words)
     status = st.container()
@@ -35,10 +34,9 @@ def show(words: Words) -> None:
         show_model_status(words, served)
         model_choice.show_missing(words)
         follow_releases(served, model_watcher().choices())
-    request = state.get("pending_request")
-    if request is not None and served.model is not None:  # else as soon as there is a model
+    request = state.pop("pending_request", None)
+    if request is not None:
         generation.submit(words, served, request)
-        state.pending_request = None  # only now, as each access to the session can interrupt this run
     generation.PANEL.show_message(words)
     palms = _shown_set(words, served)
     png_origin.show(words)
