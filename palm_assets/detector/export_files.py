@@ -7,6 +7,7 @@ paths of another machine, of a folder that is not there once unpacked, or in ano
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -33,6 +34,7 @@ _PREFERRED = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 _YAML_SUFFIXES = (".yaml", ".yml")
 _MAX_YAML_BYTES = 4_000_000
 _MAX_PATH = 4096  # characters
+_SHOWN = 200  # characters of YAML's own message
 _NO_LABELS = frozenset({"classes.txt", "readme.txt", "notes.txt", "obj.names"})
 
 
@@ -86,7 +88,7 @@ def find_export(root: Path) -> Export:
         DatasetError: the description names no classes, or there are several.
     """
     path = _description_path(root)
-    content = _load(path)
+    content = _load(path, strict=True)
     classes = _class_names(content)
     if classes is None:
         raise DatasetError(
@@ -130,8 +132,8 @@ def _description_path(root: Path) -> Path:
     )
 
 
-def _load(path: Path) -> dict[str, Any]:
-    """The description as a mapping; empty if it is none."""
+def _load(path: Path, *, strict: bool = False) -> dict[str, Any]:
+    """The description as a mapping; empty if it is none, or an error where it is no YAML, if `strict`."""
     try:
         if path.stat().st_size > _MAX_YAML_BYTES:
             return {}
@@ -140,7 +142,14 @@ def _load(path: Path) -> dict[str, Any]:
         raise DatasetError(
             f"{path.name} cannot be read: {error.strerror}", where=path, hint="Check who may read the file."
         ) from error
-    except Exception:  # YAML's constructors of numbers, dates and others raise nearly any exception
+    except Exception as error:  # YAML's constructors of numbers, dates and others raise nearly any exception
+        if strict:
+            reason = " ".join(str(error).split())[:_SHOWN] or type(error).__name__
+            raise DatasetError(
+                f"{path.name} cannot be read as YAML: {reason}",
+                where=path,
+                hint="Correct it, or export the set again.",
+            ) from error
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -281,9 +290,15 @@ class _ExportReader:
             for root in roots:
                 if (found := self._descend(root, local[start:])) is not None:
                     return found
-        places = [str(place) for place in (folder, self.content.get("path"), "/") if _is_absolute(place)]
-        outside = (Path(place, text) for place in places)
-        return next((os.path.normpath(path) for path in outside if _exists(path)), None)
+        places = [str(place) for place in (folder, self.content.get("path")) if _is_absolute(place)]
+        outside = [Path(place, text) for place in places]
+        if text.startswith("/"):
+            outside.append(Path(text))
+        return next((str(path) for path in map(_normal, outside) if self._may_be_read(path)), None)
+
+    def _may_be_read(self, path: Path) -> bool:
+        """Whether a path outside of the export is there, and is no folder that the export lies in."""
+        return not self.base.absolute().is_relative_to(path) and _exists(path)
 
     @cached_property
     def _roots(self) -> list[str]:
@@ -315,7 +330,7 @@ class _ExportReader:
 
     def _child(self, folder: str, name: str) -> str | None:
         """The path of a file or folder in a folder, in whatever case; None if it is not there."""
-        here = self._listed(folder).get(name.casefold(), [])
+        here = self._listed(folder).get(_comparable(name), [])
         if not here:
             return None
         actual = name if name in here else min(here)
@@ -328,7 +343,7 @@ class _ExportReader:
             try:
                 for path in (self.base / folder).iterdir():
                     if not is_litter(path.name):
-                        names.setdefault(path.name.casefold(), []).append(path.name)
+                        names.setdefault(_comparable(path.name), []).append(path.name)
             except (FileNotFoundError, NotADirectoryError):
                 pass
             except OSError as error:  # else all its images would count as images without a palm
@@ -361,6 +376,15 @@ class _ExportReader:
             return None
         parent = str(PurePosixPath(*folders[: images[-1]]))
         return self._descend(parent, ["labels", *folders[images[-1] + 1 :]])
+
+
+def _comparable(name: str) -> str:
+    """A name without regard to case and Unicode composition, which macOS changes."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _normal(path: Path) -> Path:
+    return Path(os.path.normpath(path))
 
 
 def _exists(path: Path) -> bool:

@@ -30,7 +30,7 @@ class LabeledBox:
 def parse_labels(
     data: bytes, classes: Collection[int], keypoint_shape: tuple[int, int] | None = None
 ) -> list[LabeledBox]:
-    """The objects of a label file; those whose box has no area are left out.
+    """The objects of a label file; those whose box has no width or height are left out.
 
     A byte order mark and any line ends are accepted. A line is a class and a box; a class and a polygon, of
     which the bounding box is taken; or a class, a box and keypoints, which are dropped.
@@ -41,7 +41,8 @@ def parse_labels(
         keypoint_shape: number of keypoints and of values for each (2 or 3), if the export says so.
 
     Raises:
-        LabelError: a line is none of these, has an unknown class, or lies far outside of the image.
+        LabelError: a line is none of these, has an unknown class or a negative width or height, or lies
+            outside of the image.
     """
     objects = []
     text = data.decode("utf-8-sig", errors="replace")
@@ -74,11 +75,15 @@ def _box_of(values: list[float], keypoint_shape: tuple[int, int] | None) -> Box 
         return None
     if len(values) == _VALUES_OF_BOX:
         x, y, width, height = values
+        if width < 0 or height < 0:
+            return None
         left, top, right, bottom = x - width / 2, y - height / 2, x + width / 2, y + height / 2
     elif len(values) >= 6 and len(values) % 2 == 0:
         xs, ys = values[0::2], values[1::2]
         left, top, right, bottom = min(xs), min(ys), max(xs), max(ys)
     else:
+        return None
+    if right < 0 or bottom < 0 or left > 1 or top > 1:
         return None
     left, top, right, bottom = (min(max(value, 0.0), 1.0) for value in (left, top, right, bottom))
     return ((left + right) / 2, (top + bottom) / 2, right - left, bottom - top)

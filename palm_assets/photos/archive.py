@@ -6,9 +6,10 @@ import lzma
 import struct
 import zipfile
 import zlib
+from pathlib import PurePath
 
 from palm_assets.errors import PhotoError
-from palm_assets.photos.formats import has_image_suffix
+from palm_assets.photos.formats import HEAD, UNSUPPORTED_SUFFIXES, has_image_suffix, is_image_head
 from palm_assets.sources.folders import is_litter
 
 MAX_MEMBER_BYTES = 1 << 29
@@ -27,16 +28,33 @@ READ_ERRORS = (
 
 
 def image_members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """The members that are images by their names, in the order of these; litter is skipped.
+    """The members that are images, in the order of their names; litter is skipped.
 
-    A name may occur twice: each is a member of its own.
+    A member is an image by its ending; one with an unknown ending, or none, by its first bytes. A name may
+    occur twice: each is a member of its own.
     """
     members = [
         member
         for member in archive.infolist()
-        if has_image_suffix(member.filename) and not is_litter(member.filename)
+        if not _is_folder(member)
+        and not is_litter(member.filename)
+        and (has_image_suffix(member.filename) or _is_image_content(archive, member))
     ]
     return sorted(members, key=lambda member: member.filename)
+
+
+def _is_folder(member: zipfile.ZipInfo) -> bool:
+    return member.filename.endswith(("/", "\\")) and member.file_size == 0
+
+
+def _is_image_content(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
+    if PurePath(member.filename.lower()).suffix in UNSUPPORTED_SUFFIXES:
+        return False
+    try:
+        with archive.open(member) as stream:
+            return is_image_head(stream.read(HEAD))
+    except READ_ERRORS:
+        return False  # nothing says that it is an image
 
 
 def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:

@@ -9,14 +9,24 @@ from palm_assets.photos.formats import (
     COPY_SUFFIXES,
     UNSUPPORTED_SUFFIXES,
     has_image_suffix,
-    is_image_content,
+    is_image_head,
+    read_head,
+    unsupported_format,
 )
 from palm_assets.sources.folders import LINK_REPEATED, SetAside, list_folder
+from palm_assets.sources.unpack import ARCHIVE_SUFFIXES
 
 BACKUP = "a backup or an unfinished copy"
 RAW_BESIDE_IMAGE = "a raw file beside a readable image of the same name"
 UNSUPPORTED = "unsupported image format"
-EXPECTED_REASONS = ("duplicate", "aspect", "not in HandInfo", BACKUP, RAW_BESIDE_IMAGE, LINK_REPEATED)
+_OTHER_ARCHIVES = (".rar", ".7z", ".zipx", ".cab", ".ace", ".arj", ".lzh", ".lha", ".z01")
+_ARCHIVES = (*ARCHIVE_SUFFIXES, *_OTHER_ARCHIVES)
+ARCHIVE = "an archive inside a folder is not unpacked"
+OTHER_TABLE = "a HandInfo.csv nearer to the root counts"
+EXPECTED_REASONS = (
+    *("duplicate", "aspect", "not in HandInfo", BACKUP, RAW_BESIDE_IMAGE, LINK_REPEATED),
+    OTHER_TABLE,
+)
 """How the reasons begin for which nothing is lost: they are listed, but are no faults of the set."""
 
 
@@ -33,6 +43,11 @@ class Candidates:
     images: tuple[str, ...]
     others: tuple[str, ...]
     set_aside: tuple[SetAside, ...]
+
+    @property
+    def not_images(self) -> tuple[str, ...]:
+        """Paths of everything but the images."""
+        return (*self.others, *(entry.path for entry in self.set_aside))
 
 
 def find_candidates(root: Path) -> Candidates:
@@ -52,11 +67,15 @@ def find_candidates(root: Path) -> Candidates:
             images.append(name)
         elif PurePosixPath(lower).suffix in UNSUPPORTED_SUFFIXES:
             unsupported.append(name)
-        elif _is_image_content(root / name):
+        elif lower.endswith(_ARCHIVES):
+            set_aside.append(SetAside(name, f"{ARCHIVE}: {PurePosixPath(lower).suffix}"))
+        elif is_image_head(head := _head(root / name)):
             if lower.endswith(COPY_SUFFIXES):
                 set_aside.append(SetAside(name, BACKUP))
             else:
                 images.append(name)
+        elif (found := unsupported_format(head)) is not None:
+            set_aside.append(SetAside(name, f"{UNSUPPORTED}: {found}"))
         else:
             others.append(name)
     readable = {_without_suffix(name) for name in images}
@@ -76,8 +95,8 @@ def _without_suffix(name: str) -> str:
     return PurePosixPath(name).with_suffix("").as_posix().lower()
 
 
-def _is_image_content(path: Path) -> bool:
+def _head(path: Path) -> bytes:
     try:
-        return is_image_content(path)
+        return read_head(path)
     except OSError:
-        return False  # nothing says that it is an image
+        return b""  # nothing says that it is an image

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path, PurePath
 
 IMAGE_SUFFIXES = frozenset(
@@ -29,7 +30,9 @@ COPY_SUFFIXES = (
 )  # fmt: skip
 """How editors and browsers name backups and unfinished downloads."""
 
-_HEAD = 32
+HEAD = 32
+"""Bytes at the beginning of a file that tell its format."""
+
 _SIGNATURES = (
     b"\xff\xd8\xff",  # JPEG
     b"\x89PNG\r\n\x1a\n",
@@ -40,6 +43,16 @@ _SIGNATURES = (
     b"\x00\x00\x00\x0cjP  ",  # JPEG 2000
     b"\xff\x4f\xff\x51",
 )
+# A DIB header has one of these sizes; two letters alone also begin texts.
+_BMP_HEADER_SIZES = frozenset(size.to_bytes(4, "little") for size in (12, 16, 40, 52, 56, 64, 108, 124))
+_NETPBM = re.compile(rb"P[4-6]\s\d+\s\d+\s")
+_UNSUPPORTED_SIGNATURES = {
+    b"\x00\x00\x00\x0cJXL ": "JPEG XL",
+    b"8BPS": "Photoshop",
+    b"v/1\x01": "OpenEXR",
+    b"II\xbc\x01": "JPEG XR",
+    b"FUJIFILMCCD-RAW": "raw of Fujifilm",
+}
 _HEIF_BRANDS = frozenset(
     {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"mif2", b"miaf"}
 )
@@ -62,17 +75,28 @@ def is_mp4(head: bytes) -> bool:
     return head[4:8] == b"ftyp" and head[8:12] in _VIDEO_BRANDS
 
 
-def is_image_content(path: Path) -> bool:
-    """Whether the first bytes of a file are those of an image that is read, whatever its name.
+def read_head(path: Path) -> bytes:
+    """The first bytes of a file, as many as its format shows in.
 
     Raises:
         OSError: the file cannot be read.
     """
     with path.open("rb") as stream:
-        head = stream.read(_HEAD)
+        return stream.read(HEAD)
+
+
+def is_image_head(head: bytes) -> bool:
+    """Whether the first bytes of a file are those of an image that is read, whatever its name."""
     return (
         head.startswith(_SIGNATURES)
+        or (head[:2] == b"BM" and head[14:18] in _BMP_HEADER_SIZES)
+        or _NETPBM.match(head) is not None
         or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
         or is_heif(head)
         or (head[4:8] == b"ftyp" and head[8:12] in _AVIF_BRANDS)
     )
+
+
+def unsupported_format(head: bytes) -> str | None:
+    """The format of an image that is not read, by the first bytes of the file; None if they are of none."""
+    return next((name for start, name in _UNSUPPORTED_SIGNATURES.items() if head.startswith(start)), None)

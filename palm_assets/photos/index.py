@@ -7,15 +7,15 @@ import hashlib
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from palm_assets.errors import DatasetError, PhotoError, SourceNotFoundError
-from palm_assets.photos.candidates import EXPECTED_REASONS, Candidates, find_candidates
-from palm_assets.photos.hand_info import Labels, Side, find_table, join_table
+from palm_assets.photos.candidates import EXPECTED_REASONS, OTHER_TABLE, Candidates, find_candidates
+from palm_assets.photos.hand_info import Labels, Side, find_table, join_table, tables
 from palm_assets.photos.people import check_spelling, has_person_folder, labels_of
 from palm_assets.photos.reader import MAX_MEGAPIXELS, read_photo
 from palm_assets.progress import Progress, no_progress
@@ -31,6 +31,7 @@ PHOTOS_FILE = "photos.csv"
 SET_ASIDE_FILE = "set_aside.csv"
 CHANGED_HINT = "Materialize raw_hands again, which indexes the photographs as they are now."
 NO_FOLDER = "no folder says who is on it"
+NO_ID = "HandInfo.csv does not say who is on it"
 _OTHER_ASPECT = "aspect"
 
 
@@ -120,22 +121,31 @@ def index_photos(
     """
     candidates = find_candidates(root)
     _check_images(root, candidates)
-    table = find_table(root, candidates.others)
+    table = find_table(root, candidates.not_images)
     joined = join_table(table, candidates.images) if table is not None else {}
-    labels = {
-        name: joined.get(name)
-        or labels_of(name, person_level=person_level, by_file_name=loose_photos == "by_file_name")
-        for name in candidates.images
-    }
-    by_folder = [name for name in candidates.images if name not in joined and has_person_folder(name)]
-    check_spelling(root, {labels[name].person for name in by_folder})
+    by_file_name = loose_photos == "by_file_name"
+    labels, loose = {}, set()
+    for name in candidates.images:
+        found = joined.get(name) or labels_of(name, person_level=person_level, by_file_name=by_file_name)
+        if not (joined[name].person if name in joined else has_person_folder(name)):
+            loose.add(name)
+        if not found.person:
+            file_name = name.rpartition("/")[2]
+            found = replace(found, person=labels_of(file_name, by_file_name=by_file_name).person)
+        labels[name] = found
+    named = (name for name in candidates.images if by_file_name or name not in loose)
+    check_spelling(root, {labels[name].person for name in named})
     wanted = set(aspects)
     entries = list(candidates.set_aside)
-    refused_loose = _refused_loose(root, candidates, table, loose_photos, max_set_aside)
+    if table is not None:
+        nearest = table.relative_to(root).as_posix()
+        entries += [SetAside(name, OTHER_TABLE) for name in tables(candidates.others) if name != nearest]
+    if loose_photos == "refuse":
+        _check_loose(root, loose, len(candidates.images), max_set_aside, in_table=table is not None)
     chosen = []
     for name in candidates.images:
-        if name in refused_loose:
-            entries.append(SetAside(name, NO_FOLDER))
+        if name in loose and loose_photos == "refuse":
+            entries.append(SetAside(name, NO_ID if name in joined else NO_FOLDER))
         elif labels[name].aspect in wanted:
             chosen.append(name)
         elif table is not None and name not in joined:
@@ -205,7 +215,7 @@ def folder_fingerprint(root: Path) -> str:
         SourceNotFoundError: no such folder.
     """
     candidates = find_candidates(root)
-    table = find_table(root, candidates.others)
+    table = find_table(root, candidates.not_images)
     names = [*candidates.images]
     if table is not None:
         names.append(table.relative_to(root).as_posix())
@@ -235,26 +245,25 @@ def _check_images(root: Path, candidates: Candidates) -> None:
     raise DatasetError(what, where=root, hint="Point the source at photographs of hands.")
 
 
-def _refused_loose(
-    root: Path, candidates: Candidates, table: Path | None, loose_photos: LoosePhotos, max_set_aside: float
-) -> frozenset[str]:
-    """Images that nothing says of who is on them, to be set aside.
+def _check_loose(
+    root: Path, loose: Collection[str], count: int, max_set_aside: float, *, in_table: bool
+) -> None:
+    """Refuse a set in which nothing says who is on more photographs than may be set aside.
 
     Raises:
-        DatasetError: they are more than may be set aside.
+        DatasetError: so it is.
     """
-    if loose_photos != "refuse" or table is not None:
-        return frozenset()
-    loose = frozenset(name for name in candidates.images if not has_person_folder(name))
-    if len(loose) > max_set_aside * len(candidates.images):
-        raise DatasetError(
-            f"{len(loose)} of {len(candidates.images)} photographs lie in no folder: who is on them?",
-            where=root,
-            hint="Nobody may be both trained on and held out. Make a folder for each person, or set "
-            "`loose_photos`: by_file_name if file names begin with the person (anna_1.jpg), each_a_person if "
-            "everybody is on one photograph only.",
-        )
-    return loose
+    if len(loose) <= max_set_aside * count:
+        return
+    reason = "have no id in HandInfo.csv" if in_table else "lie in no folder"
+    remedy = "Write an id in each row" if in_table else "Make a folder for each person"
+    raise DatasetError(
+        f"{len(loose)} of {count} photographs {reason}: who is on them?",
+        where=root,
+        hint=f"Nobody may be both trained on and held out. {remedy}, or set `loose_photos`: "
+        "by_file_name if file names begin with the person (anna_1.jpg), each_a_person if everybody is on one "
+        "photograph only.",
+    )
 
 
 def _decode_all(

@@ -47,27 +47,36 @@ def names_hand(folder: str) -> bool:
 
 
 def check_spelling(root: Path, people: Iterable[str]) -> None:
-    """Refuse two people whose names differ in case or Unicode composition alone: they may be one person.
+    """Refuse two people whose names differ in spelling alone: they may be one person.
 
-    Such folders meet when sets of computers with other rules for names are merged.
+    That is in case, blanks, Unicode composition, or how a number is written (7, 07, 7.0). Such names meet
+    when sets of computers with other rules for names are merged, or a spreadsheet has saved the table.
 
     Args:
         root: folder of the set.
-        people: names that folders give.
+        people: names that folders, a table or file names give.
 
     Raises:
         DatasetError: there are two.
     """
     spelled: dict[str, str] = {}
     for person in sorted(people):
-        other = spelled.setdefault(unicodedata.normalize("NFC", person).casefold(), person)
+        other = spelled.setdefault(_spelling(person), person)
         if other != person:
             raise DatasetError(
-                f"Are {other!a} and {person!a} one person? The names differ in case or composition alone",
+                f"Are {other!a} and {person!a} one person? The names differ in spelling alone: case, blanks, "
+                "zeros or Unicode composition",
                 where=root,
-                hint="Nobody may be both trained on and held out. Put the photographs of one person into one "
-                "folder, or give two people names that differ in a letter.",
+                hint="Nobody may be both trained on and held out. Write the name of one person in one way "
+                "(folder, file name, id in HandInfo.csv), or give two people names that differ in a letter.",
             )
+
+
+def _spelling(person: str) -> str:
+    """What names that differ in spelling alone have in common."""
+    name = " ".join(unicodedata.normalize("NFKC", person).casefold().split())
+    number = re.fullmatch(r"0*([0-9]+)(\.0+)?", name)
+    return number[1] if number is not None else unicodedata.normalize("NFC", name)
 
 
 def _words(folder: str) -> str:

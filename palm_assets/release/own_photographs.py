@@ -237,5 +237,5 @@ def seconds_per_step(config: GanConfig) -> float:
 
 
 def _identified_by(folder: Path, photos: PhotosConfig) -> str:
-    table = find_table(folder, find_candidates(folder).others)
+    table = find_table(folder, find_candidates(folder).not_images)
     return f"by {table.name}" if table is not None else _IDENTIFIED_BY[cast(LoosePhotos, photos.loose_photos)]

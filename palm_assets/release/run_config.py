@@ -22,7 +22,6 @@ from palm_assets.photos.candidates import find_candidates
 from palm_assets.quality.config import ReferenceConfig
 from palm_assets.release.config import GateConfig
 from palm_assets.sources.config import BoxesConfig, PhotosConfig, SourceConfig
-from palm_assets.sources.unpack import is_archive
 from palm_assets.stages.start_model import open_start_model
 from palm_assets.store.artifacts import Store
 from palm_assets.store.origins import Origin, origin_of
@@ -198,11 +197,11 @@ def _check_boxes(boxes: BoxesConfig) -> None:
 
 
 def _folder(config: SourceConfig) -> Path | None:
-    """The folder of a source; None for another source, or for an archive, whose content is not known yet."""
+    """The folder of a source; None for another source, or for an archive, whose content is not known."""
     if config.source != "folder" or config.folder is None:
         return None
     folder = Path(config.folder).expanduser().absolute()
-    return None if is_archive(folder) else folder
+    return None if folder.is_file() else folder
 
 
 def _check_file(setting: str, path: str | None) -> None:

@@ -112,7 +112,7 @@ class PhotosConfig(SourceConfig):
     loose_photos: str = Field(
         "refuse",
         pattern=f"^({'|'.join(get_args(LoosePhotos))})$",
-        description="Who is on photographs that lie in no folder, if there is no HandInfo.csv. refuse: few "
+        description="Who is on photographs that lie in no folder and have no id in HandInfo.csv. refuse: few "
         "are set aside, many stop the run; each_a_person: a different person on each; by_file_name: the "
         "person is the file's name up to a space, hyphen or underscore, or without the digits at its end.",
     )

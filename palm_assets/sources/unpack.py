@@ -41,11 +41,6 @@ _HEADERS = (
 _Member = tuple[str, bool, bool, int]  # name, whether it is a folder, whether it is a plain file, bytes
 
 
-def is_archive(path: Path) -> bool:
-    """Whether a path is a file that `unpack` may read, by its name."""
-    return path.name.lower().endswith(ARCHIVE_SUFFIXES) and path.is_file()
-
-
 def unpack(archive: Path, folder: Path, name: str) -> None:
     """Unpack an archive into a folder, which is made; litter is left out.
 
@@ -71,7 +66,7 @@ def unpack(archive: Path, folder: Path, name: str) -> None:
         elif is_zip(archive):
             with zipfile.ZipFile(archive) as pack:
                 _check_members(_zip_members(pack), folder, name)
-                files = (info for info in pack.infolist() if not info.filename.endswith("/"))
+                files = (info for info in pack.infolist() if not _is_folder(info))
                 _write(((info.filename, pack.open(info)) for info in files), folder, name)
         else:
             raise CorruptDownloadError(
@@ -147,8 +142,12 @@ def _tar_members(tar: tarfile.TarFile) -> Iterator[_Member]:
 def _zip_members(pack: zipfile.ZipFile) -> Iterator[_Member]:
     for info in pack.infolist():
         kind = stat.S_IFMT(info.external_attr >> 16)
-        folder = info.filename.endswith("/")
-        yield info.filename, folder, kind in (0, stat.S_IFREG), info.file_size
+        yield info.filename, _is_folder(info), kind in (0, stat.S_IFREG), info.file_size
+
+
+def _is_folder(info: zipfile.ZipInfo) -> bool:
+    """Whether a member is a folder; some programs of Windows end its name with a backslash."""
+    return info.filename.endswith(("/", "\\")) and info.file_size == 0
 
 
 def _check_members(members: Iterator[_Member], folder: Path, where: str) -> None:

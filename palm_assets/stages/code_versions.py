@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from palm_assets.store.artifacts import Kind
 
 CODE_VERSIONS: Mapping[Kind, str] = {
-    "photos": "2",
-    "boxes": "2",
+    "photos": "3",
+    "boxes": "3",
     "detector": "2",
     "crops": "5",
     "models": "7",

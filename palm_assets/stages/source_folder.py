@@ -14,7 +14,7 @@ from palm_assets.photos.people import names_hand
 from palm_assets.progress import Report, silent
 from palm_assets.sources.config import SourceConfig
 from palm_assets.sources.folders import is_litter
-from palm_assets.sources.unpack import is_archive, unpack
+from palm_assets.sources.unpack import unpack
 from palm_assets.store.artifacts import Artifact, Kind, Store
 from palm_assets.store.atomic import make_folder, sha256_of, write_atomically
 
@@ -52,7 +52,7 @@ def locate_source(
         root = fetch_dataset(config.kaggle_set, version=config.kaggle_version, progress=report).root
     else:
         root = Path(config.folder or "").expanduser().absolute()
-        if is_archive(root):
+        if root.is_file():  # whatever its name: downloads lose their endings
             root = without_wrapper(unpacked(store, root))
     return root, {"files": fingerprint(root)}
 

@@ -219,8 +219,25 @@ def _bomb_of_aliases() -> str:
 )
 def test_hostile_descriptions_are_typed_errors(tmp_path: Path, text: str) -> None:
     (tmp_path / "data.yaml").write_text(text)
-    with pytest.raises(DatasetError, match="does not name its classes"):
+    with pytest.raises(DatasetError, match=r"does not name its classes|cannot be read as YAML"):
         read_export(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("names:\n\t- palm\n", "line 2"),
+        ('names: [palm]\ntrain: "C:\\data\\images"\n', "escape"),
+        ("names: [", "line 1"),
+        ("\x00", "position 0"),
+    ],
+    ids=["a tab", "a quoted path of Windows", "cut off", "no text"],
+)
+def test_a_description_that_is_no_yaml_says_where(tmp_path: Path, text: str, place: str) -> None:
+    (tmp_path / "data.yaml").write_text(text)
+    with pytest.raises(DatasetError, match=f"cannot be read as YAML: .*{place}") as refused:
+        read_export(tmp_path)
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -285,7 +302,7 @@ def test_any_description_is_read_or_a_typed_error(
 )
 def test_descriptions_on_which_yaml_stumbles_are_typed_errors(tmp_path: Path, text: str) -> None:
     (tmp_path / "data.yaml").write_text(text)
-    with pytest.raises(DatasetError, match="does not name its classes"):
+    with pytest.raises(DatasetError, match=r"does not name its classes|cannot be read as YAML"):
         find_export(tmp_path)
 
 

@@ -126,3 +126,26 @@ def test_the_images_of_a_folder_are_found_as_in_any_other_place(
     (tmp_path / "hands" / "anna" / "3.cr2").write_bytes(b"raw")
     assert open_images(tmp_path / "hands").names == ("anna/1.png", "ben/2.jfif")
     assert "unsupported image format" in caplog.text
+
+
+def test_folders_of_any_name_are_no_images(tmp_path: Path) -> None:
+    files = [("anna.jpg/", b""), ("anna.jpg/1.png", png(0)), ("ben.jpg\\", b""), ("ben.jpg\\2.png", png(1))]
+    path = packed(tmp_path / "x.zip", [])
+    with zipfile.ZipFile(path, "w") as pack:
+        for name, content in files:
+            entry = zipfile.ZipInfo("x")
+            entry.filename = name  # the constructor would change the backslash on Windows
+            pack.writestr(entry, content)
+    assert [image.shape for image in open_images(path)] == [(3, 30, 40)] * 2
+
+
+def test_the_content_of_a_member_decides_where_its_ending_says_nothing(tmp_path: Path) -> None:
+    files = [
+        ("a/IMG_1", png(0)),
+        ("b/2.jpg_large", png(1)),
+        ("c/notes", b"P5 is no image"),
+        ("d/3.psd", png(2)),
+    ]
+    found = open_images(packed(tmp_path / "x.zip", files))
+    assert found.names == ("a/IMG_1", "b/2.jpg_large")
+    assert len(list(found)) == 2

@@ -147,6 +147,46 @@ def test_a_folder_of_nothing_but_unsupported_images_says_so(tmp_path: Path) -> N
         index_photos(tmp_path)
 
 
+def test_content_without_an_ending_is_read_in_every_format_that_says_its_name(tmp_path: Path) -> None:
+    for seed, format_ in enumerate(["BMP", "PPM", "JPEG", "PNG", "WEBP", "TIFF", "GIF", "AVIF", "JPEG2000"]):
+        (tmp_path / "anna").mkdir(exist_ok=True)
+        Image.fromarray(noise(seed=seed)).save(tmp_path / "anna" / f"scan{seed}", format_)
+    for name in ("BMW", "P5 is a text", "BM"):
+        (tmp_path / "anna" / name).write_text(name + " of nobody, and no image" * 3)
+    photos, set_aside = listed(tmp_path, max_set_aside=0)
+    assert photos == [f"anna/scan{seed}" for seed in range(9)]
+    assert set_aside == {}
+
+
+@pytest.mark.parametrize(
+    ("head", "format_"),
+    [(b"8BPS\0\1", "Photoshop"), (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"), (b"v/1\x01", "OpenEXR")],
+)
+def test_content_of_formats_that_are_not_read_is_set_aside(tmp_path: Path, head: bytes, format_: str) -> None:
+    root = people(tmp_path)
+    (root / "person0" / "scan").write_bytes(head + bytes(99))
+    with pytest.raises(DatasetError, match="1 of 9 files"):
+        listed(root)
+    assert listed(root, max_set_aside=0.2)[1] == {"person0/scan": f"unsupported image format: {format_}"}
+
+
+@pytest.mark.parametrize("name", ["person8.zip", "person0/more.RAR", "x.7z", "person8.tar.gz"])
+def test_an_archive_inside_a_folder_is_a_fault_and_not_passed_over(tmp_path: Path, name: str) -> None:
+    root = people(tmp_path)
+    (root / name).write_bytes(b"PK\3\4")
+    with pytest.raises(DatasetError, match="1 an archive inside a folder is not unpacked"):
+        listed(root, max_set_aside=0)
+    photos, set_aside = listed(root, max_set_aside=0.2)
+    assert len(photos) == 8
+    assert list(set_aside) == [name]
+
+
+def test_a_folder_of_nothing_but_archives_says_so(tmp_path: Path) -> None:
+    (tmp_path / "anna.zip").write_bytes(b"PK\3\4")
+    with pytest.raises(DatasetError, match=r"1 an archive inside a folder is not unpacked"):
+        index_photos(tmp_path)
+
+
 # Links, and what cannot be read
 
 

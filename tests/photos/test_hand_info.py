@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import unicodedata
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -173,6 +175,7 @@ def test_columns_in_another_case_or_with_blanks_and_the_tables_own_name_in_anoth
 
 
 def test_the_topmost_table_counts_and_its_sidecar_does_not(tmp_path: Path) -> None:
+    written(tmp_path / "a", [])
     found = find_table(tmp_path, ["a/b/HandInfo.csv", "a/HandInfo.csv", "notes.csv"])
     assert found == tmp_path / "a/HandInfo.csv"
     assert find_table(tmp_path, ["HandInfo.csv.bak"]) is None
@@ -200,3 +203,152 @@ def test_any_table_is_joined_or_a_typed_error(
     table.write_bytes(content)
     with contextlib.suppress(DatasetError):
         join_table(table, ["Hands/Hand_1.jpg", "x.png"])
+
+
+# Tables as people make them
+
+
+def six_rows(root: Path, ids: Sequence[str], aspects: Sequence[str] = ("palmar left",)) -> Path:
+    names = six_photos(root)
+    return written(root, [(ids[n], aspects[n % len(aspects)], name) for n, name in enumerate(names)])
+
+
+@pytest.mark.parametrize(
+    "ids",
+    ["P1 p1 2 2 3 3", "7 07 2 2 3 3", "7 7.0 2 2 3 3", "\u00e4b a\u0308b 2 2 3 3", "\uff11\uff12 12 2 2 3 3"],
+    ids=["case", "zeros", "a number of a spreadsheet", "composition", "full width"],
+)
+def test_ids_that_differ_in_spelling_alone_are_refused(tmp_path: Path, ids: str) -> None:
+    six_rows(tmp_path, ids.split())
+    with pytest.raises(DatasetError, match="one person"):
+        index_photos(tmp_path)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 30).map(str) | st.sampled_from(["anna", "ben", "ü"]), min_size=6, max_size=6))
+def test_any_other_ids_are_people(tmp_path_factory: pytest.TempPathFactory, ids: list[str]) -> None:
+    root = tmp_path_factory.mktemp("set")
+    six_rows(root, ids)
+    assert [photo.person for photo in index_photos(root).photos] == ids
+
+
+def test_an_id_and_a_folder_that_differ_in_case_alone_are_refused(tmp_path: Path) -> None:
+    six_rows(tmp_path, ["anna", "anna", "2", "2", "3", "3"])
+    save_picture(tmp_path / "Anna" / "new.jpg", seed=70)
+    with pytest.raises(DatasetError, match="one person"):
+        index_photos(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("said", "aspect", "side"),
+    [
+        ("Dorsal-Left", "dorsal", "left"),
+        ("dorsal_right", "dorsal", "right"),
+        ("BackLeft", "dorsal", "left"),
+        ("back", "dorsal", "unknown"),
+        ("right palm", "palmar", "right"),
+        ("тыльная сторона; правая", "dorsal", "right"),
+        ("Ладонь левая", "palmar", "left"),
+        ("left", "unknown", "left"),
+        ("", "unknown", "unknown"),
+        ("N/A", "unknown", "unknown"),
+    ],
+)
+def test_aspects_are_read_in_the_words_that_people_use(
+    tmp_path: Path, said: str, aspect: str, side: str
+) -> None:
+    table = written(tmp_path, [("anna", said, "1.jpg")])
+    labels = join_table(table, ["1.jpg"])["1.jpg"]
+    assert (labels.aspect, labels.side) == (aspect, side)
+
+
+def test_an_aspect_that_cannot_be_read_is_refused_and_quoted(tmp_path: Path) -> None:
+    six_rows(tmp_path, ["1", "1", "2", "2", "3", "3"], ["palmar left", "vorne"])
+    with pytest.raises(DatasetError, match=r"3 rows .* neither palmar nor dorsal: 'vorne' of 'Hand_0000001'"):
+        index_photos(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["HandInfo.xlsx", "HandInfo (1).csv", "Hand_Info.csv", "HandInfo - Copy.csv", "handinfo.csv.txt"]
+)
+def test_a_table_of_another_name_is_not_passed_over(tmp_path: Path, name: str) -> None:
+    six_photos(tmp_path)
+    (tmp_path / name).write_bytes(b"PK")
+    with pytest.raises(DatasetError, match=r"only HandInfo\.csv is read") as refused:
+        index_photos(tmp_path)
+    assert repr(name) in str(refused.value)
+    (tmp_path / name).rename(tmp_path / "HandInfo.csv.old")
+    assert len(index_photos(tmp_path).photos) == 6
+
+
+def test_a_table_that_is_a_link_to_nowhere_is_refused(tmp_path: Path) -> None:
+    six_photos(tmp_path)
+    (tmp_path / "HandInfo.csv").symlink_to("/mnt/share/HandInfo.csv")
+    with pytest.raises(DatasetError, match="a link to one that does not exist"):
+        index_photos(tmp_path)
+
+
+def test_two_sets_side_by_side_are_refused_and_a_copy_of_the_table_is_not(tmp_path: Path) -> None:
+    """Both name their files alike, so the table of one would name the people of the other."""
+    for seed, name in enumerate(("A", "B")):
+        for number in range(2):
+            save_picture(tmp_path / name / f"{number}.jpg", seed=10 * seed + number)
+        rows = [(f"{name}{number}", "palmar left", f"{number}.jpg") for number in range(2)]
+        written(tmp_path / name, rows)
+    with pytest.raises(DatasetError, match=r"'A/HandInfo\.csv' and 'B/HandInfo\.csv'"):
+        index_photos(tmp_path)
+    shutil.copy(tmp_path / "A" / "HandInfo.csv", tmp_path / "B" / "HandInfo.csv")
+    assert len(index_photos(tmp_path).photos) == 4
+    written(tmp_path, [(f"{f}{n}", "palmar left", f"{f}/{n}.jpg") for f in "AB" for n in range(2)])
+    index = index_photos(tmp_path, max_set_aside=0)
+    assert [photo.person for photo in index.photos] == ["A0", "A1", "B0", "B1"]
+    assert {entry.path: entry.reason for entry in index.set_aside} == {
+        f"{name}/HandInfo.csv": "a HandInfo.csv nearer to the root counts" for name in "AB"
+    }
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda text: "sep=;\r\n" + text.replace(",", ";"),
+        lambda text: "\n\n" + text,
+        lambda text: text.replace("\n", "\r"),
+        lambda text: text.replace(",", "|"),
+        lambda text: text.replace(",", ";").replace("\n", ";;;\n"),
+        lambda text: text.replace("Hand_0000000", '"Hand_0000000\n"'),
+    ],
+    ids=[
+        "Excel's first line",
+        "empty lines",
+        "line ends of old macOS",
+        "bars",
+        "empty columns",
+        "a line end",
+    ],
+)
+def test_a_table_is_read_whatever_program_wrote_it(tmp_path: Path, changed: Callable[[str], str]) -> None:
+    table = six_rows(tmp_path, ["1", "1", "2", "2", "3", "3"])
+    table.write_bytes(changed(table.read_text()).encode())
+    assert [photo.person for photo in index_photos(tmp_path).photos] == ["1", "1", "2", "2", "3", "3"]
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    table = six_rows(tmp_path, ["1", "1", "2", "2", "3", "3"])
+    table.write_text(
+        "\n".join(f"{line},{n if n else 'ID'}" for n, line in enumerate(table.read_text().split()))
+    )
+    with pytest.raises(DatasetError, match="Several columns are called id"):
+        index_photos(tmp_path)
+
+
+def test_a_row_without_an_id_does_not_say_who_it_is(tmp_path: Path) -> None:
+    six_rows(tmp_path, ["1", "1", "2", "2", "", ""])
+    with pytest.raises(DatasetError, match="2 of 6 photographs have no id in HandInfo"):
+        index_photos(tmp_path, loose_photos="refuse")
+    index = index_photos(tmp_path, loose_photos="refuse", max_set_aside=0.4)
+    assert [photo.person for photo in index.photos] == ["1", "1", "2", "2"]
+    assert {entry.reason for entry in index.set_aside} == {"HandInfo.csv does not say who is on it"}
+    each = index_photos(tmp_path, loose_photos="each_a_person")
+    assert len({photo.person for photo in each.photos}) == 4
+    by_name = index_photos(tmp_path, loose_photos="by_file_name")
+    assert [photo.person for photo in by_name.photos] == ["1", "1", "2", "2", "Hand", "Hand"]

@@ -109,3 +109,27 @@ def test_loose_files_may_differ_in_case_alone(tmp_path: Path) -> None:
     for seed, name in enumerate(("a.png", "A.png")):
         save_picture(tmp_path / name, seed=seed)
     assert len(index_photos(tmp_path).photos) == 2
+
+
+@pytest.mark.parametrize("other", ["anna b ", "anna  b", "anna\u00a0b", "Anna B"])
+def test_folders_whose_names_differ_in_blanks_alone_are_refused(tmp_path: Path, other: str) -> None:
+    for seed, folder in enumerate(("anna b", other, "carl")):
+        save_picture(tmp_path / folder / "1.png", seed=seed)
+    with pytest.raises(DatasetError, match="one person"):
+        index_photos(tmp_path)
+
+
+@pytest.mark.parametrize(("one", "other"), [("1", "01"), ("7", "7.0"), ("0", "000")])
+def test_folders_of_one_number_are_refused(tmp_path: Path, one: str, other: str) -> None:
+    for seed, folder in enumerate((one, other, "10", "100")):
+        save_picture(tmp_path / folder / "1.png", seed=seed)
+    with pytest.raises(DatasetError, match="one person"):
+        index_photos(tmp_path)
+
+
+def test_beginnings_of_file_names_that_differ_in_case_alone_are_refused(tmp_path: Path) -> None:
+    for seed, name in enumerate(("Anna_1.png", "anna_2.png", "ben_1.png")):
+        save_picture(tmp_path / name, seed=seed)
+    with pytest.raises(DatasetError, match="one person"):
+        index_photos(tmp_path, loose_photos="by_file_name")
+    assert len(index_photos(tmp_path, loose_photos="each_a_person").photos) == 3

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from palm_assets.errors import CorruptDownloadError, DiskFullError, PalmError, UnsafeArchiveError
 from palm_assets.sources import unpack as unpacking
-from palm_assets.sources.unpack import is_archive, unpack
+from palm_assets.sources.unpack import unpack
 
 FORMATS = {
     "x.zip": "",
@@ -54,7 +54,6 @@ def files_in(folder: Path) -> dict[str, bytes]:
 def test_every_format_is_unpacked_without_litter(tmp_path: Path, name: str) -> None:
     litter = [("__MACOSX/._1.jpg", b"x"), ("anna/.DS_Store", b"x"), ("Thumbs.db", b"x")]
     path = pack(tmp_path / name, [("anna/1.jpg", b"1"), ("ладонь/2.jpg", b"2"), *litter])
-    assert is_archive(path)
     unpack(path, tmp_path / "out", name)
     assert files_in(tmp_path / "out") == {"anna/1.jpg": b"1", "ладонь/2.jpg": b"2"}
 
@@ -126,6 +125,16 @@ def test_a_name_that_occurs_a_thousand_times_is_looked_for_once_each(
     assert len(files_in(tmp_path / "out")) == 1000
     assert (tmp_path / "out" / "1 (1000).jpg").is_file()
     assert len(asked) < 4000
+
+
+def test_an_archive_of_windows_with_backslashes_is_unpacked(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        for name, content in (("anna\\", b""), ("anna\\left\\1.jpg", b"1"), ("ben\\2.jpg", b"2")):
+            entry = zipfile.ZipInfo("x")
+            entry.filename = name
+            archive.writestr(entry, content)
+    unpack(tmp_path / "x.zip", tmp_path / "out", "x.zip")
+    assert files_in(tmp_path / "out") == {"anna/left/1.jpg": b"1", "ben/2.jpg": b"2"}
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")

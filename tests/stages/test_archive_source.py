@@ -65,6 +65,19 @@ def test_a_yolo_export_can_be_an_archive(store: Store, tmp_path: Path) -> None:
     assert open_boxes(made).of("train")
 
 
+@pytest.mark.parametrize("name", ["hands", "hands.ZIP", "hands.zip.part", "hands.rar"])
+def test_an_archive_is_known_by_its_content(store: Store, hands: Path, tmp_path: Path, name: str) -> None:
+    packed = Path(shutil.make_archive(str(tmp_path / "packed" / "x"), "zip", hands))
+    archive = packed.rename(packed.with_name(name))
+    assert make_photos(store, PhotosConfig(source="folder", folder=str(archive))).facts["people"] == 4
+
+
+def test_a_file_that_is_no_archive_is_refused_as_such(store: Store, hands: Path) -> None:
+    photograph = hands / "person0" / "0.png"
+    with pytest.raises(CorruptDownloadError, match="neither a ZIP nor a tar archive"):
+        make_photos(store, PhotosConfig(source="folder", folder=str(photograph)))
+
+
 def test_a_damaged_archive_leaves_nothing(store: Store, tmp_path: Path) -> None:
     (tmp_path / "x.zip").write_bytes(b"PK\x05\x06 no more")
     with pytest.raises(CorruptDownloadError):
