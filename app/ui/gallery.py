@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -135,8 +135,9 @@ def gallery(
     card_width: int = 150,
     narrow: int = 3,
     focus: Focus | None = None,
-) -> int | None:
-    """Show cards; return the index of the one that was just clicked, else None.
+    on_open: Callable[[int], None],
+) -> None:
+    """Show cards.
 
     Args:
         cards: palms, in order.
@@ -145,7 +146,16 @@ def gallery(
         card_width: wanted width of a card in CSS pixels; see `display_size`.
         narrow: cards in a row on a phone.
         focus: the card that gets the keyboard focus as soon as no dialog is open.
+        on_open: called with the index of a card that was clicked, before the script runs: it can be
+            interrupted before it comes here, and the click would be lost.
     """
+    indices = {card.index for card in cards}
+
+    def opened() -> None:
+        index = st.session_state[key].opened
+        if isinstance(index, int) and index in indices:  # else it is not sent by our script
+            on_open(index)
+
     data = [
         {
             "index": card.index,
@@ -159,7 +169,7 @@ def gallery(
         }
         for card in cards
     ]
-    result = _gallery(
+    _gallery(
         data={
             "cards": data,
             "side": display_size(image_size, card_width),
@@ -168,10 +178,8 @@ def gallery(
             "focusToken": 0 if focus is None else focus.token,
         },
         key=key,
-        on_opened_change=lambda: None,
+        on_opened_change=opened,
     )
-    opened: int | None = result.opened
-    return opened
 
 
 def display_size(image_size: int, wanted: int) -> int:

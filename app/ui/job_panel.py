@@ -116,13 +116,13 @@ class JobPanel(Generic[Result]):
             (st.error if self.message_kind == "error" else st.info)(words(self.message))
 
     def _finish(self, job: Job[Result]) -> None:
-        self._set("job", None)
         if job.result is not None:
             self._set("result", job.result)
         if job.state == "failed":
             self.set_message(self.failed_text(job.error))
         elif job.result is None and self.stopped_text:
             self.set_message(self.stopped_text)
+        self._set("job", None)  # last, so that a run that is interrupted here is repeated
 
     def _get(self, part: str) -> Any:
         return st.session_state.get(f"{self.name}_{part}")

@@ -31,6 +31,7 @@ def show(words: Words) -> None:
     link = address.arrived_at("about")
     if link is not None:
         model_choice.choose(link.model)
+        address.followed("about")
     with st.container(key="lead"):
         lead = st.container(horizontal=True, vertical_alignment="bottom")
     with st.spinner(words("loading"), show_time=False):

@@ -138,11 +138,15 @@ def _show_cards(words: Words, palms: PalmSet, *, narrow: int = 3) -> None:
                 band(entry.score) if word else "",
             )
         )
-    opened = gallery(
-        cards, key="gallery", image_size=palms.image_size, narrow=narrow, focus=large.focus_after_dialog()
+    numbers = {entry.index: entry.number for entry in palms.entries}
+    gallery(
+        cards,
+        key="gallery",
+        image_size=palms.image_size,
+        narrow=narrow,
+        focus=large.focus_after_dialog(),
+        on_open=lambda index: large.open_palm(numbers[index]),
     )
-    if opened is not None:
-        large.open_palm(next(entry.number for entry in palms.entries if entry.index == opened))
 
 
 def _turn_pages(words: Words, pages: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -20,6 +21,9 @@ from palm_assets.gan.hand_labels import ANY, LABELS, HandLabels
 from palm_assets.generation.generate import GenerationRequest
 from palm_assets.release.serving import Served
 
+if TYPE_CHECKING:
+    from palm_assets.gan.sampler import PalmModel
+
 log = logging.getLogger(__name__)
 
 PANEL: JobPanel[PalmSet] = JobPanel("generation", stopped_text="generation_stopped_empty", can_stop=True)
@@ -32,7 +36,7 @@ def clear() -> None:
     PANEL.cancel()
     PANEL.clear()
     state.preview = Preview()
-    state.requested = None
+    state.requested = state.pending_request = None
     state.setdefault("view", View())
     _clear_results()
 
@@ -53,23 +57,28 @@ def request_form_set() -> None:
     state.pending_request = request
 
 
-def submit(words: Words, served: Served, request: GenerationRequest) -> None:
-    """Show a set: one that was shown before at once, any other as soon as it is generated.
+def submit_pending(words: Words, served: Served) -> None:
+    """Show the set that is requested, if any, as soon as there is a model.
 
-    Labels that the model does not know are left open: the form does not offer them, and a link names its
-    model.
+    A set that was shown before is there at once, any other as soon as it is generated. Labels that the model
+    does not know are left open: the form does not offer them, and a link names its model.
     """
-    if served.model is None:
-        state.pending_request = request  # it is submitted as soon as there is a model
+    request: GenerationRequest | None = state.pending_request
+    if request is None or served.model is None:
         return
-    request = replace(request, labels=request.labels.limited_to(served.model.labels))
-    recent = _recent(request, served.model.version)
+    _submit(words, served.model, request)
+    state.pending_request = None  # last, so that a run that is interrupted before is repeated
+
+
+def _submit(words: Words, model: PalmModel, request: GenerationRequest) -> None:
+    request = replace(request, labels=request.labels.limited_to(model.labels))
+    recent = _recent(request, model.version)
     if recent is not None:
         PANEL.cancel()
         PANEL.show(recent)
     else:
         preview = Preview()
-        if not PANEL.submit(generation_job(served.model, request, set_cache(), preview)):
+        if not PANEL.submit(generation_job(model, request, set_cache(), preview)):
             return
         state.preview = preview
     state.requested = request
@@ -79,7 +88,7 @@ def submit(words: Words, served: Served, request: GenerationRequest) -> None:
         "seed": request.seed,
         "truncation": request.truncation,
     }
-    context = {"visitor": state.visitor[:8], "model": served.model.version, "language": words.language}
+    context = {"visitor": state.visitor[:8], "model": model.version, "language": words.language}
     fields |= request.labels.known
     log.info("requested", extra={**fields, "min_score": request.min_score, **context})
 

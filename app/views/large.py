@@ -52,9 +52,10 @@ def settle(palms: PalmSet) -> None:
 def _return_focus() -> None:
     """Give the keyboard focus to the card of the palm that was shown large until now."""
     previous: Focus | None = state.get("focus_card")
-    number = state.pop("large_shown", None)
+    number: int | None = state.get("large_shown")
     if number is not None:
         state.focus_card = Focus(number - 1, 1 + (previous.token if previous else 0))
+        state.large_shown = None
 
 
 def _close() -> None:

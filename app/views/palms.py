@@ -22,6 +22,7 @@ def show(words: Words) -> None:
     link = address.arrived_at("")
     if link is not None:
         request_form.follow(link, words)
+        address.followed("")
     lead = st.container(key="lead")
     request_form.show(words)
     status = st.container()
@@ -34,9 +35,7 @@ def show(words: Words) -> None:
         show_model_status(words, served)
         model_choice.show_missing(words)
         follow_releases(served, model_watcher().choices())
-    request = state.pop("pending_request", None)
-    if request is not None:
-        generation.submit(words, served, request)
+    generation.submit_pending(words, served)
     generation.PANEL.show_message(words)
     palms = _shown_set(words, served)
     png_origin.show(words)

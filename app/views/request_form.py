@@ -24,7 +24,6 @@ def initialize_session() -> None:
     """Begin the session of a new visitor."""
     if "visitor" in state:
         return
-    state.visitor = uuid.uuid4().hex
     state.form_error = None
     state.drawn_seeds = set()
     state.recent = []
@@ -33,6 +32,7 @@ def initialize_session() -> None:
     state.truncation = state.linked_truncation = 1.0
     state.more_expanded = False
     _set_labels(ANY_HAND)
+    state.visitor = uuid.uuid4().hex  # last, so that a run that is interrupted before is repeated
 
 
 def follow(link: Link, words: Words) -> None:
@@ -40,6 +40,7 @@ def follow(link: Link, words: Words) -> None:
     here = generation.shown_parameters(words.language)
     there = {**link.parameters, "lang": words.language}
     model_choice.choose(link.model)
+    state.pending_request = None  # of an address that was left before it was shown
     if is_same_place(there, here, {"model": model_choice.default_version()}):
         return
     state.view = read_view(link)
@@ -65,7 +66,7 @@ def follow(link: Link, words: Words) -> None:
 
 def fill_in_pending() -> None:
     """Fill the form with the palm of a PNG that is to be generated again, and show it large."""
-    metadata: PngMetadata | None = state.pop("pending_png", None)
+    metadata: PngMetadata | None = state.get("pending_png")
     if metadata is None:
         return
     request = metadata.request
@@ -77,6 +78,7 @@ def fill_in_pending() -> None:
     state.view = View(palm=1, like=metadata.steps or None)
     state.form_error = None
     state.pending_request = request
+    state.pending_png = None  # last, so that a run that is interrupted before is repeated
 
 
 def show(words: Words) -> None:

@@ -96,7 +96,10 @@ def _show_around(words: Words, palms: PalmSet, model: PalmModel, variations: Var
         alt, action = (words(key, n=number, score=score) for key in ("variation_alt", "variation_open"))
         color = band(variation.score) if word else ""
         cards.append(Card(number, str(number), score, alt, action, variation.png, band=color))
-    chosen = gallery(cards, key="variations_gallery", image_size=model.image_size, card_width=CARD_WIDTH)
-    if chosen is not None and not is_busy() and len(variations.steps) < MAX_VARIATION_STEPS:
-        open_variations((*variations.steps, chosen))
-        st.rerun(scope="fragment")
+
+    def choose(number: int) -> None:
+        if not is_busy() and len(variations.steps) < MAX_VARIATION_STEPS:
+            open_variations((*variations.steps, number))
+
+    size = model.image_size
+    gallery(cards, key="variations_gallery", image_size=size, card_width=CARD_WIDTH, on_open=choose)

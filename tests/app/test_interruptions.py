@@ -1,0 +1,200 @@
+"""Streamlit ends a run at any access to the session when another request comes: nothing must be lost."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+
+import pytest
+import streamlit as st
+from streamlit.proto.WidgetStates_pb2 import WidgetStates
+from streamlit.runtime.scriptrunner import RerunData, ScriptRunner
+from streamlit.runtime.scriptrunner_utils.exceptions import RerunException
+from streamlit.runtime.state import safe_session_state as session
+from streamlit.testing.v1 import AppTest
+
+from app.i18n.words import Words
+from palm_assets.generation.png_metadata import PngMetadata
+from palm_assets.store.artifacts import Store
+from tests.app.test_failed_jobs import visited, wait
+from tests.models import publish_model, release
+
+EN = Words("en")
+APP = Path(__file__).parents[2] / "app"
+
+
+class Interruption:
+    """Another request of the browser, at one of the places where Streamlit looks for requests.
+
+    Attributes:
+        at: the place; None to let the run go to its end.
+        places: all that it came to, in order, each named after the line of the page that it is in.
+    """
+
+    def __init__(self) -> None:
+        self.at: str | None = None
+        self.places: dict[str, None] = {}
+        self._of_run: RerunData | None = None
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        run, look = ScriptRunner._run_script, ScriptRunner._maybe_handle_execution_control_request
+
+        def run_script(runner: ScriptRunner, request: RerunData) -> None:
+            self._of_run = request
+            run(runner, request)
+
+        def look_for_requests(runner: ScriptRunner) -> None:
+            if runner._execing and runner._script_thread is threading.current_thread():
+                place = line_of_the_page()
+                if place is not None:
+                    self.places[place] = None
+                if place is not None and place == self.at:
+                    self.at = None
+                    raise RerunException(self._without_clicks())
+            look(runner)
+
+        monkeypatch.setattr(ScriptRunner, "_run_script", run_script)
+        monkeypatch.setattr(ScriptRunner, "_maybe_handle_execution_control_request", look_for_requests)
+
+    def _without_clicks(self) -> RerunData:
+        """What the browser sends next: a click is sent once only."""
+        assert self._of_run is not None
+        states = WidgetStates()
+        for state in self._of_run.widget_states.widgets if self._of_run.widget_states else ():
+            if state.WhichOneof("value") not in (
+                "trigger_value",
+                "string_trigger_value",
+                "json_trigger_value",
+            ):
+                states.widgets.append(state)
+        return replace(self._of_run, widget_states=states)
+
+
+def line_of_the_page() -> str | None:
+    """File and line of the page that reads or changes the session; None elsewhere, and in callbacks.
+
+    A click that Streamlit drops before its callback has run is lost, and the page cannot know of it.
+    """
+    frame: FrameType | None = sys._getframe()
+    lines: list[str] = []
+    touches_session = False
+    while frame is not None:
+        if frame.f_code.co_name == "_call_callbacks":
+            return None
+        touches_session |= (
+            frame.f_code.co_filename == session.__file__ and frame.f_code.co_name != "register_widget"
+        )
+        if frame.f_code.co_filename.startswith(str(APP)):
+            lines.append(f"{frame.f_code.co_filename.removeprefix(str(APP))}:{frame.f_lineno}")
+        frame = frame.f_back
+    return lines[0] if lines and touches_session else None
+
+
+@pytest.fixture(autouse=True)
+def a_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    store = Store(tmp_path / "home")
+    release(store, publish_model(store, 1))
+    monkeypatch.setenv("PALM_HOME", str(store.home))
+    st.cache_resource.clear()
+    yield
+    st.cache_resource.clear()
+
+
+def go(page: AppTest, **parameters: str) -> AppTest:
+    """Along the history of the tab."""
+    page.query_params.clear()
+    page.query_params.update({**parameters, "lang": "en"})
+    return page
+
+
+def new_visitor() -> AppTest:
+    return go(AppTest.from_file(str(APP / "main.py"), default_timeout=60), n="2", seed="9")
+
+
+def other_link() -> AppTest:
+    return go(visited(2), n="2", seed="9")
+
+
+def back() -> AppTest:
+    page = other_link()
+    page.run()
+    wait(page)
+    return go(page, n="2", seed="1")
+
+
+def form() -> AppTest:
+    page = visited(2)
+    page.text_input(key="seed").set_value("9")
+    next(button for button in page.button if button.label == EN("generate")).click()
+    return page
+
+
+def end_of_a_job() -> AppTest:
+    page = other_link()
+    page.run()
+    until = time.monotonic() + 60
+    while not page.session_state.generation_job.is_over and time.monotonic() < until:
+        time.sleep(0.01)
+    return page
+
+
+def origin_of_a_png() -> AppTest:
+    page = visited(2)
+    palms = page.session_state.generation_result
+    page.session_state.pending_png = PngMetadata(9, 0, palms.model_version, 0.5)
+    return page
+
+
+CASES: dict[str, tuple[Callable[[], AppTest], tuple[int, int]]] = {
+    "new visitor": (new_visitor, (2, 9)),
+    "back": (back, (2, 1)),
+    "form": (form, (2, 9)),
+    "end of a job": (end_of_a_job, (2, 9)),
+    "origin of a PNG": (origin_of_a_png, (1, 9)),
+}
+
+
+def outcome(
+    case: str, interruption: Interruption, at: str | None
+) -> tuple[tuple[int, int] | None, list[str]]:
+    """Count and seed of the set that is shown in the end, and the places of the run."""
+    page = CASES[case][0]()
+    interruption.places, interruption.at = {}, at
+    page.run()
+    places = list(interruption.places)
+    wait(page)
+    assert not page.exception
+    result = page.session_state.generation_result
+    request = None if result is None else result.request
+    return None if request is None else (request.count, request.seed), places
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_run_that_is_interrupted_anywhere_loses_nothing(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    interruption = Interruption()
+    interruption.install(monkeypatch)
+    expected, places = outcome(case, interruption, None)
+    assert expected == CASES[case][1]
+    assert len(places) > 20
+    lost = {at: found for at in places if (found := outcome(case, interruption, at)[0]) != expected}
+    assert lost == {}
+
+
+def test_a_request_sent_before_the_browser_knew_the_address_goes_back_to_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    page = form()
+    page.run()
+    wait(page)
+    assert page.query_params["seed"] == "9"
+    go(page, n="2", seed="1").run()  # without a word of Back or Forward
+    assert page.session_state.generation_result.request.seed == 9
+    monkeypatch.setattr("app.views.address.ROUND_TRIP", 0)
+    go(page, n="2", seed="1").run()
+    wait(page)
+    assert page.session_state.generation_result.request.seed == 1
