@@ -10,7 +10,7 @@ from app.i18n.words import LANGUAGE_NAMES, Words
 from app.logs import write_json_lines
 from app.ui.downloads import keep_downloads
 from app.ui.page_language import set_page_language
-from app.ui.style import STYLE
+from app.ui.style import STYLE, download_error
 from app.views.address import language_of_address
 from app.work.links import unknown_path
 from app.work.source_archive import SourceUnavailableError, source_zip
@@ -48,6 +48,7 @@ state.language = language_of_address() or state.language
 words = Words(state.language)
 st.set_page_config(page_icon="🖐️", layout="wide")
 st.html(STYLE)
+st.html(download_error(words("set_evicted")))
 set_page_language(
     words.language, {label: words(key) for label, key in STREAMLIT_LABELS.items()}, words("skip")
 )

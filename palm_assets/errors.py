@@ -6,12 +6,15 @@ behind that relies on its types.
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 from typing import Any
 
+_TURNS_TEXT = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # the direction of what follows
+
 
 class PalmError(Exception):
-    """Base class of all errors that a user can act on.
+    """Base class of all errors that a user can act on; as text it is one line.
 
     Args:
         what: what is wrong, one sentence without a final period.
@@ -24,11 +27,22 @@ class PalmError(Exception):
         self.where = None if where is None else str(where)
         self.hint = hint
         place = "" if self.where is None else f" ({self.where})"
-        super().__init__(f"{what}{place}. {hint}")
+        super().__init__(_one_line(f"{what}{place}. {hint}"))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle support, so that an error can cross processes: the default ignores keyword arguments."""
         return _rebuild, (type(self), self.what, self.where, self.hint)
+
+
+def _one_line(text: str) -> str:
+    """A text in one line that acts on no terminal: files' names may hold line ends and control characters."""
+    return "".join(_shown(letter) for letter in text)
+
+
+def _shown(letter: str) -> str:
+    if unicodedata.category(letter) not in ("Cc", "Zl", "Zp") and letter not in _TURNS_TEXT:
+        return letter
+    return " " if letter.isspace() else letter.encode("unicode_escape").decode()
 
 
 def _rebuild(kind: type[PalmError], what: str, where: str | None, hint: str) -> PalmError:

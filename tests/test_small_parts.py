@@ -30,6 +30,23 @@ def test_an_error_says_what_is_wrong_where_and_what_to_do() -> None:
     assert (error.what, error.where, error.hint) == ("The file is empty", "/tmp/x", "Download it again.")
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("2\n.jpg", "2 .jpg"),
+        ("\r\x1b[2J.jpg", " \\x1b[2J.jpg"),
+        ("a\u202egpj.exe", "a\\u202egpj.exe"),
+        ("a\u2028b\x9b", "a b\\x9b"),
+        ("Ёлка\u00a0№ 1 👋\u200d.jpg", "Ёлка\u00a0№ 1 👋\u200d.jpg"),
+        ("\udcff.jpg", "\udcff.jpg"),
+    ],
+)
+def test_an_error_is_one_line_whatever_a_file_is_called(name: str, shown: str) -> None:
+    error = CheckpointError(f"{name} is empty", where=f"/tmp/{name}", hint="Again.")
+    assert str(error) == f"{shown} is empty (/tmp/{shown}). Again."
+    assert error.where == f"/tmp/{name}"
+
+
 def test_an_error_survives_pickling() -> None:
     error = pickle.loads(pickle.dumps(CheckpointError("The file is empty", where="/tmp/x", hint="Again.")))
     assert type(error) is CheckpointError

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 STYLE = """<style>
 /* Streamlit's own texts are English in every language. */
 [data-testid="InputInstructions"], [data-testid="stStatusWidget"] { display: none; }
@@ -59,3 +61,16 @@ input[aria-invalid=true] { box-shadow: inset 0 0 0 2px #b3261e; border-radius: .
 .st-key-footer { border-top: 1px solid #8886; margin-top: 2rem; padding-top: .5rem; }
 .palm-footer { font-size: .9rem; opacity: .9; }
 </style>"""
+
+
+def download_error(text: str) -> str:
+    """Style sheet that shows a text where Streamlit has an English one, for five seconds.
+
+    It is the one below the button of a download that could not be made.
+    """
+    error = '[data-testid="stDownloadButtonError"]'
+    return (
+        f"<style>{error}, {error} * {{ font-size: 0 !important; }}\n"
+        f"{error}::after {{ content: {json.dumps(text, ensure_ascii=False)}; font-size: .95rem; "
+        "display: block; max-width: 20rem; }</style>"
+    )

@@ -76,12 +76,24 @@ def _show_actions(words: Words, palms: PalmSet) -> None:
         comparison.show_button(words, palms)
         st.download_button(
             label,
-            lambda: palms.archive or b"",
+            lambda: zip_of(palms),
             file_name,
             "application/zip",
             on_click="ignore",
             type="primary",
         )
+
+
+def zip_of(palms: PalmSet) -> bytes:
+    """The ZIP, when its button is pressed; an error tells the browser that there is none any more.
+
+    Raises:
+        EvictedError: the set was evicted after it was shown.
+    """
+    archive = palms.archive
+    if archive is None:
+        raise EvictedError
+    return archive
 
 
 def _show_outcome(words: Words, palms: PalmSet, served: Served) -> None:

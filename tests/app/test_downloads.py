@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import pytest
 from streamlit.runtime.media_file_manager import MediaFileManager
+from streamlit.runtime.media_file_storage import MediaFileStorageError
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 
+from app.i18n.words import Words
 from app.ui import downloads
+from app.ui.style import download_error
+from app.views.gallery import zip_of
+from app.work.set_files import EvictedError
+from palm_assets.gan.sampler import PalmModel
+from palm_assets.generation.generate import GenerationRequest
+from tests.app.test_generation import generated_set
 
 
 def test_a_download_outlives_the_runs_of_other_visitors(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,3 +34,21 @@ def test_a_download_outlives_the_runs_of_other_visitors(monkeypatch: pytest.Monk
         files.remove_orphaned_files()
     with pytest.raises(Exception, match="No media file"):
         storage.get_file(name)
+
+
+def test_a_download_of_a_set_that_was_evicted_is_refused_and_not_empty(model: PalmModel) -> None:
+    palms = generated_set(model, GenerationRequest(2, 0))
+    files = MediaFileManager(MemoryMediaFileStorage("/media"))
+    button = files.add_deferred(lambda: zip_of(palms), "application/zip", "1.2", file_name="palms.zip")
+    assert files.execute_deferred(button)
+    palms.evict()
+    with pytest.raises(MediaFileStorageError) as refused:
+        files.execute_deferred(button)
+    assert isinstance(refused.value.__cause__, EvictedError)
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_the_text_below_its_button_is_in_the_language_of_the_page(language: str) -> None:
+    text = Words(language)("set_evicted")
+    assert f'content: "{text}"' in download_error(text)
+    assert '"' not in text
