@@ -169,15 +169,24 @@ def _register_heif() -> None:
 def _upright(image: Image.Image) -> Image.Image:
     """Rotated as EXIF says; Pillow's own function fails on damage in other EXIF fields."""
     image.load()  # rotates a TIFF by itself
-    transpose = UPRIGHT.get(image.getexif().get(ORIENTATION, 1))
+    transpose = UPRIGHT.get(_orientation(image))
     return image if transpose is None else image.transpose(transpose)
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF's number; 1, which is upright, where there is none or the EXIF is damaged."""
+    try:
+        found = image.getexif().get(ORIENTATION, 1)
+    except Exception:  # Pillow reports damage by nearly any exception; the pixels need not be damaged
+        return 1
+    return found if isinstance(found, int) else 1
 
 
 def _is_plain(image: Image.Image) -> bool:
     if image.format not in _PLAIN_FORMATS or image.mode not in ("RGB", "L") or image.has_transparency_data:
         return False
     # Every decoder rotates a JPEG by its EXIF, not every one a PNG.
-    upright = image.format in ("JPEG", "MPO") or image.getexif().get(ORIENTATION, 1) == 1
+    upright = image.format in ("JPEG", "MPO") or _orientation(image) == 1
     return upright and is_srgb(image.info.get("icc_profile"))
 
 

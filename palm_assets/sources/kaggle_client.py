@@ -9,6 +9,7 @@ import contextlib
 import errno
 import lzma
 import os
+import re
 import tarfile
 import threading
 import zipfile
@@ -46,6 +47,7 @@ AGAIN_HINT = "Run it again, and tell the owner of the data set if that does not 
 _UNSAFE_HINT = "Do not use this data set, and tell its owner; nothing of it was kept"
 _ROOM_HINT = "Make room for the archive and its files together, or choose another cache folder; run it again"
 _SECRETS = ("KAGGLE_API_TOKEN", "KAGGLE_USERNAME", "KAGGLE_KEY")
+_CREDENTIAL = re.compile(r"([A-Za-z0-9._~+/-]+=*)?")  # of RFC 6750; a user name has no other letters either
 _environment_lock = threading.RLock()  # held while the environment is changed
 
 
@@ -110,8 +112,8 @@ def _clean_secrets() -> dict[str, str | None]:
     return {name: _clean(os.environ[name]) or None for name in _SECRETS if name in os.environ}
 
 
-def _clean(secret: str | None) -> str:
-    secret = (secret or "").strip().strip("\ufeff").strip()
+def _clean(secret: str) -> str:
+    secret = secret.strip().strip("\ufeff").strip()
     return secret[1:-1].strip() if len(secret) > 1 and secret[0] == secret[-1] in "\"'" else secret
 
 
@@ -125,9 +127,10 @@ def _credentials(where: str) -> KaggleApiCredentials | None:
         raise AccessRefusedError(what, where=where, hint=TOKEN_HINT) from error
     if found is None:
         return None
-    cleaned = [_clean(value) for value in (found.username, found.key, found.api_key)]
-    if not all(value.isascii() and value.isprintable() and " " not in value for value in cleaned):
-        what = "The Kaggle credentials hold blanks, line ends or letters that no token has"
+    # In a JSON file a value may be a number.
+    cleaned = [_clean(str(value or "")) for value in (found.username, found.key, found.api_key)]
+    if not all(_CREDENTIAL.fullmatch(value) for value in cleaned):
+        what = "The Kaggle credentials hold blanks, line ends or signs that no token has"
         raise AccessRefusedError(what, where=where, hint=TOKEN_HINT)
     username, key, api_key = (value or None for value in cleaned)
     return KaggleApiCredentials(username=username, key=key, api_key=api_key)

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pillow_heif
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from palm_assets.errors import PhotoError
@@ -200,6 +202,36 @@ def test_damage_in_unrelated_exif_does_not_cost_a_good_photo(tmp_path: Path) -> 
     entry = content.index(b"\x01\x1a\x00\x05")  # XResolution, a rational...
     path.write_bytes(content[: entry + 3] + b"\x02" + content[entry + 4 :])  # ...said to be text
     assert read_photo(path).shape == (40, 30, 3)
+
+
+@settings(max_examples=60, deadline=None)
+@example("PNG", b"", b"\0")
+@given(
+    st.sampled_from(["JPEG", "PNG", "WEBP"]),
+    st.sampled_from([b"", b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08"]),
+    st.binary(max_size=60),
+)
+def test_no_damage_of_the_exif_costs_a_good_photo(format_: str, head: bytes, exif: bytes) -> None:
+    stream = io.BytesIO()
+    Image.fromarray(noise(40, 30)).save(stream, format_, exif=b"Exif\0\0" + head + exif)
+    assert sorted(decode_photo(stream.getvalue(), "x").shape) == [3, 30, 40]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (50, 1)])
+@pytest.mark.parametrize("format_", ["PNG", "TIFF", "JPEG", "WEBP", "GIF", "BMP", "TGA", "PPM", "JPEG2000"])
+def test_images_of_one_pixel_are_read_in_every_mode_of_every_format(
+    format_: str, size: tuple[int, int]
+) -> None:
+    read = 0
+    for mode in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "LAB", "I", "F", "I;16"):
+        stream = io.BytesIO()
+        try:
+            Image.new(mode, size).save(stream, format_)
+        except (OSError, KeyError, ValueError):
+            continue  # the format has no such mode
+        assert decode_photo(stream.getvalue(), "x").shape == (size[1], size[0], 3)
+        read += 1
+    assert read >= 2
 
 
 def test_a_gif_whose_frame_is_larger_than_the_image_takes_no_memory() -> None:

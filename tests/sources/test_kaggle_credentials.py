@@ -88,7 +88,21 @@ def test_a_token_may_stand_in_a_file_that_the_variable_names(
     assert kaggle.authorizations == [f"Bearer {TOKEN}"]
 
 
-@pytest.mark.parametrize("token", ["KGAT_12\n34", "KGAT 1234", "KGAT_ладонь", "KGAT_\x7f12"])
+@pytest.mark.parametrize(
+    "token",
+    [
+        "KGAT_12\n34",
+        "KGAT 1234",
+        "KGAT_ладонь",
+        "KGAT_\x7f12",
+        'KAGGLE_API_TOKEN="KGAT_1234"',
+        "Bearer KGAT_1234",
+        '{"username":"ann","key":"k"}',
+        "\\nKGAT_1234\\n",
+        "\u201cKGAT_1234\u201d",
+        "KGAT_1234\u200b",
+    ],
+)
 def test_a_token_with_blanks_inside_is_a_matter_of_access_and_not_shown(
     kaggle: KaggleServer, cache: Path, monkeypatch: pytest.MonkeyPatch, token: str
 ) -> None:
@@ -98,4 +112,45 @@ def test_a_token_with_blanks_inside_is_a_matter_of_access_and_not_shown(
             call()
         assert "KAGGLE_API_TOKEN" in refused.value.hint
         assert token not in str(refused.value)
+    assert kaggle.log == []
+
+
+def put_into_home(tmp_path: Path, name: str, content: bytes) -> None:
+    place = tmp_path / "home" / (".kaggle" if name == "access_token" else "") / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "sent"),
+    [(b'{"username": "ann", "key": 1234}', b"ann:1234"), (b'{"username": " ann\\n", "key": "k "}', b"ann:k")],
+)
+def test_values_of_an_old_kaggle_json_are_cleaned(
+    kaggle: KaggleServer, tmp_path: Path, content: bytes, sent: bytes
+) -> None:
+    put_into_home(tmp_path, "kaggle.json", content)
+    newest_version(HANDS)
+    assert kaggle.authorizations == ["Basic " + base64.b64encode(sent).decode()]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("kaggle.json", b"{"),
+        ("kaggle.json", b'["ann", "k"]'),
+        ("kaggle.json", b'{"username": "ann", "key": {"k": 1}}'),
+        ("kaggle.json", '{"username": "ann", "key": "k"}'.encode("utf-16")),
+        ("access_token", "KGAT_1234\r\n".encode("utf-16")),
+        ("access_token", "KGAT_1234\r\n".encode("utf-16-le")),
+        ("access_token", b"# my token\nKGAT_1234\n"),
+        ("access_token", b"KAGGLE_API_TOKEN=KGAT_1234\n"),
+    ],
+)
+def test_a_file_that_holds_no_credentials_is_a_matter_of_access(
+    kaggle: KaggleServer, tmp_path: Path, name: str, content: bytes
+) -> None:
+    put_into_home(tmp_path, name, content)
+    with pytest.raises(AccessRefusedError) as refused:
+        newest_version(HANDS)
+    assert "access_token" in refused.value.hint
     assert kaggle.log == []
