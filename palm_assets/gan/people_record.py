@@ -37,14 +37,14 @@ class PeopleRecord:
         return PeopleRecord(self.hashes | {hash_of(person, population) for person in people}, self.complete)
 
     def known_among(self, people: Collection[str], population: str) -> frozenset[str]:
-        """Those of these people whom the model was trained on, however their names are composed.
+        """Those of these people whom the model was trained on, in whatever case their names are written.
 
         Copying a folder between computers may compose accents anew (Unicode NFC and NFD).
         """
         return frozenset(
             person
             for person in people
-            if any(hash_of(name, population) in self.hashes for name in _compositions(person))
+            if any(hash_of(name, population) in self.hashes for name in _spellings(person))
         )
 
     def overlap(self, held_out: Collection[str], population: str) -> HeldOutOverlap:
@@ -71,8 +71,9 @@ class HeldOutOverlap:
 NO_OVERLAP = HeldOutOverlap(0, unknown=False)
 
 
-def _compositions(name: str) -> set[str]:
-    return {name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)}
+def _spellings(name: str) -> set[str]:
+    cases = {name, name.lower(), name.upper(), name.title(), name.capitalize()}
+    return cases | {unicodedata.normalize(form, case) for case in cases for form in ("NFC", "NFD")}
 
 
 def hash_of(person: str, population: str) -> str:

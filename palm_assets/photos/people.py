@@ -12,13 +12,16 @@ from palm_assets.photos.hand_info import Labels, Side
 from palm_assets.sources.config import Aspect
 
 _SIDES: dict[str, Side] = {
-    "left": "left", "l": "left", "lh": "left", "left hand": "left", "left palm": "left",
-    "right": "right", "r": "right", "rh": "right", "right hand": "right", "right palm": "right",
+    "left": "left", "l": "left", "lh": "left", "левая": "left", "левой": "left", "левые": "left",
+    "right": "right", "r": "right", "rh": "right", "правая": "right", "правой": "right", "правые": "right",
 }  # fmt: skip
 _ASPECTS: dict[str, Aspect] = {
-    "palm": "palmar", "palms": "palmar", "palmar": "palmar", "left palm": "palmar", "right palm": "palmar",
+    "palm": "palmar", "palms": "palmar", "palmar": "palmar", "ладонь": "palmar", "ладони": "palmar",
     "back": "dorsal", "backs": "dorsal", "dorsal": "dorsal", "dorsum": "dorsal",
+    "тыл": "dorsal", "тыльная": "dorsal",
 }  # fmt: skip
+_FILLERS = frozenset({"hand", "hands", "side", "sides", "of", "the", "рука", "руки", "сторона", "стороны"})
+"""Words that stand beside a side or an aspect in the name of a folder, but are none themselves."""
 
 
 def labels_of(image: str, *, person_level: int = 1, by_file_name: bool = False) -> Labels:
@@ -30,7 +33,7 @@ def labels_of(image: str, *, person_level: int = 1, by_file_name: bool = False) 
     alike, if `by_file_name`: up to the first space, hyphen or underscore, or without the digits at the end.
     """
     path = PurePosixPath(image)
-    words = [_words(folder) for folder in path.parts[:-1]]
+    words = [word for folder in path.parts[:-1] if names_hand(folder) for word in _words(folder)]
     people = [folder for folder in path.parts[:-1] if not names_hand(folder)]
     if people:
         person = people[min(person_level, len(people)) - 1]
@@ -42,8 +45,9 @@ def labels_of(image: str, *, person_level: int = 1, by_file_name: bool = False) 
 
 
 def names_hand(folder: str) -> bool:
-    """Whether a folder's name is a side or an aspect of the hand, not a person."""
-    return _words(folder) in _SIDES or _words(folder) in _ASPECTS
+    """Whether a folder's name is a side or an aspect of the hand, such as "Right_Hand", and not a person."""
+    named = [word for word in _words(folder) if word not in _FILLERS]
+    return bool(named) and all(word in _SIDES or word in _ASPECTS for word in named)
 
 
 def check_spelling(root: Path, people: Iterable[str]) -> None:
@@ -79,8 +83,8 @@ def _spelling(person: str) -> str:
     return number[1] if number is not None else unicodedata.normalize("NFC", name)
 
 
-def _words(folder: str) -> str:
-    return " ".join(folder.lower().replace("_", " ").replace("-", " ").split())
+def _words(folder: str) -> list[str]:
+    return re.findall(r"[^\W_]+", unicodedata.normalize("NFC", folder).casefold())
 
 
 def has_person_folder(image: str) -> bool:

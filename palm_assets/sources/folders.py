@@ -16,7 +16,8 @@ from palm_assets.errors import SourceNotFoundError
 _LITTER_NAMES = frozenset(
     {
         "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon\r", "$recycle.bin",
-        "system volume information", "__macosx", "@eadir", "#recycle", "lost+found",
+        "system volume information", "__macosx", "@eadir", "lost+found", "recycler", "found.000",
+        "#recycle", "@recycle", "#snapshot", "@recently-snapshot", "@sharebin", "@tmp",
     }
 )  # fmt: skip
 _VIEW_SETTINGS = frozenset(
@@ -27,6 +28,8 @@ _OFFICE_LOCK = re.compile(r"~\$.*")
 LINK_REPEATED = "a link to a folder that is listed already"
 DANGLING = "a link to a file that does not exist"
 NO_FILE = "not a regular file"
+NOT_DOWNLOADED = "not downloaded from iCloud"
+_ICLOUD = re.compile(r"\.(.+)\.icloud")  # what stands for a file that is in the cloud alone
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ def list_folder(root: Path) -> Listing:
     """List all files below a folder, following links, without litter.
 
     Each folder is listed once, under its own path if it lies below the root, so that loops of links end.
-    Sockets, devices, dangling links and unreadable folders are set aside with the reason.
+    Sockets, devices, dangling links, unreadable folders, and files that are in iCloud alone are set aside
+    with the reason.
 
     Raises:
         SourceNotFoundError: there is no such folder, or it cannot be read.
@@ -99,9 +103,11 @@ def list_folder(root: Path) -> Listing:
             set_aside.append(SetAside(name, _unreadable("folder", error)))
             continue
         for entry in found:
+            path = f"{name}/{entry.name}" if name else entry.name
+            if (absent := _ICLOUD.fullmatch(entry.name)) is not None:
+                set_aside.append(SetAside(path.removesuffix(entry.name) + absent[1], NOT_DOWNLOADED))
             if _is_litter_name(entry.name):
                 continue
-            path = f"{name}/{entry.name}" if name else entry.name
             _sort_in(entry, path, files, folders, linked, set_aside, listed)
         linked.sort(reverse=True)
     return Listing(tuple(sorted(files)), tuple(sorted(set_aside, key=lambda entry: entry.path)))

@@ -31,6 +31,15 @@ from tests.helpers import save_picture
         ("palms/right/anna/1.jpg", "anna", "right", "palmar"),
         ("left/1.jpg", "1.jpg", "left", "unknown"),
         ("leftovers/1.jpg", "leftovers", "unknown", "unknown"),
+        ("anna/Back of the left hand/1.jpg", "anna", "left", "dorsal"),
+        ("palm side/anna/1.jpg", "anna", "unknown", "palmar"),
+        ("Left hands/anna/1.jpg", "anna", "left", "unknown"),
+        ("правая рука/анна/1.jpg", "анна", "right", "unknown"),
+        ("анна/Ладонь, левая/1.jpg", "анна", "left", "palmar"),
+        ("анна/тыльная сторона/1.jpg", "анна", "unknown", "dorsal"),
+        ("hands/1.jpg", "hands", "unknown", "unknown"),
+        ("Anna Palm/1.jpg", "Anna Palm", "unknown", "unknown"),
+        ("Hand of Anna/1.jpg", "Hand of Anna", "unknown", "unknown"),
         ("Backman/1.jpg", "Backman", "unknown", "unknown"),
     ],
 )
@@ -55,11 +64,14 @@ def test_the_level_of_the_folder_can_be_chosen(image: str, level: int, person: s
     assert labels_of(image, person_level=level).person == person
 
 
-_NOT_PEOPLE = st.lists(st.sampled_from(["left", "Right", "palm", "BACK", "right_hand", "dorsal"]), max_size=3)
+_NOT_PEOPLE = st.lists(
+    st.sampled_from(["left", "Right", "palm", "BACK", "right_hand", "dorsal", "Левая рука", "тыл"]),
+    max_size=3,
+)
 
 
 @settings(deadline=None)
-@given(_NOT_PEOPLE, st.sampled_from(["anna", "J. Smith", "0001", "Ладонь"]), _NOT_PEOPLE)
+@given(_NOT_PEOPLE, st.sampled_from(["anna", "J. Smith", "0001", "Анна"]), _NOT_PEOPLE)
 def test_sides_before_and_behind_a_person_never_make_another_one(
     before: list[str], person: str, behind: list[str]
 ) -> None:

@@ -21,6 +21,7 @@ __all__ = ["nobody"]
 LITTER = [
     "._IMG_1.jpg", ".DS_Store", "Thumbs.db", "thumbs.db", "__MACOSX", "desktop.ini", "Desktop.ini", "Icon\r",
     ".trashed-1699999999-IMG_1.jpg", ".picasa.ini", "@eaDir", "$RECYCLE.BIN", "~$notes.docx", ".nomedia",
+    "@Recycle", "#recycle", "#snapshot", "RECYCLER", "System Volume Information", ".Trash-1000",
 ]  # fmt: skip
 
 
@@ -78,6 +79,13 @@ def test_view_settings_of_file_managers_may_be_deleted(name: str) -> None:
 @pytest.mark.parametrize("name", [".git", ".env", ".trashed-1-a.png", "a.png", "@eaDir"])
 def test_other_hidden_files_may_not_be_deleted(name: str) -> None:
     assert not is_disposable(name)
+
+
+def test_a_file_that_is_in_icloud_alone_is_reported(tmp_path: Path) -> None:
+    touch(tmp_path, "anna/1.jpg", "anna/.2.jpg.icloud", ".3.heic.icloud", ".icloud", "anna/.hidden")
+    listing = list_folder(tmp_path)
+    assert listing.files == ("anna/1.jpg",)
+    assert reasons(tmp_path) == dict.fromkeys(["3.heic", "anna/2.jpg"], "not downloaded from iCloud")
 
 
 # Links

@@ -73,3 +73,10 @@ def test_names_are_the_same_however_their_accents_are_composed() -> None:
     for before, after in ((composed, decomposed), (decomposed, composed)):
         record = NOBODY.including([before], "photographs")
         assert record.known_among([after, "Zoe"], "photographs") == {after}
+
+
+@pytest.mark.parametrize("now", ["anna b", "Anna B", "ANNA B", "Anna b"])
+def test_names_are_the_same_in_whatever_case(now: str) -> None:
+    for before in ("anna b", "Anna B", "ANNA B"):
+        record = NOBODY.including([before], "photographs")
+        assert record.known_among([now, "Anne"], "photographs") == {now}
