@@ -19,13 +19,24 @@ os.environ.setdefault(
 )
 
 from PIL import Image
-from ultralytics.models import YOLO
-from ultralytics.nn import tasks
-from ultralytics.nn.tasks import DetectionModel
-from ultralytics.utils import checks
-from ultralytics.utils.downloads import attempt_download_asset
-from ultralytics.utils.nms import non_max_suppression
-from ultralytics.utils.patches import _image_open
+
+from palm_assets.errors import PackageMissingError
+
+try:
+    from ultralytics.models import YOLO
+    from ultralytics.nn import tasks
+    from ultralytics.nn.tasks import DetectionModel
+    from ultralytics.utils import checks
+    from ultralytics.utils.downloads import attempt_download_asset
+    from ultralytics.utils.nms import non_max_suppression
+    from ultralytics.utils.patches import _image_open
+except ModuleNotFoundError as error:
+    if error.name is not None and error.name.partition(".")[0] == "ultralytics":
+        raise PackageMissingError(
+            "Ultralytics, which detects palms, is not installed",
+            hint="Use an installation of the whole program: the page's image leaves it out.",
+        ) from error
+    raise
 
 # Ultralytics replaces Pillow's `Image.open` by one that tries to install another package for every damaged
 # image, anywhere in the process.
