@@ -53,8 +53,8 @@ test-load: setup ## Load test: 20 concurrent visitors, three rounds, limits on t
 test-faults: setup ## Fault test: 50 kills, a full disk in each stage, damage to each artifact; prints a table
 	PALM_FAULTS_LONG=1 $(BIN)/pytest tests/faults
 
-test-dagster: setup ## Dagster service on SQLite and PostgreSQL, and a month of schedule ticks
-	PALM_DAGSTER_LONG=1 $(BIN)/pytest tests/e2e/test_dagster.py tests/pipelines/test_month.py
+test-dagster: setup ## Dagster on SQLite and PostgreSQL, the services of the compose file, and a month of schedule ticks
+	PALM_DAGSTER_LONG=1 $(BIN)/pytest tests/e2e/test_dagster.py tests/e2e/test_compose.py tests/pipelines/test_month.py
 
 screenshots: setup ## Retake the README's screenshots with the released model
 	$(BIN)/python -m tests.e2e.screenshots
