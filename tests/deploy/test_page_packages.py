@@ -75,8 +75,10 @@ def run(code: str, cwd: Path, expected: int = 0) -> str:
     return done.stdout + done.stderr
 
 
-def palms(*words: str) -> str:
-    return f"sys.argv = {['palms', *words]!r}\nfrom palm_assets.cli.main import main\nmain()"
+def palms(*commands: str) -> str:
+    """Code that runs commands one after the other, in one process."""
+    lines = [f"code = main({command.split()!r}, standalone_mode=False)" for command in commands]
+    return "\n".join(["from palm_assets.cli.main import main", *lines, "sys.exit(code)"])
 
 
 def test_the_group_names_no_package_that_the_page_does_without() -> None:
@@ -104,11 +106,16 @@ def test_the_check_does_refuse_them(module: str) -> None:
     assert "ModuleNotFoundError" in run(f"import {module}", ROOT, expected=1)
 
 
-def test_palms_generate_needs_no_more(tmp_path: Path) -> None:
-    home = ["--home", str(tmp_path / "home")]
-    assert "2 palms" in run(palms("generate", "--count", "2", "--out", "set.zip", *home), tmp_path)
-    assert "density" in run(palms("fid", "set.zip", *home), tmp_path)
-    run(palms("morph", "--seed", "7", "--frames", "4", "--out", "morph.mp4", *home), tmp_path)
+def test_commands_that_generate_and_measure_need_no_more(tmp_path: Path) -> None:
+    commands = (
+        "generate --count 2 --out set.zip --home home",
+        "fid set.zip --home home",
+        "morph --seed 7 --frames 2 --out morph.mp4 --home home",
+    )
+    said = run(palms(*commands), tmp_path)
+    assert "2 palms" in said
+    assert "density" in said
+    assert (tmp_path / "morph.mp4").stat().st_size > 0
 
 
 def test_the_page_needs_no_more(tmp_path: Path) -> None:
@@ -129,6 +136,6 @@ print("shown")
 
 def test_a_command_that_needs_more_says_which_package_to_install(tmp_path: Path) -> None:
     save_picture(tmp_path / "photographs" / "one.png")
-    said = run(palms("crop", "photographs", "--out", "crops"), tmp_path, expected=1)
+    said = run(palms("crop photographs --out crops"), tmp_path, expected=1)
     assert "Ultralytics, which detects palms, is not installed" in said
     assert "Traceback" not in said
