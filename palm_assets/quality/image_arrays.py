@@ -107,6 +107,12 @@ def _image_array(path: Path, member: str) -> ImageArray:
     if shape[0] > MAX_COMPRESSION * path.stat().st_size:  # before a name is made for each
         raise _damaged(path, f"it claims to hold {shape[0]} images")
     if len(shape) == 3:
+        if shape[2] <= 4:  # or its rows would be taken for images
+            raise QualityError(
+                f"An array of shape {shape} is one image, not a set of images",
+                where=path,
+                hint="Save it as (N, H, W, 3), with the number of images first.",
+            )
         return ImageArray(path, member, shape, channels_first=False)
     last, first = shape[3] in (1, 3), shape[1] in (1, 3)
     if last == first:  # neither, or it could be read either way

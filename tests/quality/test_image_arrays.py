@@ -59,6 +59,9 @@ def test_an_npz_of_guided_diffusion_with_labels_has_one_array_of_images(tmp_path
         (np.zeros((2, 3, 8, 3), np.uint8), "no set of images"),  # channels first or last?
         (np.zeros((0, 8, 8, 3), np.uint8), "no set of images"),
         (np.zeros(9, np.uint8), "no set of images"),
+        (images()[0], "is one image"),  # (H, W, 3): its rows are no images
+        (np.zeros((8, 8, 4), np.uint8), "is one image"),
+        (np.zeros((8, 8, 1), np.uint8), "is one image"),
         (np.array([{}, 1], dtype=object), "object, not uint8"),
     ],
 )
