@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,8 @@ from palm_assets.detector.export_files import (
 )
 from palm_assets.detector.labels import Box, LabelError, parse_labels
 from palm_assets.errors import DatasetError, PhotoError, SourceNotFoundError
-from palm_assets.photos.candidates import EXPECTED_REASONS
+from palm_assets.photos.candidates import ARCHIVE, EXPECTED_REASONS, UNSUPPORTED, find_candidates
+from palm_assets.photos.formats import has_image_suffix
 from palm_assets.photos.index import SET_ASIDE_FILE, check_share, write_rows
 from palm_assets.photos.reader import MAX_MEGAPIXELS, read
 from palm_assets.progress import Progress, no_progress
@@ -30,6 +32,7 @@ from palm_assets.sources.folders import SetAside, reason_counts
 BOXES_FILE = "boxes.json"
 PALM_WORDS = ("palm", "hand", "ладон")
 NO_PALM_IN_SPLIT = "no palm in its whole split"
+IN_NO_SPLIT = "in no split of the export"
 _MIN_SIDE = 10  # pixels; Ultralytics leaves out smaller images
 _MAX_PLAIN_MEGAPIXELS = 100  # Pillow, with which Ultralytics opens images, refuses more than 179
 _CUT_SHARE = 0.15  # of the training images, for each split that is missing
@@ -120,7 +123,7 @@ def read_export(
     chosen = _palm_numbers(export, palm_classes)
     names = tuple(dict.fromkeys(export.classes[number] for number in sorted(chosen)))
     images, refused = _read_images(export, chosen, max_megapixels, progress)
-    entries = [*export.set_aside, *refused]
+    entries = [*export.set_aside, *refused, *_in_no_split(export)]
     _check_share(len(images), entries, export.base, max_set_aside)
     images, unused = _without_empty_splits(images)
     images = _with_all_splits(images, seed)
@@ -146,7 +149,8 @@ def check_box_set(boxes: BoxSet, max_set_aside: float) -> None:
 
 
 def _check_share(used: int, entries: Sequence[SetAside], base: Path, max_set_aside: float) -> None:
-    check_share(used, entries, base, max_set_aside, expected=(*EXPECTED_REASONS, LABEL_WITHOUT_IMAGE))
+    expected = (*EXPECTED_REASONS, LABEL_WITHOUT_IMAGE, IN_NO_SPLIT)
+    check_share(used, entries, base, max_set_aside, expected=expected)
 
 
 def write_box_set(boxes: BoxSet, folder: Path) -> None:
@@ -253,6 +257,27 @@ def _read_image(
         return SetAside(image.path, f"smaller than {_MIN_SIDE} pixels: {width}x{height}")
     plain = decoded.plain and width * height <= _MAX_PLAIN_MEGAPIXELS * 1e6
     return LabeledImage(image.path, split, boxes, plain)
+
+
+def _in_no_split(export: Export) -> list[SetAside]:
+    """Images below the description that it does not lead to, readable or not."""
+    named = {entry.path for entry in export.set_aside}
+    used = {os.path.realpath(export.base / image.path) for split in export.images.values() for image in split}
+    found = find_candidates(export.base)
+    unread = [
+        entry
+        for entry in found.set_aside
+        if entry.path not in named
+        and (has_image_suffix(entry.path) or entry.reason.startswith((UNSUPPORTED, ARCHIVE)))
+    ]
+    return [
+        *(
+            SetAside(name, IN_NO_SPLIT)
+            for name in found.images
+            if name not in named and os.path.realpath(export.base / name) not in used
+        ),
+        *(SetAside(entry.path, f"{IN_NO_SPLIT}: {entry.reason}") for entry in unread),
+    ]
 
 
 def _without_empty_splits(images: list[LabeledImage]) -> tuple[list[LabeledImage], list[SetAside]]:
