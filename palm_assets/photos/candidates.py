@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -19,8 +20,11 @@ from palm_assets.sources.unpack import ARCHIVE_SUFFIXES
 BACKUP = "a backup or an unfinished copy"
 RAW_BESIDE_IMAGE = "a raw file beside a readable image of the same name"
 UNSUPPORTED = "unsupported image format"
+_SHORTCUTS = (b"L\0\0\0\x01\x14\x02\0", b"book\0\0\0\0mark", b"!<symlink>", b"IntxLNK\x01")
+_MAX_TARGET = 4096  # bytes
 _OTHER_ARCHIVES = (".rar", ".7z", ".zipx", ".cab", ".ace", ".arj", ".lzh", ".lha", ".z01")
 _ARCHIVES = (*ARCHIVE_SUFFIXES, *_OTHER_ARCHIVES)
+COPIED_LINK = "a shortcut, or a link that became a file, is not followed"
 ARCHIVE = "an archive inside a folder is not unpacked"
 OTHER_TABLE = "a HandInfo.csv nearer to the root counts"
 EXPECTED_REASONS = (
@@ -76,6 +80,8 @@ def find_candidates(root: Path) -> Candidates:
                 images.append(name)
         elif (found := unsupported_format(head)) is not None:
             set_aside.append(SetAside(name, f"{UNSUPPORTED}: {found}"))
+        elif (target := _link_in_file(root / name, head)) is not None:
+            set_aside.append(SetAside(name, f"{COPIED_LINK}: {target}"))
         else:
             others.append(name)
     readable = {_without_suffix(name) for name in images}
@@ -93,6 +99,25 @@ def find_candidates(root: Path) -> Candidates:
 
 def _without_suffix(name: str) -> str:
     return PurePosixPath(name).with_suffix("").as_posix().lower()
+
+
+def _link_in_file(path: Path, head: bytes) -> str | None:
+    """Where a file leads that stands for a folder or another file; None if it is none of these.
+
+    Such files are shortcuts of Windows, aliases of macOS, and the targets of links, which Git and archives write
+    as text where the file system has no links.
+    """
+    if path.suffix.lower() == ".lnk" or head.startswith(_SHORTCUTS):
+        return "unknown"
+    if path.suffix or b"/" not in head or b"\n" in head:
+        return None
+    try:
+        with path.open("rb") as stream:
+            target = os.fsdecode(stream.read(_MAX_TARGET))
+        leads = target.startswith(("../", "./", "/")) or (path.parent / target).exists()
+    except (OSError, ValueError):  # a text that is no path
+        return None
+    return target if target.isprintable() and leads else None
 
 
 def _head(path: Path) -> bytes:

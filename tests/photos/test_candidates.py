@@ -226,6 +226,37 @@ def test_a_person_on_a_disk_that_is_not_mounted_is_a_fault(tmp_path: Path) -> No
     assert list(set_aside) == ["person9"]
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "target"),
+    [
+        ("person8", b"../elsewhere/person8", "../elsewhere/person8"),
+        ("person8", b"person0/IMG_0000.jpg", "person0/IMG_0000.jpg"),
+        ("person8", "/media/Фото/person 8".encode(), "/media/Фото/person 8"),
+        ("person8 - Shortcut.lnk", b"L\0\0\0\x01\x14\x02\0" + bytes(60), "unknown"),
+        ("person8", b"book\0\0\0\0mark\0\0\0\0" + bytes(60), "unknown"),
+        ("person8", b"!<symlink>/cygdrive/d/person8\0", "unknown"),
+    ],
+    ids=["Git", "to a photograph", "absolute", "Windows", "macOS", "Cygwin"],
+)
+def test_a_person_who_is_a_link_that_became_a_file_is_a_fault(
+    tmp_path: Path, name: str, content: bytes, target: str
+) -> None:
+    """Git writes links as text where there are none; file managers make files of their own."""
+    root = people(tmp_path)
+    (root / name).write_bytes(content)
+    with pytest.raises(DatasetError, match="1 a shortcut, or a link that became a file"):
+        listed(root, max_set_aside=0)
+    reason = f"a shortcut, or a link that became a file, is not followed: {target}"
+    assert listed(root, max_set_aside=0.2)[1] == {name: reason}
+
+
+@pytest.mark.parametrize("content", [b"see ../docs\n", b"left/right", b"", b"MIT/X11 License", b"a/\0b"])
+def test_a_text_that_leads_nowhere_is_no_link(tmp_path: Path, content: bytes) -> None:
+    root = people(tmp_path)
+    (root / "LICENSE").write_bytes(content)
+    assert listed(root, max_set_aside=0)[1] == {}
+
+
 def test_files_and_folders_that_may_not_be_read(nobody: Path) -> None:
     root = people(nobody)
     (root / "notes.docx").write_bytes(b"PK")
