@@ -104,8 +104,8 @@ def _without_suffix(name: str) -> str:
 def _link_in_file(path: Path, head: bytes) -> str | None:
     """Where a file leads that stands for a folder or another file; None if it is none of these.
 
-    Such files are shortcuts of Windows, aliases of macOS, and the targets of links, which Git and archives write
-    as text where the file system has no links.
+    Such files are shortcuts of Windows, aliases of macOS, and the targets of links, which Git and archives
+    write as text where the file system has no links.
     """
     if path.suffix.lower() == ".lnk" or head.startswith(_SHORTCUTS):
         return "unknown"
