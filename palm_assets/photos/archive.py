@@ -9,8 +9,9 @@ import zlib
 from pathlib import PurePath
 
 from palm_assets.errors import PhotoError
+from palm_assets.photos.candidates import ARCHIVE, ARCHIVES, UNSUPPORTED
 from palm_assets.photos.formats import HEAD, UNSUPPORTED_SUFFIXES, has_image_suffix, is_image_head
-from palm_assets.sources.folders import is_litter
+from palm_assets.sources.folders import SetAside, is_litter
 
 MAX_MEMBER_BYTES = 1 << 29
 READ_ERRORS = (
@@ -41,6 +42,24 @@ def image_members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
         and (has_image_suffix(member.filename) or _is_image_content(archive, member))
     ]
     return sorted(members, key=lambda member: member.filename)
+
+
+def unused_members(archive: zipfile.ZipFile) -> list[SetAside]:
+    """The members that are images that are not read, or archives themselves, with the reason."""
+    names = [member.filename for member in archive.infolist() if not is_litter(member.filename)]
+    unread = [(name, PurePath(name.lower()).suffix) for name in names]
+    return [
+        *(
+            SetAside(name, f"{UNSUPPORTED}: {suffix}")
+            for name, suffix in unread
+            if suffix in UNSUPPORTED_SUFFIXES
+        ),
+        *(
+            SetAside(name, f"{ARCHIVE}: {suffix}")
+            for name, suffix in unread
+            if name.lower().endswith(ARCHIVES)
+        ),
+    ]
 
 
 def _is_folder(member: zipfile.ZipInfo) -> bool:

@@ -23,7 +23,8 @@ UNSUPPORTED = "unsupported image format"
 _SHORTCUTS = (b"L\0\0\0\x01\x14\x02\0", b"book\0\0\0\0mark", b"!<symlink>", b"IntxLNK\x01")
 _MAX_TARGET = 4096  # bytes
 _OTHER_ARCHIVES = (".rar", ".7z", ".zipx", ".cab", ".ace", ".arj", ".lzh", ".lha", ".z01")
-_ARCHIVES = (*ARCHIVE_SUFFIXES, *_OTHER_ARCHIVES)
+ARCHIVES = (*ARCHIVE_SUFFIXES, *_OTHER_ARCHIVES)
+"""Endings of archives, in lower case, whether they can be sources or not."""
 COPIED_LINK = "a shortcut, or a link that became a file, is not followed"
 ARCHIVE = "an archive inside a folder is not unpacked"
 OTHER_TABLE = "a HandInfo.csv nearer to the root counts"
@@ -71,7 +72,7 @@ def find_candidates(root: Path) -> Candidates:
             images.append(name)
         elif PurePosixPath(lower).suffix in UNSUPPORTED_SUFFIXES:
             unsupported.append(name)
-        elif lower.endswith(_ARCHIVES):
+        elif lower.endswith(ARCHIVES):
             set_aside.append(SetAside(name, f"{ARCHIVE}: {PurePosixPath(lower).suffix}"))
         elif is_image_head(head := _head(root / name)):
             if lower.endswith(COPY_SUFFIXES):

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palm_assets.errors import QualityError
-from palm_assets.photos.archive import READ_ERRORS, image_members, read_member
+from palm_assets.photos.archive import READ_ERRORS, image_members, read_member, unused_members
 from palm_assets.photos.candidates import find_candidates
 from palm_assets.photos.formats import IMAGE_SUFFIXES
 from palm_assets.photos.reader import MAX_MEGAPIXELS, decode_photo, read_photo
 from palm_assets.quality.image_arrays import ARRAY_SUFFIXES, ImageArray, open_image_array
-from palm_assets.sources.folders import reason_counts
+from palm_assets.sources.folders import SetAside, reason_counts
 from palm_assets.sources.unpack import is_zip
 
 log = logging.getLogger(__name__)
@@ -98,11 +98,10 @@ def open_images(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> ImageS
         QualityError: it is none of these, it is damaged, or it contains no image.
     """
     array = None
+    unused: tuple[SetAside, ...] = ()
     if path.is_dir():
         candidates = find_candidates(path)
-        names = candidates.images
-        if candidates.set_aside:
-            log.warning("Not used in %s: %s", path, reason_counts(candidates.set_aside))
+        names, unused = candidates.images, candidates.set_aside
     elif path.is_file() and path.suffix.lower() in ARRAY_SUFFIXES:
         array = open_image_array(path)
         width, height = array.size
@@ -117,6 +116,7 @@ def open_images(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> ImageS
         try:
             with zipfile.ZipFile(path) as archive:
                 names = tuple(member.filename for member in image_members(archive))
+                unused = tuple(unused_members(archive))
         except READ_ERRORS as error:
             raise QualityError(
                 f"The zip is damaged: {error}", where=path, hint="Pack the images again"
@@ -127,6 +127,8 @@ def open_images(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> ImageS
             where=path,
             hint="Give the path of a folder or of such a file",
         )
+    if unused:
+        log.warning("Not used in %s: %s", path, reason_counts(unused))
     if not names:
         raise QualityError(
             "There is no image in it", where=path, hint=f"Known suffixes: {', '.join(sorted(IMAGE_SUFFIXES))}"

@@ -149,3 +149,15 @@ def test_the_content_of_a_member_decides_where_its_ending_says_nothing(tmp_path:
     found = open_images(packed(tmp_path / "x.zip", files))
     assert found.names == ("a/IMG_1", "b/2.jpg_large")
     assert len(list(found)) == 2
+
+
+def test_what_is_not_read_in_an_archive_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    files = [
+        ("1.png", png(0)),
+        ("2.NEF", b"raw"),
+        ("more.zip", b"PK"),
+        ("__MACOSX/3.psd", b"8BPS"),
+        ("n.txt", b"n"),
+    ]
+    assert open_images(packed(tmp_path / "x.zip", files)).names == ("1.png",)
+    assert "'unsupported image format': 1, 'an archive inside a folder is not unpacked': 1" in caplog.text

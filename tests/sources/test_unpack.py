@@ -223,3 +223,50 @@ def test_whatever_the_damage_it_is_unpacked_or_refused(
     except PalmError as refused:
         assert "\n" not in str(refused)  # noqa: PT017
     assert {entry.name for entry in folder.iterdir()} == {name, "in"}
+
+
+_PARTS = st.sampled_from(
+    [
+        "a",
+        "b.jpg",
+        "..",
+        ".",
+        "",
+        " ",
+        "c d",
+        "ладонь",
+        "\n",
+        "x" * 255,
+        "x" * 256,
+        "C:",
+        "con",
+        "a\\b",
+        "..\\c",
+        "~",
+    ]
+)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@settings(max_examples=80, deadline=None)
+@given(
+    name=st.sampled_from(["x.zip", "x.tar"]),
+    members=st.lists(
+        st.lists(_PARTS, min_size=1, max_size=4).map("/".join).filter(lambda m: m.strip("/.")), max_size=4
+    ),
+)
+def test_whatever_its_members_are_called_each_is_a_file_inside_or_all_are_refused(
+    tmp_path_factory: pytest.TempPathFactory, name: str, members: list[str]
+) -> None:
+    folder = tmp_path_factory.mktemp("x")
+    members = [member for member in members if not member.endswith(("/", "\\"))]
+    path = pack(folder / name, [(member, b"1") for member in members])
+    try:
+        unpack(path, folder / "in" / "out", name)
+    except PalmError as refused:
+        assert "\n" not in str(refused)  # noqa: PT017
+    else:
+        assert len(files_in(folder / "in" / "out")) == len(members)
+        assert not any(".." in member.replace("\\", "/").split("/") for member in members)
+    assert {entry.name for entry in folder.iterdir()} == {name, "in"}
+    assert [entry.name for entry in (folder / "in").iterdir()] == ["out"]
