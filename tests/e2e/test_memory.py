@@ -143,6 +143,7 @@ def settled(server: Server, rss: float) -> Sample:
 
 
 @pytest.mark.skipif(not os.environ.get("PALM_LOAD"), reason="takes half an hour: make test-load")
+@pytest.mark.timeout(3600)
 @pytest.mark.slow
 @pytest.mark.alone
 def test_large_sets_take_the_disk_and_no_memory(server: Server) -> None:
