@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -97,6 +98,26 @@ def paused(server: Server) -> Iterator[None]:
         yield
     finally:
         server.process.send_signal(signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def slowed(server: Server) -> Iterator[None]:
+    """Let the server run a tenth of the time: on a quick machine, work would end before a click."""
+    over = threading.Event()
+
+    def slow_down() -> None:
+        while not over.wait(0.02):
+            server.process.send_signal(signal.SIGSTOP)
+            over.wait(0.18)
+            server.process.send_signal(signal.SIGCONT)
+
+    thread = threading.Thread(target=slow_down)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def wait_until_answered(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
