@@ -47,8 +47,7 @@ for name in KEPT_WIDGETS:
 state.language = language_of_address() or state.language
 words = Words(state.language)
 st.set_page_config(page_icon="🖐️", layout="wide")
-st.html(STYLE)
-st.html(download_error(words("set_evicted")))
+st.html(STYLE + download_error(words("set_evicted")))
 set_page_language(
     words.language, {label: words(key) for label, key in STREAMLIT_LABELS.items()}, words("skip")
 )

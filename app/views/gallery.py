@@ -76,24 +76,12 @@ def _show_actions(words: Words, palms: PalmSet) -> None:
         comparison.show_button(words, palms)
         st.download_button(
             label,
-            lambda: zip_of(palms),
+            lambda: palms.archive,  # an error, if it was evicted since, tells the browser that there is none
             file_name,
             "application/zip",
             on_click="ignore",
             type="primary",
         )
-
-
-def zip_of(palms: PalmSet) -> bytes:
-    """The ZIP, when its button is pressed; an error tells the browser that there is none any more.
-
-    Raises:
-        EvictedError: the set was evicted after it was shown.
-    """
-    archive = palms.archive
-    if archive is None:
-        raise EvictedError
-    return archive
 
 
 def _show_outcome(words: Words, palms: PalmSet, served: Served) -> None:

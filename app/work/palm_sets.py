@@ -80,9 +80,16 @@ class PalmSet:
         return self._zip is not None
 
     @property
-    def archive(self) -> bytes | None:
-        """The ZIP, read from the disk; None once the set was evicted."""
-        return (self.file.read() or None) if self.available else None
+    def archive(self) -> bytes:
+        """The ZIP, read from the disk.
+
+        Raises:
+            EvictedError: the set was evicted, perhaps just now by another visitor's.
+        """
+        content = self.file.read() if self.available else b""
+        if not content:
+            raise EvictedError
+        return content
 
     @property
     def size(self) -> int:

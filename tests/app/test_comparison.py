@@ -84,7 +84,7 @@ def test_the_metrics_are_those_of_palms_fid_on_the_zip(
     model: PalmModel, references: ReferenceCache, store: Store, tmp_path: Path
 ) -> None:
     palms = generated_set(model, GenerationRequest(20, 7))
-    (tmp_path / "palms.zip").write_bytes(palms.archive or b"")
+    (tmp_path / "palms.zip").write_bytes(palms.archive)
     arguments = ["--home", str(store.home), "fid", str(tmp_path / "palms.zip"), "--json"]
     expected = json.loads(CliRunner().invoke(main, arguments).stdout)
     comparison = compared(palms, references)

@@ -10,7 +10,6 @@ from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 from app.i18n.words import Words
 from app.ui import downloads
 from app.ui.style import download_error
-from app.views.gallery import zip_of
 from app.work.set_files import EvictedError
 from palm_assets.gan.sampler import PalmModel
 from palm_assets.generation.generate import GenerationRequest
@@ -39,7 +38,7 @@ def test_a_download_outlives_the_runs_of_other_visitors(monkeypatch: pytest.Monk
 def test_a_download_of_a_set_that_was_evicted_is_refused_and_not_empty(model: PalmModel) -> None:
     palms = generated_set(model, GenerationRequest(2, 0))
     files = MediaFileManager(MemoryMediaFileStorage("/media"))
-    button = files.add_deferred(lambda: zip_of(palms), "application/zip", "1.2", file_name="palms.zip")
+    button = files.add_deferred(lambda: palms.archive, "application/zip", "1.2", file_name="palms.zip")
     assert files.execute_deferred(button)
     palms.evict()
     with pytest.raises(MediaFileStorageError) as refused:

@@ -32,10 +32,12 @@ def test_all_sets_fit_into_the_bound_and_the_least_recently_used_is_evicted(
     cache.add(first)
     cache.add(second)
     cache.add(third)
-    assert first.archive is not None  # now the most recently used
+    assert first.archive  # now the most recently used
     fourth = small_set(model, 1000)
     cache.add(fourth)
-    assert [palms.archive is None for palms in (first, second, third, fourth)] == [False, True, False, False]
+    assert [palms.available for palms in (first, second, third, fourth)] == [True, False, True, True]
+    with pytest.raises(EvictedError):
+        second.archive  # noqa: B018
     assert cache.size <= 3500
 
 
@@ -94,7 +96,8 @@ def test_a_file_that_was_closed_meanwhile_holds_nothing(model: PalmModel) -> Non
     palms = small_set(model, 1000)
     palms.file.close()  # as another thread does between the question whether it is there, and reading it
     assert palms.available
-    assert palms.archive is None
+    with pytest.raises(EvictedError):
+        palms.archive  # noqa: B018
     assert (palms.file.read(), palms.file.size) == (b"", 0)
 
 
@@ -104,9 +107,11 @@ def test_a_reader_outlives_the_eviction_of_its_set(model: PalmModel) -> None:
     zipped = palms.file.open_zip()
     palms.evict()
     assert zipped.read(ENTRY.file_name) == png
-    assert (palms.available, palms.archive, palms.size) == (False, None, 0)
+    assert (palms.available, palms.size) == (False, 0)
     with pytest.raises(EvictedError):
         palms.png(ENTRY)
+    with pytest.raises(EvictedError):
+        palms.archive  # noqa: B018
     with pytest.raises(EvictedError):
         palms.file.open_zip()
 
