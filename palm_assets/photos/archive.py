@@ -12,6 +12,7 @@ from palm_assets.errors import PhotoError
 from palm_assets.photos.candidates import ARCHIVE, ARCHIVES, UNSUPPORTED
 from palm_assets.photos.formats import HEAD, UNSUPPORTED_SUFFIXES, has_image_suffix, is_image_head
 from palm_assets.sources.folders import SetAside, is_litter
+from palm_assets.sources.unpack import is_folder_member
 
 MAX_MEMBER_BYTES = 1 << 29
 READ_ERRORS = (
@@ -37,7 +38,7 @@ def image_members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     members = [
         member
         for member in archive.infolist()
-        if not _is_folder(member)
+        if not is_folder_member(member)
         and not is_litter(member.filename)
         and (has_image_suffix(member.filename) or _is_image_content(archive, member))
     ]
@@ -46,24 +47,14 @@ def image_members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
 
 def unused_members(archive: zipfile.ZipFile) -> list[SetAside]:
     """The members that are images that are not read, or archives themselves, with the reason."""
-    names = [member.filename for member in archive.infolist() if not is_litter(member.filename)]
-    unread = [(name, PurePath(name.lower()).suffix) for name in names]
-    return [
-        *(
-            SetAside(name, f"{UNSUPPORTED}: {suffix}")
-            for name, suffix in unread
-            if suffix in UNSUPPORTED_SUFFIXES
-        ),
-        *(
-            SetAside(name, f"{ARCHIVE}: {suffix}")
-            for name, suffix in unread
-            if name.lower().endswith(ARCHIVES)
-        ),
-    ]
-
-
-def _is_folder(member: zipfile.ZipInfo) -> bool:
-    return member.filename.endswith(("/", "\\")) and member.file_size == 0
+    unused = []
+    for name in (member.filename for member in archive.infolist() if not is_litter(member.filename)):
+        suffix = PurePath(name.lower()).suffix
+        if suffix in UNSUPPORTED_SUFFIXES:
+            unused.append(SetAside(name, f"{UNSUPPORTED}: {suffix}"))
+        elif name.lower().endswith(ARCHIVES):
+            unused.append(SetAside(name, f"{ARCHIVE}: {suffix}"))
+    return unused
 
 
 def _is_image_content(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:

@@ -66,7 +66,7 @@ def unpack(archive: Path, folder: Path, name: str) -> None:
         elif is_zip(archive):
             with zipfile.ZipFile(archive) as pack:
                 _check_members(_zip_members(pack), folder, name)
-                files = (info for info in pack.infolist() if not _is_folder(info))
+                files = (info for info in pack.infolist() if not is_folder_member(info))
                 _write(((info.filename, pack.open(info)) for info in files), folder, name)
         else:
             raise CorruptDownloadError(
@@ -142,11 +142,11 @@ def _tar_members(tar: tarfile.TarFile) -> Iterator[_Member]:
 def _zip_members(pack: zipfile.ZipFile) -> Iterator[_Member]:
     for info in pack.infolist():
         kind = stat.S_IFMT(info.external_attr >> 16)
-        yield info.filename, _is_folder(info), kind in (0, stat.S_IFREG), info.file_size
+        yield info.filename, is_folder_member(info), kind in (0, stat.S_IFREG), info.file_size
 
 
-def _is_folder(info: zipfile.ZipInfo) -> bool:
-    """Whether a member is a folder; some programs of Windows end its name with a backslash."""
+def is_folder_member(info: zipfile.ZipInfo) -> bool:
+    """Whether a member of a ZIP is a folder; some programs of Windows end its name with a backslash."""
     return info.filename.endswith(("/", "\\")) and info.file_size == 0
 
 

@@ -151,7 +151,7 @@ def test_the_content_of_a_member_decides_where_its_ending_says_nothing(tmp_path:
     assert len(list(found)) == 2
 
 
-def test_what_is_not_read_in_an_archive_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_unread_members_of_an_archive_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     files = [
         ("1.png", png(0)),
         ("2.NEF", b"raw"),
