@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app.i18n.words import Words
@@ -16,41 +13,10 @@ from app.work.links import View
 from app.work.palm_sets import Entry, PalmSet
 from app.work.resources import job_queue
 from app.work.set_files import EvictedError
-from palm_assets.store.artifacts import Store
-from tests.models import publish_model, release
+from tests.app.visits import visited, wait
 
 EN = Words("en")
-JOBS = ("generation_job", "interpolation_job", "variations_job")
-PAGE = Path(__file__).parents[2] / "app" / "main.py"
-
-
-@pytest.fixture(autouse=True)
-def a_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    store = Store(tmp_path / "home")
-    release(store, publish_model(store, 1))
-    monkeypatch.setenv("PALM_HOME", str(store.home))
-    st.cache_resource.clear()
-    yield
-    st.cache_resource.clear()
-
-
-def visited(count: int) -> AppTest:
-    """A visitor's page with so many palms."""
-    page = AppTest.from_file(str(PAGE), default_timeout=60)
-    page.query_params.update({"n": str(count), "seed": "1", "lang": "en"})
-    page.run()
-    wait(page)
-    assert len(page.session_state.generation_result.entries) == count
-    return page
-
-
-def wait(page: AppTest) -> None:
-    """Until the visitor waits for nothing more."""
-    until = time.monotonic() + 60
-    while any(page.session_state[name] is not None for name in JOBS):
-        assert time.monotonic() < until
-        time.sleep(0.05)
-        page.run()
+pytestmark = pytest.mark.usefixtures("a_release")
 
 
 def interpolate(page: AppTest) -> None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import cycle, repeat
-from pathlib import Path
 from types import FrameType
 
 import pytest
-import streamlit as st
 from streamlit.proto.WidgetStates_pb2 import WidgetStates
 from streamlit.runtime.scriptrunner import RerunData, ScriptRunner
 from streamlit.runtime.scriptrunner_utils.exceptions import RerunException
@@ -21,12 +19,10 @@ from streamlit.testing.v1 import AppTest
 
 from app.i18n.words import Words
 from palm_assets.generation.png_metadata import PngMetadata
-from palm_assets.store.artifacts import Store
-from tests.app.test_failed_jobs import visited, wait
-from tests.models import publish_model, release
+from tests.app.visits import APP, visited, wait
 
 EN = Words("en")
-APP = Path(__file__).parents[2] / "app"
+pytestmark = pytest.mark.usefixtures("a_release")
 
 
 class Interruption:
@@ -54,9 +50,9 @@ class Interruption:
                 place = line_of_the_page()
                 if place is not None:
                     self.places[place] = None
-                if place is not None and place == self.at:
-                    self.at = None
-                    raise RerunException(self._without_clicks())
+                    if place == self.at:
+                        self.at = None
+                        raise RerunException(self._without_clicks())
             look(runner)
 
         monkeypatch.setattr(ScriptRunner, "_run_script", run_script)
@@ -94,16 +90,6 @@ def line_of_the_page() -> str | None:
             lines.append(f"{frame.f_code.co_filename.removeprefix(str(APP))}:{frame.f_lineno}")
         frame = frame.f_back
     return lines[0] if lines and touches_session else None
-
-
-@pytest.fixture(autouse=True)
-def a_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    store = Store(tmp_path / "home")
-    release(store, publish_model(store, 1))
-    monkeypatch.setenv("PALM_HOME", str(store.home))
-    st.cache_resource.clear()
-    yield
-    st.cache_resource.clear()
 
 
 def go(page: AppTest, **parameters: str) -> AppTest:
@@ -164,9 +150,7 @@ def places_of(page: AppTest, interruption: Interruption, at: str | None) -> list
     assert interruption.at is None, "this place was not reached"
     wait(page)
     assert not page.exception
-    go(
-        page, **page.session_state.address[1]
-    )  # the browser has it; AppTest forgets that of an interrupted run
+    go(page, **page.session_state.address[1])  # AppTest forgets that of an interrupted run
     return places
 
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.costs.instructions import ROOT, run_in_callgrind
+from tests.costs.instructions import ROOT, run_in_callgrind, run_python
 
 KEPT = Path(__file__).with_name("kept.json")
 BOUND = 0.05
@@ -45,17 +42,8 @@ def measure(kind: str) -> dict[str, dict[str, int]]:
         if kind == "instructions":
             counts = run_in_callgrind(arguments, folder, environment)
             return {name: {"instructions": count} for name, count in counts.items()}
-        run = subprocess.run(
-            [sys.executable, *arguments],
-            cwd=ROOT,
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if run.returncode != 0:
-            raise RuntimeError(f"The workloads failed: {run.stderr[-3000:]}")
-        counted: dict[str, dict[str, int]] = json.loads(run.stdout.splitlines()[-1])
+        output = run_python(arguments, environment)
+        counted: dict[str, dict[str, int]] = json.loads(output.splitlines()[-1])
         return counted
 
 

@@ -14,7 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -66,6 +66,30 @@ class Callgrind:
         self._request(_DUMP, ctypes.addressof(text))
 
 
+def run_python(arguments: list[str], environment: dict[str, str], *, below: Sequence[str] = ()) -> str:
+    """Output of a Python process.
+
+    Args:
+        arguments: of Python.
+        environment: variables besides those of this process.
+        below: command that starts it; none by default.
+
+    Raises:
+        RuntimeError: it failed.
+    """
+    run = subprocess.run(
+        [*below, sys.executable, *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if run.returncode != 0:
+        raise RuntimeError(f"The workloads failed: {run.stderr[-3000:]}")
+    return run.stdout
+
+
 def run_in_callgrind(arguments: list[str], folder: Path, environment: dict[str, str]) -> dict[str, int]:
     """Instructions by name, of all that a Python process counts by `Callgrind.count`.
 
@@ -75,17 +99,8 @@ def run_in_callgrind(arguments: list[str], folder: Path, environment: dict[str, 
         environment: variables besides those of this process.
     """
     output = folder / "callgrind.%p"  # a process that is forked writes files of its own
-    command = ["valgrind", "-q", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={output}"]
-    run = subprocess.run(
-        [*command, sys.executable, *arguments],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if run.returncode != 0:
-        raise RuntimeError(f"Valgrind failed: {run.stderr[-3000:]}")
+    valgrind = ["valgrind", "-q", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={output}"]
+    run_python(arguments, environment, below=valgrind)
     counts = {}
     for file in sorted(folder.glob("callgrind.*")):
         text = file.read_text()

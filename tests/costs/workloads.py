@@ -151,7 +151,7 @@ def page(folder: Path, slower: bool) -> Work:
     from streamlit.testing.v1 import AppTest
 
     from palm_assets.store.artifacts import Store
-    from tests.app.test_failed_jobs import visited
+    from tests.app.visits import visited
     from tests.models import publish_model, release
 
     store = Store(folder)

