@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from dockerfile_parse import DockerfileParser
 
@@ -78,9 +79,8 @@ def variables(target: str) -> dict[str, str]:
 
 def last(target: str, instruction: str) -> str:
     """The last value of an instruction below a target."""
-    return [value for stage in lineage(target) for name, value in stages()[stage][1] if name == instruction][
-        -1
-    ]
+    found = [value for stage in lineage(target) for name, value in stages()[stage][1] if name == instruction]
+    return found[-1]
 
 
 def copy_of_working_tree(folder: Path) -> None:
@@ -138,7 +138,7 @@ def measure(work: Path, python: Path, target: str, torch: str | None, index: str
         "PATH": f"{work / 'venv' / 'bin'}:{work / 'bin'}:/usr/bin:/bin",
     } | ({"TORCH_INDEX": index} if index is not None else {})
     root = os.geteuid() == 0
-    user = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if root else {}
+    user: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if root else {}
     if root:
         subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", str(work)], check=True)
     total = 0.0
@@ -174,7 +174,7 @@ def measure(work: Path, python: Path, target: str, torch: str | None, index: str
         print(f"page: healthy after {seconds_to_health(source, environment, user):.1f} s")
 
 
-def seconds_to_health(source: Path, environment: dict[str, str], user: dict[str, object]) -> float:
+def seconds_to_health(source: Path, environment: dict[str, str], user: dict[str, Any]) -> float:
     """Start the page by the command of its image; seconds until the image's health check succeeds."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -182,7 +182,7 @@ def seconds_to_health(source: Path, environment: dict[str, str], user: dict[str,
     command = json.loads(last("page", "CMD"))
     check = json.loads(last("page", "HEALTHCHECK").partition("CMD ")[2].replace("8501", port))
     served = environment | {"STREAMLIT_SERVER_PORT": port, "STREAMLIT_SERVER_ADDRESS": "127.0.0.1"}
-    options = {
+    options: dict[str, Any] = {
         "cwd": source,
         "env": served,
         "stderr": subprocess.DEVNULL,
@@ -190,9 +190,9 @@ def seconds_to_health(source: Path, environment: dict[str, str], user: dict[str,
         **user,
     }
     start = time.perf_counter()
-    with subprocess.Popen(command, **options) as process:  # type: ignore[call-overload]
+    with subprocess.Popen(command, **options) as process:
         try:
-            while subprocess.run(check, **options).returncode != 0:  # type: ignore[call-overload]
+            while subprocess.run(check, **options).returncode != 0:
                 if process.poll() is not None or time.perf_counter() - start > START_SECONDS:
                     sys.exit("The page did not become healthy.")
             return time.perf_counter() - start

@@ -11,12 +11,16 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from palm_assets.runtime import configure, keep_freed_memory
+
+if TYPE_CHECKING:
+    from palm_assets.gan.trainer import Trainer
 
 PRESETS = Path(__file__).parents[1] / "pipelines" / "presets"
 SYNTHETIC_PHOTOS, SYNTHETIC_SIDE, CROPPED = 200, 1024, 300
@@ -147,17 +151,18 @@ def measure_training() -> Costs:
         shape = (4 * config.batch, 3, size, size)
         images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
         trainer = Trainer(images, config)
-        steps = config.penalty_every
         trainer.step()
-
-        def rounds(trainer: Trainer = trainer, steps: int = steps) -> None:
-            for _ in range(steps):
-                trainer.step()
-
-        found["train"][str(size)] = core_seconds(rounds, steps * config.batch, 1)
+        steps = partial(take_steps, trainer, config.penalty_every)
+        found["train"][str(size)] = core_seconds(steps, config.penalty_every * config.batch, 1)
         networks = (trainer.generator, trainer.discriminator)
         found["parameters"][str(size)] = sum(p.numel() for network in networks for p in network.parameters())
     return found
+
+
+def take_steps(trainer: Trainer, steps: int) -> None:
+    """Some steps of a training."""
+    for _ in range(steps):
+        trainer.step()
 
 
 def measure_drawing(work: Path) -> Costs:
@@ -179,7 +184,7 @@ def measure_drawing(work: Path) -> Costs:
     for size, folder in ((64, work / "model"), (256, STARTER)):
         model = load_model(folder, "bench")
         model.sample(8)
-        found["draw"][str(size)] = core_seconds(lambda model=model: model.sample(SAMPLES), SAMPLES)  # type: ignore[misc]
+        found["draw"][str(size)] = core_seconds(partial(model.sample, SAMPLES), SAMPLES)
     with io.BytesIO() as stream:
         for pixels in model.sample(16):
             Image.fromarray(pixels.transpose(1, 2, 0)).save(stream, "PNG")
