@@ -10,7 +10,7 @@ from app.i18n.words import Words
 from app.ui.gallery import Card, gallery
 from app.ui.score import explain_score, score_word
 from app.views import comparison, large
-from app.work.gallery import PAGE_SIZE, Order, page_count, page_entries, sort_entries
+from app.work.gallery import ORDERS, PAGE_SIZE, Order, page_count, page_entries, sort_entries
 from app.work.links import link_to
 from app.work.palm_sets import PalmSet
 from app.work.score import band
@@ -105,12 +105,13 @@ def _show_outcome(words: Words, palms: PalmSet, served: Served) -> None:
 def _choose_order(words: Words) -> None:
     def change() -> None:
         order: Order = state.order
-        state.view = replace(state.view, order=order, page=1)
+        if order in ORDERS and order != state.view.order:  # else the browser sent text of another language
+            state.view = replace(state.view, order=order, page=1)
 
     state.order = state.view.order
     st.segmented_control(
         words("order"),
-        ["number", "score"],
+        ORDERS,
         format_func=lambda order: words(f"order_{order}"),
         key="order",
         required=True,

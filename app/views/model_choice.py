@@ -61,8 +61,10 @@ def show_choice(words: Words, served: Served, on_change: Callable[[], None]) -> 
     state.model_widget = shown
 
     def change() -> None:
-        choose(state.model_widget)
-        on_change()
+        chosen = state.model_widget
+        if chosen in choices and chosen != shown:  # else the browser has sent the text of another language
+            choose(chosen)
+            on_change()
 
     st.selectbox(
         words("model"),

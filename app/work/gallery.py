@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from app.work.palm_sets import Entry
 
 Order = Literal["number", "score"]
+ORDERS: tuple[Order, ...] = get_args(Order)
 PAGE_SIZE = 24
 
 

@@ -1,0 +1,64 @@
+"""Right after a change of language, the browser still sends the texts of the other as values of widgets."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from streamlit.runtime.scriptrunner import RerunData, ScriptRunner
+from streamlit.testing.v1 import AppTest
+
+from app.i18n.words import Words
+from app.work.links import View
+from tests.app.visits import visited, wait
+
+pytestmark = pytest.mark.usefixtures("a_release")
+EN = Words("en")
+
+
+def run_with_old_texts(page: AppTest, old: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the page with a request in which some widgets still have these values."""
+    run = ScriptRunner._run_script
+    replaced = []
+
+    def run_script(runner: ScriptRunner, request: RerunData) -> None:
+        for state in request.widget_states.widgets if request.widget_states else ():
+            for key, text in old.items():
+                if state.id.endswith(f"-{key}"):
+                    kind = state.WhichOneof("value")
+                    if kind == "string_value":
+                        state.string_value = text
+                    else:
+                        assert kind == "string_array_value"
+                        state.string_array_value.data[:] = [text]
+                    replaced.append(key)
+        run(runner, request)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ScriptRunner, "_run_script", run_script)
+        page.run()
+    assert sorted({*replaced}) == sorted(old)
+    wait(page)
+
+
+def test_nothing_is_requested_once_more(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    page = visited(2)
+    page.session_state.view = View(order="score")
+    page.run()
+    palms = page.session_state.generation_result
+    old = {
+        "model_widget": page.selectbox(key="model_widget").options[0],
+        "order": EN("order_score"),
+    }
+    next(group for group in page.button_group if group.key == "language").set_value("ru").run()
+    assert page.session_state.language == "ru"
+    assert page.selectbox(key="model_widget").options[0] != old["model_widget"]
+    with caplog.at_level(logging.INFO):
+        run_with_old_texts(page, old, monkeypatch)
+    assert not page.exception
+    assert [record for record in caplog.records if record.getMessage() == "requested"] == []
+    assert page.session_state.generation_result is palms
+    assert page.session_state.chosen_model == page.session_state.missing_model == ""
+    assert page.session_state.view == View(order="score")
