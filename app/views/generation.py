@@ -46,7 +46,7 @@ def request_form_set() -> None:
     state.form_error = None
     PANEL.set_message(None)
     try:
-        labels = HandLabels(*(state.get(name, ANY) for name in LABELS))
+        labels = HandLabels(*(_chosen_label(name) for name in LABELS))
         request = parse_request(state.count, state.seed, f"{state.truncation:g}", state.min_score, labels)
     except FormError as error:
         state.form_error = error
@@ -55,6 +55,12 @@ def request_form_set() -> None:
         state.drawn_seeds.add(str(request.seed))
     state.view = View(order=state.view.order)
     state.pending_request = request
+
+
+def _chosen_label(name: str) -> str:
+    """What is chosen for a label; what was before, if the browser has sent the text of another language."""
+    chosen: str = state.get(name, ANY)
+    return chosen if chosen in (ANY, *LABELS[name]) else state.kept.get(name, ANY)
 
 
 def submit_pending(words: Words, served: Served) -> None:

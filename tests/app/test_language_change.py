@@ -13,7 +13,7 @@ from app.work.links import View
 from tests.app.visits import visited, wait
 
 pytestmark = pytest.mark.usefixtures("a_release")
-EN = Words("en")
+EN, RU = Words("en"), Words("ru")
 
 
 def run_with_old_texts(page: AppTest, old: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,3 +62,13 @@ def test_nothing_is_requested_once_more(
     assert page.session_state.generation_result is palms
     assert page.session_state.chosen_model == page.session_state.missing_model == ""
     assert page.session_state.view == View(order="score")
+
+
+def test_the_form_can_be_sent() -> None:
+    page = visited(2)
+    page.session_state.kept = {**page.session_state.kept, "aspect": "back"}
+    page.session_state.aspect = RU("aspect_palm")  # what a selectbox makes of a text that it does not know
+    next(button for button in page.button if button.label == EN("generate")).click().run()
+    wait(page)
+    assert not page.exception
+    assert page.session_state.generation_result.request.count == 2
