@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 
 import pytest
 from streamlit.runtime.scriptrunner import RerunData, ScriptRunner
 from streamlit.testing.v1 import AppTest
 
 from app.i18n.words import Words
+from app.views import generation
 from app.work.links import View
 from tests.app.visits import visited, wait
 
 pytestmark = pytest.mark.usefixtures("a_release")
 EN, RU = Words("en"), Words("ru")
+
+
+@pytest.fixture
+def requests() -> Iterator[list[logging.LogRecord]]:
+    """The requests that the page logs. The log's level and where it goes depend on the tests before."""
+    records: list[logging.LogRecord] = []
+
+    class Kept(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            records.append(record)
+
+    handler, level = Kept(), generation.log.level
+    generation.log.addHandler(handler)
+    generation.log.setLevel(logging.INFO)
+    yield records
+    generation.log.removeHandler(handler)
+    generation.log.setLevel(level)
 
 
 def run_with_old_texts(page: AppTest, old: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,7 +61,7 @@ def run_with_old_texts(page: AppTest, old: dict[str, str], monkeypatch: pytest.M
 
 
 def test_nothing_is_requested_once_more(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, requests: list[logging.LogRecord]
 ) -> None:
     page = visited(2)
     page.session_state.view = View(order="score")
@@ -55,10 +74,10 @@ def test_nothing_is_requested_once_more(
     next(group for group in page.button_group if group.key == "language").set_value("ru").run()
     assert page.session_state.language == "ru"
     assert page.selectbox(key="model_widget").options[0] != old["model_widget"]
-    with caplog.at_level(logging.INFO):
-        run_with_old_texts(page, old, monkeypatch)
+    assert [record.getMessage() for record in requests] == ["requested"]
+    run_with_old_texts(page, old, monkeypatch)
     assert not page.exception
-    assert [record for record in caplog.records if record.getMessage() == "requested"] == []
+    assert len(requests) == 1
     assert page.session_state.generation_result is palms
     assert page.session_state.chosen_model == page.session_state.missing_model == ""
     assert page.session_state.view == View(order="score")

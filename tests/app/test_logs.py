@@ -53,8 +53,7 @@ def test_the_log_is_set_up_while_imports_in_other_threads_add_loggers(
             return super().__getattribute__(name)
 
     for name in OWN_LOGGERS:
-        for attribute in ("handlers", "propagate", "level"):
-            monkeypatch.setattr(logging.getLogger(name), attribute, None)
+        monkeypatch.setitem(logging.root.manager.loggerDict, name, logging.Logger(name))
     monkeypatch.setattr(logging, "captureWarnings", lambda capture: None)
     monkeypatch.setitem(logging.root.manager.loggerDict, "streamlit.importing", Importing("importing"))
     write_json_lines.__wrapped__()
