@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import streamlit as st
 
 from app.i18n.words import LANGUAGE_NAMES, Words
@@ -13,7 +11,7 @@ from app.ui.page_language import set_page_language
 from app.ui.style import STYLE, download_error
 from app.views.address import language_of_address
 from app.work.links import unknown_path
-from app.work.source_archive import SourceUnavailableError, source_zip
+from app.work.source_archive import offered_source
 from palm_assets.runtime import configure
 
 KEPT_WIDGETS = ("language", "count", "seed", "truncation", "min_score", "aspect", "side", "skin")
@@ -32,7 +30,6 @@ STREAMLIT_LABELS = {
 configure()
 write_json_lines()
 keep_downloads()
-log = logging.getLogger("app.main")
 
 state = st.session_state
 # Streamlit forgets the values of widgets that are not shown as soon as a fragment of the other page reruns.
@@ -103,20 +100,9 @@ headings = {palms_page.url_path: "title", about_page.url_path: "page_about"}
 st.title(words(headings.get(page.url_path, "not_found_title")), anchor=False)
 page.run()
 
-
-@st.cache_data(show_spinner=False)
-def archived_source() -> bytes | None:
-    """The program's source as a ZIP; None, with an entry in the log, if this copy does not list it."""
-    try:
-        return source_zip()
-    except SourceUnavailableError as error:
-        log.error("the page cannot offer its source", extra={"reason": str(error)})
-        return None
-
-
 with st.container(horizontal=True, vertical_alignment="center", key="footer"):
     st.html(f'<div class="palm-footer">{words("license")}: AGPL-3.0-or-later</div>', width="content")
-    source = archived_source()
+    source = offered_source()
     if source is not None:
         st.download_button(
             words("source"), source, "palms-source.zip", "application/zip", on_click="ignore", type="tertiary"

@@ -7,6 +7,7 @@ which every archive contains. Before copying a checkout to a place without its `
 
 from __future__ import annotations
 
+import functools
 import io
 import logging
 import os
@@ -48,6 +49,19 @@ def source_zip(root: Path = ROOT) -> bytes:
         listed = "".join(f"{_as_text(name)}\n" for name in names)
         archive.writestr(_entry(MANIFEST_NAME, False), listed.encode("utf-8"))
     return stream.getvalue()
+
+
+@functools.cache
+def offered_source() -> bytes | None:
+    """What the page offers, made once; None, and an entry in the log, if nothing lists the files.
+
+    All visitors share these bytes: `st.cache_data` would give each run of the page a copy of 3 MB.
+    """
+    try:
+        return source_zip()
+    except SourceUnavailableError as error:
+        log.error("the page cannot offer its source", extra={"reason": str(error)})
+        return None
 
 
 def source_files(root: Path = ROOT) -> list[str]:

@@ -10,12 +10,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from app.work.source_archive import (
     EXCLUDED,
     MANIFEST_NAME,
     ROOT,
     SourceUnavailableError,
+    offered_source,
     source_files,
     source_zip,
     write_manifest,
@@ -142,6 +144,17 @@ def test_the_archive_of_this_checkout_is_complete() -> None:
     assert names == {name for name in tracked if not name.startswith(EXCLUDED)} | {MANIFEST_NAME}
     assert names >= NEEDED
     assert not [name for name in names if name.endswith((".safetensors", ".pt", ".pyc", "secrets.toml"))]
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a checkout")
+def test_visitors_share_one_archive() -> None:
+    page = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=60).run()
+    assert not page.exception
+    before = offered_source.cache_info()
+    AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=60).run()
+    after = offered_source.cache_info()
+    assert (after.misses, after.hits) == (before.misses, before.hits + 1)
+    assert offered_source() is offered_source()
 
 
 @pytest.mark.parametrize(
