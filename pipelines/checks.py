@@ -124,8 +124,8 @@ def model_checks(
         yield _asset_check_result(result, images)
     if not decision.passed:
         refuse_run(context.instance, context.run.run_id, decision.refusal)
-        context.log.error(f"model {decision.model} is refused, the released model stays: {decision.refusal}")
-        raise refusal_failure(f"model {decision.model}: {decision.refusal}. The released model stays.")
+        context.log.error(f"model {decision.model} is refused, the page keeps its model: {decision.refusal}")
+        raise refusal_failure(f"model {decision.model}: {decision.refusal}. The page keeps its model.")
 
 
 def _check_of_data(store: StoreResource, artifact: Artifact, gate: GateConfig) -> CheckResult:

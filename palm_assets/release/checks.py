@@ -34,6 +34,7 @@ MODEL_CHECKS = {
 """Name and description of each check of an evaluated model, beside `LOAD_CHECK`."""
 _WHOSE = {
     "released": "the released model",
+    "starter": "the starter",
     "best": "the best model so far",
     "start": "the model that training started from",
 }
@@ -56,7 +57,7 @@ class CheckResult:
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
-Role = Literal["released", "best", "start"]
+Role = Literal["released", "starter", "best", "start"]
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,8 @@ class Incumbent:
     """A model that a candidate must not fall behind.
 
     Attributes:
-        role: "released" (the page serves it), "best" (the best release so far) or "start" (the candidate's
-            training started from it).
+        role: "released" (the page serves it), "starter" (the page serves it, as nothing is released yet),
+            "best" (the best release so far) or "start" (the candidate's training started from it).
         model: its version; "" if that is not known.
         metrics: measured like the candidate's: same reference, same number and size of sets; None if the
             model cannot be measured.
@@ -325,10 +326,11 @@ def _not_worse(
 ) -> CheckResult:
     candidate, incumbent = fmean(ours), fmean(theirs)
     bound = incumbent + tolerance
+    why = ", as a smaller difference may be chance" if tolerance < 0 else ""
     return CheckResult(
         what,
         candidate <= bound,  # False for NaN
-        f"{what} {candidate:.4g}, {whose} has {incumbent:.4g} (at most {bound:.4g})",
+        f"{what} {candidate:.4g}, {whose} has {incumbent:.4g} (at most {bound:.4g}{why})",
         {what: candidate, f"{what} of {whose}": incumbent, f"{what} allowed by {whose}": bound},
     )
 

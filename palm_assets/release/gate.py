@@ -214,7 +214,7 @@ def record_and_release(store: Store, decision: Decision) -> Release:
         raise RefusedError(
             f"Model {decision.model} is not released: {decision.refusal}",
             where=store.home / "models" / decision.model,
-            hint=f"The released model stays. To release this one anyway: `palms release {decision.model}`.",
+            hint=f"The page keeps its model. To release this one anyway: `palms release {decision.model}`.",
         )
     return store.release(
         store.open("models", decision.model),
@@ -266,7 +266,8 @@ def _champion(evidence: Evidence) -> str:
     released = evidence.released
     if released is not None and released.model == evidence.model:
         return released.champion
-    best = next((i for role in ("best", "released") for i in evidence.incumbents if i.role == role), None)
+    roles = ("best", "released", "starter")
+    best = next((i for role in roles for i in evidence.incumbents if i.role == role), None)
     if best is None or best.metrics is None or is_better(evidence.metrics, best.metrics):
         return evidence.model
     return best.model

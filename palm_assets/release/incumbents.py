@@ -59,9 +59,9 @@ def find_incumbents(
         try:
             starter = find_starter(starter_folder())
         except ArtifactError as error:
-            incumbents[""] = Incumbent("released", "", None, error.what)
+            incumbents[""] = Incumbent("starter", "", None, error.what)
         else:
-            roles += [] if starter is None else [("released", starter.version)]
+            roles += [] if starter is None else [("starter", starter.version)]
     start = store.manifest("models", candidate).inputs.get("start")
     if start is not None and origin_of(store.home, start) == origin:
         roles.append(("start", start))

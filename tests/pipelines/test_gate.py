@@ -217,7 +217,7 @@ def test_a_refused_candidate_ends_the_command_with_1_and_one_line_with_the_reaso
         [sys.executable, *command, *options], env=environment, capture_output=True, text=True, check=False
     )
     assert run.returncode == 1, run.stderr[-3000:]
-    lines = [line for line in run.stderr.splitlines() if "is refused, the released model stays" in line]
+    lines = [line for line in run.stderr.splitlines() if "is refused, the page keeps its model" in line]
     assert len(lines) == 1
     assert "not_collapsed: variance relative to real palms 0" in lines[0]
 

@@ -213,7 +213,15 @@ def test_the_measurement_error_counts_against_the_candidate() -> None:
     assert result.reason == "Fréchet distance 304.3, the released model has 300 (at most 304.3)"
     assert result.metrics["Fréchet distance"] == pytest.approx(304.3)
     vague = replace(PRECISE, frechet=(290.0, 310.0, 280.0, 320.0))
-    assert not against(vague, PRECISE).passed  # its mean is the same
+    refused = against(vague, PRECISE)
+    assert not refused.passed  # its mean is the same
+    assert refused.reason.endswith(", as a smaller difference may be chance)")
+
+
+def test_the_reason_calls_the_starter_by_its_name() -> None:
+    worse = replace(PRECISE, frechet=tuple(value + 40 for value in PRECISE.frechet))
+    result = check_against_incumbents(worse, [Incumbent("starter", "abc", PRECISE)], BOUNDS)
+    assert result.reason == "Fréchet distance 340, the starter has 300 (at most 304.3)"
 
 
 def test_a_larger_kernel_distance_alone_is_refused() -> None:

@@ -60,8 +60,8 @@ def test_the_starter_is_the_incumbent_until_a_model_is_released(
     store: Store, data: Data, starter: Artifact
 ) -> None:
     publish_evaluation(store, starter, data.reference, 200)
-    assert compared(store, data, 0) == [("released", starter.version)]
-    with pytest.raises(RefusedError, match="Fréchet distance 300, the released model has 200"):
+    assert compared(store, data, 0) == [("starter", starter.version)]
+    with pytest.raises(RefusedError, match="Fréchet distance 300, the starter has 200"):
         evaluated(store, data, 0, 300)
     assert store.released() is None
     better = evaluated(store, data, 1, 150)
@@ -85,8 +85,8 @@ def test_a_starter_of_synthetic_hands_is_compared_with_models_of_synthetic_hands
     assert compared(store, data, 0) == []
     synthetic = publish_data(store, "synthetic")
     publish_evaluation(store, synthetic_starter, synthetic.reference, 200)
-    assert compared(store, synthetic, 1) == [("released", synthetic_starter.version)]
-    with pytest.raises(RefusedError, match="Fréchet distance 300, the released model has 200"):
+    assert compared(store, synthetic, 1) == [("starter", synthetic_starter.version)]
+    with pytest.raises(RefusedError, match="Fréchet distance 300, the starter has 200"):
         evaluated(store, synthetic, 1, 300)
     assert evaluated(store, data, 2, 300).origin == "photographs"
 
@@ -100,7 +100,7 @@ def test_the_bundled_models_are_found_as_the_start_of_a_training(
     assert start is not None
     publish_evaluation(store, starter, data.reference, 900)
     publish_evaluation(store, start, data.reference, 200)
-    assert compared(store, data, 1, start) == [("released", starter.version), ("start", start.version)]
+    assert compared(store, data, 1, start) == [("starter", starter.version), ("start", start.version)]
     with pytest.raises(RefusedError, match="the model that training started from has 200"):
         evaluated(store, data, 1, 300, start)
 
