@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,10 @@ _folder = click.argument("folder", type=click.Path(exists=True, file_okay=False,
     "--sheet", type=click.Path(dir_okay=False, path_type=Path), help="Write some of the crops here."
 )
 @json_option("the report")
-def check(folder: Path, loose_photos: LoosePhotos, sheet: Path | None, as_json: bool) -> None:
+@click.option("--before-training", is_flag=True, hidden=True)  # by `make pipeline`, which goes on by itself
+def check(
+    folder: Path, loose_photos: LoosePhotos, sheet: Path | None, as_json: bool, before_training: bool
+) -> None:
     """Check a FOLDER of photographs for training.
 
     Says what `make pipeline PRESET=own` would make of it: how many photographs and people were found,
@@ -55,7 +59,9 @@ def check(folder: Path, loose_photos: LoosePhotos, sheet: Path | None, as_json: 
 
     config = PhotosConfig(source="folder", folder=str(folder), loose_photos=loose_photos)
     with progress_bar("photographs cropped", "photograph") as progress:
-        report = check_photographs(folder, config, progress=progress)
+        report = check_photographs(
+            folder, config, progress=progress, report=lambda line: click.echo(f"\n{line}", err=True)
+        )
     if sheet is not None:
         what, hint = "The contact sheet cannot be written", "Name another file."
         with (
@@ -66,6 +72,9 @@ def check(folder: Path, loose_photos: LoosePhotos, sheet: Path | None, as_json: 
     click.echo(json.dumps(report.to_json(), indent=2) if as_json else report.describe())
     if not report.is_enough:
         raise PalmError("This is not enough", where=folder, hint="Add photographs, of more people.")
+    if not (as_json or before_training):
+        answer = "" if loose_photos == "refuse" else f"PALM_LOOSE_PHOTOS={loose_photos} "
+        click.echo(f"Next:\n  PALM_HANDS={shlex.quote(str(folder))} {answer}make pipeline PRESET=own")
 
 
 @click.command()

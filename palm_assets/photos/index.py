@@ -260,9 +260,10 @@ def _check_loose(
     raise DatasetError(
         f"{len(loose)} of {count} photographs {reason}: who is on them?",
         where=root,
-        hint=f"Nobody may be both trained on and held out. {remedy}, or set `loose_photos`: "
-        "by_file_name if file names begin with the person (anna_1.jpg), each_a_person if everybody is on one "
-        "photograph only.",
+        hint=f"Nobody may be both trained on and held out. {remedy}, or set `loose_photos` "
+        "(--loose-photos of `palms check`, PALM_LOOSE_PHOTOS for `make pipeline PRESET=own`): by_file_name "
+        "if file names begin with the person (anna_1.jpg), each_a_person if everybody is on one photograph "
+        "only.",
     )
 
 

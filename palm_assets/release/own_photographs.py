@@ -20,13 +20,17 @@ from palm_assets.gan.config import GanConfig
 from palm_assets.gan.people_record import population_of, read_people
 from palm_assets.photos.candidates import find_candidates
 from palm_assets.photos.hand_info import find_table
-from palm_assets.photos.index import index_photos
-from palm_assets.progress import Progress, no_progress
+from palm_assets.photos.index import folder_fingerprint, index_photos
+from palm_assets.progress import Progress, Report, no_progress, silent
 from palm_assets.release.checks import CheckResult, check_crops, check_photos
 from palm_assets.release.config import GateConfig
 from palm_assets.sources.config import LoosePhotos, PhotosConfig
 from palm_assets.sources.folders import reason_counts
+from palm_assets.stages.code_versions import CODE_VERSIONS
 from palm_assets.stages.detector import open_starter_detector
+from palm_assets.stages.source_folder import locate_source
+from palm_assets.store.artifacts import Store
+from palm_assets.store.identity import version_of
 from palm_assets.store.starter import STARTER, find_starter
 
 if TYPE_CHECKING:
@@ -155,6 +159,7 @@ def check_photographs(
     bounds: GateConfig = BOUNDS,
     *,
     progress: Progress = no_progress,
+    report: Report = silent,
 ) -> PhotographsReport:
     """Index and crop the photographs of a folder, and time a few steps of the training.
 
@@ -165,6 +170,7 @@ def check_photographs(
         training: what would be trained.
         bounds: of the checks of the data.
         progress: called with photographs cropped and photographs in all.
+        report: called with a line before the steps are timed.
 
     Raises:
         SourceNotFoundError: no such folder.
@@ -198,6 +204,7 @@ def check_photographs(
         people = read_crops(out).people
         with Image.open(out / CONTACT_SHEET_FILE) as sheet:
             contact_sheet = sheet.copy()
+    report(f"timing {1 + TIMED_STEPS} steps of the training")
     seconds = seconds_per_step(training)
     steps = training.kimg * 1000 / training.batch
     return PhotographsReport(
@@ -215,6 +222,20 @@ def check_photographs(
         minutes=steps * seconds / 60 + OTHER_MINUTES,
         checks=(check_photos(index.facts(), bounds), check_crops(facts, people, bounds)),
         contact_sheet=contact_sheet,
+    )
+
+
+def are_cropped(store: Store, photos: PhotosConfig, crops: CropConfig = CROPS) -> bool:
+    """Whether the store has the crops of these photographs: then an earlier run has checked them.
+
+    Raises:
+        SourceNotFoundError: no such folder.
+    """
+    _, inputs = locate_source(store, photos, folder_fingerprint)
+    version = version_of("photos", inputs, photos, CODE_VERSIONS["photos"])
+    config = crops.model_dump(mode="json")
+    return any(
+        made.inputs.get("photos") == version and made.config == config for made in store.manifests("crops")
     )
 
 

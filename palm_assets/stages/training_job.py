@@ -176,7 +176,7 @@ def _train_model(job: ModelJob, log: Log, report: Report, should_stop: ShouldSto
         last_log = time.monotonic()
         eta = _eta(started, metrics.images_seen - first.images_seen, metrics.total - first.images_seen)
         log(
-            f"{metrics.images_seen / 1000:.1f}/{metrics.total / 1000:.0f} kimg, {eta}, "
+            f"{metrics.images_seen / 1000:.1f}/{metrics.total / 1000:g} kimg, {eta}, "
             f"{metrics.images_per_second:.0f} images/s, loss D {metrics.loss_d:.2f} G {metrics.loss_g:.2f}"
         )
 

@@ -20,9 +20,13 @@ from tests.cli.conftest import Palms
 
 @pytest.fixture(scope="module")
 def palms_on_paper() -> list[np.ndarray]:
+    return on_paper(8)
+
+
+def on_paper(count: int) -> list[np.ndarray]:
     """Photographs of 380 x 320 pixels, each with a palm of the starter on white."""
     photographs = []
-    for number, image in enumerate(load_model(STARTER, "").sample(8, seed=7)):
+    for number, image in enumerate(load_model(STARTER, "").sample(count, seed=7)):
         paper = np.full((320, 380, 3), 250, np.uint8)
         paper[40:296, 60:316] = image.transpose(1, 2, 0)
         paper[0, 0] = number  # so that none is a copy
@@ -108,8 +112,24 @@ def test_check_asks_who_is_on_the_photographs_of_a_flat_folder(
     asked = palms("check", photographs)
     assert asked.exit_code == 1
     assert "8 of 8 photographs lie in no folder: who is on them?" in asked.stderr
+    assert "--loose-photos of `palms check`, PALM_LOOSE_PHOTOS for" in asked.stderr
     answer = palms("check", photographs, "--loose-photos", "each_a_person")
     assert "8 photographs of 8 people" in answer.stdout
+    assert "timing 4 steps of the training" in answer.stderr
+
+
+def test_check_names_the_command_that_trains_on_photographs_that_are_enough(
+    palms: Palms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_photographs, "seconds_per_step", lambda config: 0.5)
+    photographs = write(tmp_path / "my hands", on_paper(own_photographs.BOUNDS.min_photos + 2), people=0)
+    enough = palms("check", photographs, "--loose-photos", "each_a_person")
+    assert enough.exit_code == 0, enough.output
+    assert enough.stdout.splitlines()[-3:] == [
+        "This is enough to begin.",
+        "Next:",
+        f"  PALM_HANDS='{photographs}' PALM_LOOSE_PHOTOS=each_a_person make pipeline PRESET=own",
+    ]
 
 
 def test_a_step_of_the_training_is_timed() -> None:
