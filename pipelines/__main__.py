@@ -19,12 +19,19 @@ from dagster import BetaWarning, DagsterExecutionInterruptedError, PreviewWarnin
 from palm_assets.crops.config import CropConfig
 from palm_assets.errors import ConfigError, PalmError
 from palm_assets.release.config import GateConfig
-from palm_assets.release.own_photographs import BOUNDS, CROPS
+from palm_assets.release.own_photographs import BOUNDS, CROPS, are_cropped
 from palm_assets.release.run_config import GATE, parse_config
 from palm_assets.sources.config import BoxesConfig, PhotosConfig
 from palm_assets.store.artifacts import Store
 from pipelines.jobs import Preset, presets_folder, read_presets
-from pipelines.summary import failure_summary, interruption_summary, success_summary, unknown_preset
+from pipelines.summary import (
+    command,
+    failure_summary,
+    interruption_summary,
+    refused_model,
+    success_summary,
+    unknown_preset,
+)
 
 if TYPE_CHECKING:
     from pipelines.run import Outcome
@@ -42,27 +49,29 @@ def main(arguments: list[str]) -> int:
     try:
         presets = read_presets(folder)
     except PalmError as error:
-        return _say(failure_summary(str(error), name), 1)
+        return _say(failure_summary(str(error), command(name)), 1)
     if name not in presets:
         about = {preset.name: preset.description for preset in presets.values()}
         return _say(unknown_preset(name, about, folder), USAGE)
-    store, started = Store(), datetime.now(UTC)
+    store, started, again = Store(), datetime.now(UTC), command(name, presets[name].variables)
     try:
-        if arguments_of_check := _photographs_to_check(presets[name]):
-            command = [sys.executable, "-m", "palm_assets", "check", *arguments_of_check]
-            if code := subprocess.run(command, check=False).returncode:
+        if arguments_of_check := _photographs_to_check(presets[name], store):
+            check = [sys.executable, "-m", "palm_assets", "check", *arguments_of_check]
+            if code := subprocess.run(check, check=False).returncode:
                 return code
         outcome = _run(name)
         if outcome.success:
             print(success_summary(store, outcome.model))
             return 0
         if outcome.interrupted:
-            return _say(interruption_summary(store, name, started), INTERRUPTED)
-        return _say(failure_summary(outcome.error, name, outcome.checks), 1)
+            return _say(interruption_summary(store, again, started), INTERRUPTED)
+        return _say(
+            failure_summary(outcome.error, again, outcome.checks, refused_model(store, outcome.model)), 1
+        )
     except (KeyboardInterrupt, DagsterExecutionInterruptedError):
-        return _say(interruption_summary(store, name, started), INTERRUPTED)
+        return _say(interruption_summary(store, again, started), INTERRUPTED)
     except PalmError as error:
-        return _say(failure_summary(str(error), name), 1)
+        return _say(failure_summary(str(error), again), 1)
 
 
 def _run(name: str) -> Outcome:
@@ -79,11 +88,12 @@ def _run(name: str) -> Outcome:
     return run_preset(name)
 
 
-def _photographs_to_check(preset: Preset) -> list[str]:
+def _photographs_to_check(preset: Preset, store: Store) -> list[str]:
     """Arguments of `palms check` for a preset that does with a folder what the preset `own` does, else none.
 
     What it finds is said before hours of work: who is on the photographs, and whether they are enough. With
     other bounds or crops it would say something else than the run, and what it cannot read the run reports.
+    A run that goes on with crops of an earlier one has been told.
     """
     try:
         photos = parse_config("raw_hands", PhotosConfig, preset.assets.get("raw_hands", {}))
@@ -96,7 +106,9 @@ def _photographs_to_check(preset: Preset) -> list[str]:
     if (photos, boxes.source, crops, bounds) != (checked, "none", CROPS, BOUNDS):
         return []
     folder = Path(photos.folder or "").expanduser()
-    return [str(folder.absolute()), "--loose-photos", photos.loose_photos] if folder.is_dir() else []
+    if not folder.is_dir() or are_cropped(store, photos):
+        return []
+    return [str(folder.absolute()), "--loose-photos", photos.loose_photos, "--before-training"]
 
 
 def _say(text: str, code: int) -> int:

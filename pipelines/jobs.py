@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,11 @@ class Preset:
     def assets(self) -> dict[str, dict[str, Any]]:
         """The values that it sets of each asset's config."""
         return {name: op.get("config", {}) for name, op in self.config.get("ops", {}).items()}
+
+    @property
+    def variables(self) -> list[str]:
+        """The environment variables that it reads, each once, in its order."""
+        return list(dict.fromkeys(_variables(self.config)))
 
     @property
     def resources(self) -> dict[str, dict[str, Any]]:
@@ -90,6 +95,15 @@ def preset_job(preset: Preset, in_force: Preset) -> dg.UnresolvedAssetJobDefinit
         description=preset.description,
         tags={PRESET_TAG: preset.name, SEED_TAG: str(seed)},
     )
+
+
+def _variables(config: object) -> Iterator[str]:
+    match config:
+        case {"env": str(name), **others} if not others:
+            yield name
+        case dict():
+            for value in config.values():
+                yield from _variables(value)
 
 
 def _read(path: Path) -> Preset:

@@ -23,6 +23,8 @@ from pipelines.run_tags import run_tags
 
 _UNSET = re.compile('environment variable "([^"]+)" which is not set')
 _INTERRUPTIONS = {dg.DagsterExecutionInterruptedError.__name__, TrainingStoppedError.__name__}
+# Without this tag of Dagster's own launchers, the UI lists the run, but not in its timeline or at its job.
+REPOSITORY_TAG, REPOSITORY = ".dagster/repository", "__repository__@palms"
 CONSOLE = {"console": {"config": {"log_level": "INFO"}}}
 
 
@@ -36,7 +38,7 @@ class Outcome:
         refused: whether nothing but a check of the gate ended it.
         error: what ended it, in one line; "" after a success.
         checks: the failed checks: name, values, and reason, which gives each violated value with its bound.
-        model: version of the model that was released; "" if none was.
+        model: version of the model that was released or refused; "" if there is none.
         interrupted: whether a person ended it (Ctrl-C).
     """
 
@@ -61,11 +63,13 @@ def run_preset(name: str) -> Outcome:
         try:
             # Dagster's own events are in the UI; the console shows what the assets log.
             config = {**(job.run_config or {}), "loggers": CONSOLE}
-            result = job.execute_in_process(config, instance=instance, raise_on_error=False)
+            result = job.execute_in_process(
+                config, instance=instance, raise_on_error=False, tags={REPOSITORY_TAG: REPOSITORY}
+            )
         except dg.DagsterInvalidConfigError as error:
             return Outcome("", False, error="; ".join(map(_problem, error.errors)))
+        model = run_tags(instance, result.run_id).get(f"{TAG_PREFIX}dcgan_checkpoint", "").partition("/")[2]
         if result.success:
-            model = run_tags(instance, result.run_id)[f"{TAG_PREFIX}dcgan_checkpoint"].partition("/")[2]
             return Outcome(result.run_id, True, model=model)
         run = instance.get_run_by_id(result.run_id)
         assert run is not None
@@ -73,7 +77,7 @@ def run_preset(name: str) -> Outcome:
         first = next(iter(str(report["error"]).splitlines()), "")
         interrupted = any(map(_is_interruption, result.filter_events(lambda event: event.is_step_failure)))
         refused = report["outcome"] == "refused"
-        return Outcome(result.run_id, False, refused, first, report["checks"], interrupted=interrupted)
+        return Outcome(result.run_id, False, refused, first, report["checks"], model, interrupted)
 
 
 def _is_interruption(failure: dg.DagsterEvent) -> bool:

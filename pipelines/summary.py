@@ -18,6 +18,7 @@ from palm_assets.store.artifacts import Kind, Store
 from palm_assets.store.origins import origin_of
 from palm_assets.store.starter import find_starter, starter_folder
 
+_DEFAULTS = {"PALM_PRESETS": "", "PALM_LOOSE_PHOTOS": "refuse"}  # with these values, nobody types them
 SAMPLES_FILE = "samples.png"
 _ORIGIN_NOTE = "The page still shows {default}: a model of synthetic hands never takes its place."
 
@@ -47,26 +48,37 @@ def success_summary(store: Store, model: str) -> str:
     return "\n".join(lines)
 
 
-def failure_summary(error: str, preset: str, checks: Iterable[Mapping[str, Any]] = ()) -> str:
+def failure_summary(
+    error: str, command: str, checks: Iterable[Mapping[str, Any]] = (), model: str = ""
+) -> str:
     """The last line after a run that failed or was refused: what failed, its bound, how to go on.
 
     Args:
         error: what ended the run, in one line.
-        preset: name of the preset.
+        command: that starts the run again.
         checks: the failed checks: name ("check") and reason.
+        model: a sentence about the refused model: see `refused_model`.
     """
     failed = list(checks)
-    again = f"Run `{command(preset)}` again to go on: what is done is reused."
+    reused = "what is done is reused."
     if not failed:
-        return f"Failed: {_sentence(' '.join(error.split()))} {again}"
+        return f"Failed: {_sentence(' '.join(error.split()))} Run `{command}` again to go on: {reused}"
     reasons = "; ".join(f"{check['check']}: {check['reason']}" for check in failed)
     names = bounds_in(reasons)
     knob = f" Bound: {', '.join(names)}, under resources, gate, config in the preset." if names else ""
-    return f"Refused: {_sentence(reasons)}{knob} {again}"
+    return f"Refused: {_sentence(reasons)}{knob}{model} After a change, run `{command}` again: {reused}"
 
 
-def interruption_summary(store: Store, preset: str, started: datetime) -> str:
-    """The last line after Ctrl-C: what was made and saved since the start, and how to go on."""
+def refused_model(store: Store, model: str) -> str:
+    """A sentence about a refused model: its samples, and how a person releases it; "" without a model."""
+    if not model:
+        return ""
+    samples, palms = store.home / "models" / model / SAMPLES_FILE, _short(Path(".venv/bin/palms"))
+    return f" Its samples: {_short(samples)}; to release it anyway: `{palms} release {model}`."
+
+
+def interruption_summary(store: Store, command: str, started: datetime) -> str:
+    """The last line after Ctrl-C: what was made and saved since the start, and the command to go on with."""
     made = [
         f"{kind} {manifest.version}"
         for kind in get_args(Kind)
@@ -75,7 +87,7 @@ def interruption_summary(store: Store, preset: str, started: datetime) -> str:
     ]
     made += [_saved(training) for training in unfinished_trainings(store) if training.saved >= started]
     saved = f"Saved: {', '.join(made)}." if made else "Nothing was finished yet."
-    return f"Interrupted. {saved} Run `{command(preset)}` again to go on."
+    return f"Interrupted. {saved} Run `{command}` again to go on."
 
 
 def unknown_preset(name: str, presets: Mapping[str, str], folder: Path) -> str:
@@ -91,9 +103,19 @@ def unknown_preset(name: str, presets: Mapping[str, str], folder: Path) -> str:
     return "\n".join([f"There is no preset {name} in {_short(folder)}. The presets are:", *lines])
 
 
-def command(preset: str) -> str:
-    """What a person types to run a preset."""
-    return "make pipeline" if preset == "sample" else f"make pipeline PRESET={shlex.quote(preset)}"
+def command(preset: str, variables: Iterable[str] = ()) -> str:
+    """What a person types to run a preset.
+
+    Args:
+        preset: its name.
+        variables: that it reads from the environment. Those of Palms are set in the command as they are here.
+    """
+    words = ["make pipeline" if preset == "sample" else f"make pipeline PRESET={shlex.quote(preset)}"]
+    for name in ("PALM_PRESETS", *variables):
+        value = os.environ.get(name, "")
+        if name.startswith("PALM_") and value != _DEFAULTS.get(name):
+            words.insert(-1, f"{name}={shlex.quote(value) if value else '...'}")
+    return " ".join(words)
 
 
 def _contact_sheets(store: Store, model: str) -> list[Path]:

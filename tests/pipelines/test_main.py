@@ -12,9 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 import yaml
+from PIL import Image
 
+from palm_assets.release.own_photographs import CROPS
+from palm_assets.sources.config import PhotosConfig
+from palm_assets.stages.photos import make_photos
+from palm_assets.store.artifacts import Store
 from pipelines.__main__ import _photographs_to_check, main
 from pipelines.jobs import PRESETS, read_presets
 from tests.pipelines.conftest import Graph
@@ -72,23 +78,47 @@ def test_a_preset_that_cannot_be_read_is_named(
 
 
 def test_photographs_are_checked_before_only_as_the_preset_own_would(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = read_presets(PRESETS)["own"]
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PALM_LOOSE_PHOTOS", "each_a_person")
     monkeypatch.delenv("PALM_HANDS", raising=False)
-    assert _photographs_to_check(own) == []
+    assert _photographs_to_check(own, store) == []
     monkeypatch.setenv("PALM_HANDS", "~/hands")
-    assert _photographs_to_check(own) == []  # there is no such folder
+    assert _photographs_to_check(own, store) == []  # there is no such folder
     (tmp_path / "hands").mkdir()
-    assert _photographs_to_check(own) == [str(tmp_path / "hands"), "--loose-photos", "each_a_person"]
+    assert _photographs_to_check(own, store) == [
+        str(tmp_path / "hands"),
+        "--loose-photos",
+        "each_a_person",
+        "--before-training",
+    ]
     lower = {"gate": {"config": {"min_photos": 10, "min_crops": 8}}}
-    assert _photographs_to_check(replace(own, config={**own.config, "resources": lower})) == []
+    assert _photographs_to_check(replace(own, config={**own.config, "resources": lower}), store) == []
     (tmp_path / "hands.zip").write_bytes(b"")
     monkeypatch.setenv("PALM_HANDS", str(tmp_path / "hands.zip"))
-    assert _photographs_to_check(own) == []
-    assert not any(_photographs_to_check(preset) for preset in read_presets(PRESETS).values())
+    assert _photographs_to_check(own, store) == []
+    assert not any(_photographs_to_check(preset, store) for preset in read_presets(PRESETS).values())
+
+
+def test_photographs_whose_crops_are_stored_are_not_checked_again(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, hands = read_presets(PRESETS)["own"], tmp_path / "hands"
+    for number in range(3):
+        image = hands / f"person{number}" / "1.png"
+        image.parent.mkdir(parents=True)
+        Image.new("RGB", (300, 300), (number, 90, 90)).save(image)
+    monkeypatch.setenv("PALM_LOOSE_PHOTOS", "refuse")
+    monkeypatch.setenv("PALM_HANDS", str(hands))
+    config = PhotosConfig(source="folder", folder=str(hands))
+    photos = make_photos(store, config)
+    assert _photographs_to_check(own, store) != []
+    store.make("crops", lambda _: {}, inputs={"photos": photos.version}, config=CROPS, code_version="1")
+    assert _photographs_to_check(own, store) == []
+    Image.new("RGB", (300, 300), (9, 9, 90)).save(hands / "person0" / "2.png")
+    assert _photographs_to_check(own, store) != []
 
 
 def test_the_end_names_the_release_its_samples_and_what_to_do_next(
@@ -100,6 +130,11 @@ def test_the_end_names_the_release_its_samples_and_what_to_do_next(
     assert f"Released: model {model}, 16 px, learned from synthetic hands" in output
     assert str(made.home / "models" / model / "samples.png") in output
     assert f"palms generate --model {model}" in output
+    location = yaml.safe_load(Path("workspace.yaml").read_text())["load_from"][0]["python_module"]
+    with dg.DagsterInstance.get() as instance:
+        (run,) = instance.get_runs()
+    # By this tag the UI's timeline and the page of the job find a run.
+    assert run.tags[".dagster/repository"] == f"__repository__@{location['location_name']}"
 
 
 def test_the_last_line_of_a_refused_run_names_check_bound_and_knob(
@@ -110,7 +145,10 @@ def test_the_last_line_of_a_refused_run_names_check_bound_and_knob(
     last = capfd.readouterr().err.splitlines()[-1]
     assert last.startswith("Refused: crops_are_usable: crops to train on")
     assert "(at least 4000). Bound: min_crops" in last
-    assert last.endswith("Run `make pipeline PRESET=strict` again to go on: what is done is reused.")
+    assert last.endswith(
+        f"After a change, run `PALM_PRESETS={presets} make pipeline PRESET=strict` again: "
+        "what is done is reused."
+    )
 
 
 def test_the_last_line_of_a_failed_run_says_what_failed(
@@ -121,7 +159,9 @@ def test_the_last_line_of_a_failed_run_says_what_failed(
     last = capfd.readouterr().err.splitlines()[-1]
     assert last.startswith("Failed: ")
     assert "/nowhere" in last
-    assert last.endswith("Run `make pipeline PRESET=broken` again to go on: what is done is reused.")
+    assert last.endswith(
+        f"Run `PALM_PRESETS={presets} make pipeline PRESET=broken` again to go on: what is done is reused."
+    )
 
 
 def test_a_variable_that_the_preset_reads_and_nobody_set_is_named(
@@ -159,4 +199,5 @@ def test_an_interruption_says_what_was_saved(presets: Path, made: Graph) -> None
     version = work[0].name.removeprefix("models-")
     assert f"the training of models {version} at" in last
     assert "of 640 kimg" in last
-    assert last.endswith("Run `make pipeline PRESET=long` again to go on.")
+    again = f"PALM_PRESETS={presets} make pipeline PRESET=long"
+    assert last.endswith(f"Run `{again}` again to go on.")

@@ -12,7 +12,15 @@ from palm_assets.gan.config import GanConfig
 from palm_assets.gan.training_state import save_state
 from palm_assets.stages.unfinished_training import describe_training
 from palm_assets.store.artifacts import Store
-from pipelines.summary import failure_summary, interruption_summary, success_summary, unknown_preset
+from pipelines.jobs import PRESETS, read_presets
+from pipelines.summary import (
+    command,
+    failure_summary,
+    interruption_summary,
+    refused_model,
+    success_summary,
+    unknown_preset,
+)
 from tests.models import publish_model
 from tests.release.lineage import publish_candidate, publish_data
 
@@ -68,16 +76,30 @@ def test_a_success_on_synthetic_hands_says_what_the_page_still_shows(store: Stor
 
 def test_a_refusal_names_check_value_bound_and_knob_and_how_to_go_on() -> None:
     checks = [{"check": "detector_finds_palms", "reason": "AP50 on the test split 0.42 (at least 0.8)"}]
-    text = failure_summary("Refused: ...", "local", checks)
+    text = failure_summary("Refused: ...", "make pipeline PRESET=local", checks)
     assert text == (
         "Refused: detector_finds_palms: AP50 on the test split 0.42 (at least 0.8). "
         "Bound: min_ap50, under resources, gate, config in the preset. "
-        "Run `make pipeline PRESET=local` again to go on: what is done is reused."
+        "After a change, run `make pipeline PRESET=local` again: what is done is reused."
     )
 
 
+def test_a_refusal_says_where_the_samples_are_and_how_to_release_the_model_anyway(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(store.home.parent)
+    model = publish_model(store).version
+    text = failure_summary("", "make pipeline", [{"check": "c", "reason": "r"}], refused_model(store, model))
+    assert text == (
+        f"Refused: c: r. Its samples: home/models/{model}/samples.png; to release it anyway: "
+        f"`.venv/bin/palms release {model}`. "
+        "After a change, run `make pipeline` again: what is done is reused."
+    )
+    assert refused_model(store, "") == ""
+
+
 def test_a_failure_is_one_line_however_long_its_error_is() -> None:
-    text = failure_summary("The disk is full (/data).\nFree some space.", "sample")
+    text = failure_summary("The disk is full (/data).\nFree some space.", "make pipeline")
     assert text == (
         "Failed: The disk is full (/data). Free some space. "
         "Run `make pipeline` again to go on: what is done is reused."
@@ -87,17 +109,35 @@ def test_a_failure_is_one_line_however_long_its_error_is() -> None:
 def test_an_interruption_says_what_was_saved_since_the_start(
     store: Store,
 ) -> None:
-    assert "Nothing was finished yet" in interruption_summary(store, "sample", LONG_AGO)
+    assert "Nothing was finished yet" in interruption_summary(store, "make pipeline", LONG_AGO)
     made = publish_model(store).version
     work = store.work_folder("models", "0123456789ab")
     describe_training(work, {}, GanConfig(kimg=80))
     save_state(work / "state.safetensors", {}, {"images_seen": 45_000})
-    text = interruption_summary(store, "sample", LONG_AGO)
+    text = interruption_summary(store, "make pipeline", LONG_AGO)
     assert text == (
         f"Interrupted. Saved: models {made}, the training of models 0123456789ab at 45 of 80 kimg. "
         "Run `make pipeline` again to go on."
     )
-    assert "Nothing was finished yet" in interruption_summary(store, "sample", SOON)
+    assert "Nothing was finished yet" in interruption_summary(store, "make pipeline", SOON)
+
+
+def test_the_command_sets_what_the_preset_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = read_presets(PRESETS)["own"]
+    assert own.variables == ["PALM_HANDS", "PALM_LOOSE_PHOTOS"]
+    monkeypatch.delenv("PALM_PRESETS", raising=False)
+    monkeypatch.delenv("PALM_HANDS", raising=False)
+    monkeypatch.setenv("PALM_LOOSE_PHOTOS", "refuse")
+    assert command("own", own.variables) == "PALM_HANDS=... make pipeline PRESET=own"
+    monkeypatch.setenv("PALM_HANDS", "my hands")
+    monkeypatch.setenv("PALM_LOOSE_PHOTOS", "by_file_name")
+    monkeypatch.setenv("PALM_PRESETS", "mine")
+    assert command("own", own.variables) == (
+        "PALM_PRESETS=mine PALM_HANDS='my hands' PALM_LOOSE_PHOTOS=by_file_name make pipeline PRESET=own"
+    )
+    monkeypatch.setenv("HUB_TOKEN", "secret")
+    monkeypatch.delenv("PALM_PRESETS")
+    assert command("sample", ["HUB_TOKEN"]) == "make pipeline"
 
 
 def test_a_wrong_name_lists_the_presets(tmp_path: Path) -> None:
