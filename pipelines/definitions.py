@@ -13,6 +13,7 @@ from pipelines import checks
 from pipelines.assets import page_asset, pipeline_assets
 from pipelines.automation import RetrainingSettings, automation_sensor, kaggle_sensor, retrain_schedule
 from pipelines.code_references import with_code_references
+from pipelines.console import console_logger
 from pipelines.failures import failure_sensor
 from pipelines.history import history_sensor
 from pipelines.jobs import PRESETS, preset_job, presets_folder, read_presets
@@ -61,6 +62,7 @@ def definitions(
             "retention": retention,
             "io_manager": artifact_io_manager,
         },
+        loggers={"console": console_logger},
         # All steps in one process: importing torch for each step takes longer than most steps, and training,
         # the one thing that may crash, has a process of its own.
         executor=dg.in_process_executor,

@@ -142,7 +142,11 @@ def test_the_last_line_of_a_refused_run_names_check_bound_and_knob(
 ) -> None:
     write(presets / "strict.yaml", {"min_crops": 4000})
     assert main(["strict"]) == 1
-    last = capfd.readouterr().err.splitlines()[-1]
+    lines = capfd.readouterr().err.splitlines()
+    last = lines[-1]
+    assert "ERROR" in lines[-2]  # the check's own line
+    assert lines[-2].endswith("crops_are_usable failed: crops to train on 48 (at least 4000)")
+    assert not [line for line in lines if "Stack Trace" in line or line.startswith("  File ")]
     assert last.startswith("Refused: crops_are_usable: crops to train on")
     assert "(at least 4000). Bound: min_crops" in last
     assert last.endswith(
@@ -156,7 +160,9 @@ def test_the_last_line_of_a_failed_run_says_what_failed(
 ) -> None:
     write(presets / "broken.yaml", raw_hands={"source": "folder", "folder": "/nowhere"})
     assert main(["broken"]) == 1
-    last = capfd.readouterr().err.splitlines()[-1]
+    lines = capfd.readouterr().err.splitlines()
+    last = lines[-1]
+    assert "Stack Trace:" not in lines
     assert last.startswith("Failed: ")
     assert "/nowhere" in last
     assert last.endswith(
