@@ -75,6 +75,15 @@ class CropConfig(StageConfig):
         description="Number of photos per call of the detector.",
     )
 
+    shard_photos: int = operational(
+        2000,
+        reason="shards are merged in the order of the photos",
+        ge=1,
+        le=100_000,
+        description="Number of photos that are cropped, kept and, after an interruption or a change, cropped "
+        "again together.",
+    )
+
     @model_validator(mode="after")
     def _somebody_is_trained_on(self) -> Self:
         if self.validation_share + self.test_share >= 1:

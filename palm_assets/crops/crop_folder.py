@@ -8,13 +8,12 @@ import numpy as np
 from PIL import Image
 
 from palm_assets.crops.config import CropConfig
+from palm_assets.crops.cropping import CroppedPhoto, crop_photos
 from palm_assets.crops.extraction import (
     INDEX_FILE,
     SHEET_TILES,
     WITHOUT_PALM_FILE,
     Crop,
-    CroppedPhoto,
-    crop_photos,
     indexed,
 )
 from palm_assets.crops.turns import Detector

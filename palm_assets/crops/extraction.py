@@ -1,52 +1,33 @@
-"""Crops the palms from all photographs of a set: decode, detect and crop, with decoding running ahead."""
+"""Crops of a whole set of photographs: made shard by shard, merged into one file, and read through a map."""
 
 from __future__ import annotations
 
 import csv
+import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from palm_assets.crops.config import CONTACT_SHEET_FILE, CropConfig
-from palm_assets.crops.geometry import Box, crop_box
+from palm_assets.crops.cropping import CroppedPhoto, cropped, decoded_ahead, region
+from palm_assets.crops.geometry import Box
+from palm_assets.crops.shards import Shard, ShardCrops, crop_shard, read_shard, shard_file, split_into_shards
 from palm_assets.crops.splits import LABELS, SPLITS, PeopleSplit, Split, SplitLabel, assign_people
-from palm_assets.crops.turns import Detector, TurnedDetections, choose_turns, detect_in_turns, detect_upright
+from palm_assets.crops.turns import TURNS, Detector, most_probable_turns
 from palm_assets.detector.detection import Detection
 from palm_assets.errors import ArtifactCorruptError, DatasetError
 from palm_assets.image_grid import grid
 from palm_assets.photos.index import Photo, PhotoIndex, write_rows
 from palm_assets.progress import Progress, no_progress
-from palm_assets.runtime import usable_cores
 
 CROPS_FILE = "crops.npy"
 INDEX_FILE = "crops.csv"
 WITHOUT_PALM_FILE = "without_palm.csv"
 SHEET_TILES = 100
-
-
-@dataclass(frozen=True, eq=False)
-class CroppedPhoto:
-    """One photo and its crop.
-
-    Attributes:
-        photo: as the index lists it.
-        turn: degrees against the clock by which it was turned before it was cropped.
-        detection: of the palm in the turned photo; None if the whole photo was taken.
-        box: region of the turned photo, in pixels.
-        pixels: uint8 (3, S, S).
-    """
-
-    photo: Photo
-    turn: int
-    detection: Detection | None
-    box: Box
-    pixels: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -127,9 +108,10 @@ def make_crops(
     folder: Path,
     *,
     known: Collection[str] = (),
+    shards: Path | None = None,
     progress: Progress = no_progress,
 ) -> dict[str, Any]:
-    """Crop the palm from every photo.
+    """Crop the palm from every photo, shard by shard: only a batch of crops is in memory.
 
     Writes `crops.npy`, `crops.csv`, `without_palm.csv` and `contact_sheet.png`.
 
@@ -139,6 +121,8 @@ def make_crops(
         config: how to crop.
         folder: to write into.
         known: people who may not be held out.
+        shards: folder of finished shards of this detector and config, which are reused; see `crop_shard`. By
+            default they are not kept.
         progress: called with photos done and photos in all.
 
     Returns:
@@ -147,48 +131,146 @@ def make_crops(
 
     Raises:
         DatasetError: fewer than two people, or no palm found at all.
+        PhotoError: a photo is gone or has changed.
     """
     assign_people({photo.person for photo in photos.photos}, config, known)  # refuses a single person at once
-    crops, without = crop_photos(photos, detector, config, progress=progress)
-    if not crops:
+    if shards is None:
+        with tempfile.TemporaryDirectory(prefix=".shards-", dir=folder) as temporary:
+            return _make(photos, detector, config, folder, known, Path(temporary), progress)
+    return _make(photos, detector, config, folder, known, shards, progress)
+
+
+def _make(
+    photos: PhotoIndex,
+    detector: Detector,
+    config: CropConfig,
+    folder: Path,
+    known: Collection[str],
+    shards_folder: Path,
+    progress: Progress,
+) -> dict[str, Any]:
+    total, palms = len(photos.photos), _Palms(len(photos.photos), len(TURNS) if config.quarter_turns else 1)
+    shards = split_into_shards(photos.photos, config.shard_photos)
+
+    for shard in shards:
+
+        def report(done: int, _: int, first: int = shard.first) -> None:
+            progress(first + done, total)
+
+        palms.add(shard.first, crop_shard(shard, photos, detector, config, shards_folder, progress=report))
+    kept = np.arange(total) if config.no_palm == "whole_photo" else np.flatnonzero(palms.found)
+    if not len(kept):
         raise DatasetError(
-            f"The detector found no palm on any of {len(photos.photos)} photos",
+            f"The detector found no palm on any of {total} photos",
             where=photos.root,
             hint="Check detections.png of the detector; train it longer or lower min_confidence.",
         )
-
-    people = assign_people({crop.photo.person for crop in crops}, config, known)
-    index = _pack(crops, people, config, folder)
+    # Only all photos together show which way up most are. The few that turn out otherwise are cropped again.
+    palms.choose_turns()
+    people = assign_people({photos.photos[position].person for position in kept}, config, known)
+    order = _in_order_of_splits(photos.photos, kept, people)
+    with (folder / CROPS_FILE).open("wb") as file:
+        shape = (len(order), 3, config.image_size, config.image_size)
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        rows = np.full(total, -1)
+        rows[order] = np.arange(len(order))
+        start, size = file.tell(), 3 * config.image_size**2
+        # Written directly: a full disk would end a process that writes to a memory map.
+        for shard in shards:
+            for row, pixels in _final_crops(
+                shard, read_shard(shard_file(shards_folder, shard)), rows, palms, photos, config
+            ):
+                file.seek(start + int(row) * size)
+                file.write(pixels.tobytes())
+    write_rows(folder / INDEX_FILE, Crop, _index(photos.photos, order, people, palms, config))
+    without = (photo for photo, found in zip(photos.photos, palms.found, strict=True) if not found)
     write_rows(folder / WITHOUT_PALM_FILE, Photo, without)
+    images = np.load(folder / CROPS_FILE, mmap_mode="r")
+    shown = np.linspace(0, len(images) - 1, min(SHEET_TILES, len(images))).astype(int)
+    grid([images[row] for row in shown]).save(folder / CONTACT_SHEET_FILE)
     return {
-        **_counts(index),
-        "share_with_palm": 1 - len(without) / len(photos.photos),
-        "turned": sum(crop.turn != 0 for crop in index),
+        **_counts([photos.photos[position] for position in order], people),
+        "share_with_palm": 1 - (total - int(palms.found.sum())) / total,
+        "turned": int((palms.turns[order] != 0).sum()),
         "image_size": config.image_size,
     }
 
 
-def crop_photos(
-    photos: PhotoIndex, detector: Detector, config: CropConfig, *, progress: Progress = no_progress
-) -> tuple[list[CroppedPhoto], list[Photo]]:
-    """Crop the palm from every photo; returns the crops, and the photos in which none was detected."""
-    detect = detect_in_turns if config.quarter_turns else detect_upright
-    detected: list[TurnedDetections] = []
-    crops: dict[Photo, CroppedPhoto] = {}
-    for batch, decoded in _decoded_ahead(photos, photos.photos, config.batch):
-        found = detect(detector, decoded, config.min_confidence)
-        for photo, pixels, candidates, turn in zip(batch, decoded, found, choose_turns(found), strict=True):
-            if candidates.found or config.no_palm == "whole_photo":
-                crops[photo] = _cropped(photo, pixels, turn, candidates, config)
-        detected += found
-        progress(len(detected), len(photos.photos))
-    # Only all photos together show which way up most are. The few that turn out otherwise are cropped again.
-    turns = dict(zip(photos.photos, zip(choose_turns(detected), detected, strict=True), strict=True))
-    again = [photo for photo, crop in crops.items() if crop.turn != 90 * turns[photo][0]]
-    for batch, decoded in _decoded_ahead(photos, again, config.batch):
+class _Palms:
+    """What was detected in all N photographs of a set, in each of T turns.
+
+    Attributes:
+        detections: float64 (N, T, 5), see `ShardCrops`.
+        turns: int64 (N,), quarter turns of the crop.
+    """
+
+    def __init__(self, photos: int, turns: int) -> None:
+        self.detections = np.full((photos, turns, 5), np.nan)
+        self.turns = np.zeros(photos, np.int64)
+        self._log_odds = np.zeros((photos, turns))
+
+    def add(self, first: int, crops: ShardCrops) -> None:
+        """Take over a shard that begins at position `first`."""
+        rows = slice(first, first + len(crops.turns))
+        self.detections[rows], self._log_odds[rows] = crops.detections, crops.log_odds
+
+    def choose_turns(self) -> None:
+        """Choose the most probable turn of each photograph, given all of them."""
+        self.turns = most_probable_turns(self._log_odds, ~np.isnan(self.detections[..., 0]))
+
+    @property
+    def found(self) -> np.ndarray:
+        """Whether a palm was detected in any turn, bool (N,)."""
+        found: np.ndarray = ~np.isnan(self.detections[..., 0]).all(1)
+        return found
+
+    def detection(self, position: int) -> Detection | None:
+        """Of a photograph in the turn of its crop."""
+        left, top, right, bottom, confidence = self.detections[position, self.turns[position]].tolist()
+        return None if np.isnan(confidence) else Detection((left, top, right, bottom), confidence)
+
+
+def _in_order_of_splits(photos: tuple[Photo, ...], kept: np.ndarray, people: PeopleSplit) -> np.ndarray:
+    """Positions of the photos that are cropped: by split, and by path within a split."""
+    by_path = np.array(sorted(kept.tolist(), key=lambda position: photos[position].path))
+    labels = np.array([LABELS.index(people.label(photos[position].person)) for position in by_path])
+    ordered: np.ndarray = by_path[np.argsort(labels, kind="stable")]
+    return ordered
+
+
+def _final_crops(
+    shard: Shard,
+    crops: ShardCrops,
+    rows: np.ndarray,
+    palms: _Palms,
+    photos: PhotoIndex,
+    config: CropConfig,
+) -> Iterator[tuple[int, np.ndarray]]:
+    """The crops of a shard with their rows, which are below 0 if a photo has none."""
+    positions = np.arange(shard.first, shard.first + len(shard.photos))
+    differs = crops.turns != palms.turns[positions]
+    for number in np.flatnonzero((rows[positions] >= 0) & ~differs):
+        yield int(rows[positions[number]]), crops.images[number]
+    again = np.flatnonzero((rows[positions] >= 0) & differs)
+    chosen = [shard.photos[number] for number in again]
+    numbers = iter(again.tolist())
+    for batch, decoded in decoded_ahead(photos, chosen, config.batch):
         for photo, pixels in zip(batch, decoded, strict=True):
-            crops[photo] = _cropped(photo, pixels, *turns[photo], config)
-    return list(crops.values()), [photo for photo in photos.photos if not turns[photo][1].found]
+            position = shard.first + next(numbers)
+            crop = cropped(photo, pixels, int(palms.turns[position]), palms.detection(position), config)
+            yield int(rows[position]), crop.pixels
+
+
+def _index(
+    photos: tuple[Photo, ...], order: np.ndarray, people: PeopleSplit, palms: _Palms, config: CropConfig
+) -> Iterator[Crop]:
+    """The rows of the index, in order."""
+    for row, position in enumerate(order.tolist()):
+        photo, turn, detection = photos[position], int(palms.turns[position]), palms.detection(position)
+        width, height = (photo.height, photo.width) if turn % 2 else (photo.width, photo.height)
+        box = region(width, height, detection, config)
+        yield _row(row, photo, 90 * turn, detection, box, people.label(photo.person))
 
 
 def read_crops(folder: Path) -> Crops:
@@ -209,40 +291,13 @@ def read_crops(folder: Path) -> Crops:
     return Crops(images, index)
 
 
-def _cropped(
-    photo: Photo, pixels: np.ndarray, turn: int, candidates: TurnedDetections, config: CropConfig
-) -> CroppedPhoto:
-    """The crop of a photo, turned by so many quarters against the clock."""
-    detection = candidates.detections[turn]
-    turned = np.rot90(pixels, turn)
-    box = _box(turned, detection, config)
-    return CroppedPhoto(photo, 90 * turn, detection, box, _resized(turned, box, config.image_size))
-
-
-def _pack(
-    crops: list[CroppedPhoto], people: PeopleSplit, config: CropConfig, folder: Path
-) -> tuple[Crop, ...]:
-    """Write the array in the order of the splits, with its index and a contact sheet."""
-    crops.sort(key=lambda crop: (LABELS.index(people.label(crop.photo.person)), crop.photo.path))
-    shape = (len(crops), 3, config.image_size, config.image_size)
-    # Written directly: a large set would not fit into memory twice, and a full disk would end a process that
-    # writes to a memory map.
-    with (folder / CROPS_FILE).open("wb") as file:
-        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, header)
-        for crop in crops:
-            file.write(crop.pixels.tobytes())
-    index = tuple(indexed(row, crop, people.label(crop.photo.person)) for row, crop in enumerate(crops))
-    write_rows(folder / INDEX_FILE, Crop, index)
-    shown = np.linspace(0, len(crops) - 1, min(SHEET_TILES, len(crops))).astype(int)
-    grid([crops[row].pixels for row in shown]).save(folder / CONTACT_SHEET_FILE)
-    return index
-
-
 def indexed(row: int, crop: CroppedPhoto, split: SplitLabel) -> Crop:
     """The row of the index for a crop."""
-    photo = crop.photo
-    left, top, right, bottom = (round(value, 1) for value in crop.box)
+    return _row(row, crop.photo, crop.turn, crop.detection, crop.box, split)
+
+
+def _row(row: int, photo: Photo, turn: int, detection: Detection | None, box: Box, split: SplitLabel) -> Crop:
+    left, top, right, bottom = (round(value, 1) for value in box)
     return Crop(
         row,
         photo.path,
@@ -251,56 +306,34 @@ def indexed(row: int, crop: CroppedPhoto, split: SplitLabel) -> Crop:
         photo.side,
         photo.skin,
         split,
-        0.0 if crop.detection is None else round(crop.detection.confidence, 4),
+        0.0 if detection is None else round(detection.confidence, 4),
         left,
         top,
         right,
         bottom,
-        crop.turn,
+        turn,
     )
 
 
-def _decoded_ahead(
-    photos: PhotoIndex, chosen: Sequence[Photo], batch: int
-) -> Iterator[tuple[list[Photo], list[np.ndarray]]]:
-    """Batches of photos with their pixels; while one is used, the next one is decoded, and no more."""
-    batches = [list(chosen[i : i + batch]) for i in range(0, len(chosen), batch)]
-    with ThreadPoolExecutor(usable_cores()) as pool:
-
-        def start(number: int) -> list[Any]:
-            return [pool.submit(photos.read, photo) for photo in batches[number]]
-
-        ahead = start(0) if batches else []
-        for number, current in enumerate(batches):
-            decoding, ahead = ahead, start(number + 1) if number + 1 < len(batches) else []
-            yield current, [future.result() for future in decoding]
-
-
-def _box(pixels: np.ndarray, detection: Detection | None, config: CropConfig) -> Box:
-    height, width = pixels.shape[:2]
-    whole = (0.0, 0.0, float(width), float(height))
-    return crop_box(whole if detection is None else detection.box, width, height, config)
-
-
-def _resized(pixels: np.ndarray, box: Box, size: int) -> np.ndarray:
-    """The region `box`, resized to (3, size, size) with antialiasing: Pillow widens its filter to shrink."""
-    resized = Image.fromarray(pixels).resize((size, size), Image.Resampling.BICUBIC, box=box)
-    return np.asarray(resized).transpose(2, 0, 1)
-
-
-def _counts(index: Sequence[Crop]) -> dict[str, Any]:
+def _counts(photos: Sequence[Photo], people: PeopleSplit) -> dict[str, Any]:
+    """Facts of the photos of all crops, in the order of the crops."""
     labels: dict[Split, tuple[SplitLabel, ...]] = {
         "train": ("train",),
         "validation": ("validation", "shared"),
         "test": ("shared", "test"),
     }
-    rows = {split: [crop for crop in index if crop.split in labels[split]] for split in SPLITS}
+    of_person = Counter(photo.person for photo in photos)
+    crops: Counter[SplitLabel] = Counter()
+    persons: Counter[SplitLabel] = Counter()
+    for person, count in of_person.items():
+        crops[people.label(person)] += count
+        persons[people.label(person)] += 1
     return {
-        "crops": {split: len(crops) for split, crops in rows.items()},
-        "people": {split: len({crop.person for crop in crops}) for split, crops in rows.items()},
-        "shared_holdout": any(crop.split == "shared" for crop in index),
-        "skin": dict(Counter(crop.skin for crop in index)),
-        "side": dict(Counter(crop.side for crop in index)),
+        "crops": {split: sum(crops[label] for label in labels[split]) for split in SPLITS},
+        "people": {split: sum(persons[label] for label in labels[split]) for split in SPLITS},
+        "shared_holdout": crops["shared"] > 0,
+        "skin": dict(Counter(photo.skin for photo in photos)),
+        "side": dict(Counter(photo.side for photo in photos)),
     }
 
 

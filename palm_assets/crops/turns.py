@@ -86,25 +86,25 @@ def detect_in_turns(
 
 def choose_turns(photos: Sequence[TurnedDetections]) -> list[int]:
     """The most probable turn of each photo of a set, among those with a detection; 0 without any."""
-    chosen = [0] * len(photos)
-    rows = [row for row, photo in enumerate(photos) if photo.found]
-    if not rows:
+    if not photos:
+        return []
+    found = np.array([[one is not None for one in photo.detections] for photo in photos])
+    log_odds = np.array([photo.log_odds for photo in photos])
+    return [int(turn) for turn in most_probable_turns(log_odds, found)]
+
+
+def most_probable_turns(log_odds: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """The same for arrays (N, turns): the log odds, and in which turns there is a palm; int64 (N,)."""
+    chosen = np.zeros(len(found), np.int64)
+    rows = np.flatnonzero(found.any(1))
+    if not len(rows):
         return chosen
-    likelihoods = np.array(
-        [
-            [
-                -np.inf if detection is None else SHARPNESS * odds
-                for detection, odds in zip(photos[row].detections, photos[row].log_odds, strict=True)
-            ]
-            for row in rows
-        ]
-    )
+    likelihoods = np.where(found[rows], SHARPNESS * log_odds[rows], -np.inf)
     shares = np.full(likelihoods.shape[1], 1 / likelihoods.shape[1])
     for _ in range(ITERATIONS):
         counts = _posterior(likelihoods, shares).sum(0) + PRIOR_COUNT
         shares = counts / counts.sum()
-    for row, turn in zip(rows, _posterior(likelihoods, shares).argmax(1), strict=True):
-        chosen[row] = int(turn)
+    chosen[rows] = _posterior(likelihoods, shares).argmax(1)
     return chosen
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from palm_assets.crops.config import CropConfig
+from palm_assets.errors import PalmError
 from palm_assets.gan.people_record import NOBODY, read_people
 from palm_assets.progress import Progress, no_progress
 from palm_assets.stages.code_versions import CODE_VERSIONS
 from palm_assets.stages.photos import open_photos
 from palm_assets.stages.start_model import open_start_model
-from palm_assets.store.artifacts import Artifact, Store
+from palm_assets.store.artifacts import Artifact, Store, remove_folder
 
 if TYPE_CHECKING:
     from palm_assets.crops.extraction import Crops
@@ -41,6 +46,8 @@ def make_crops(
         assert starter is not None
         inputs["starter"], record = starter.version, read_people(starter.folder)
 
+    key = shards_key(detector, config)
+
     def build(folder: Path) -> Mapping[str, Any]:
         from palm_assets.crops import extraction
         from palm_assets.detector.detection import load_detector
@@ -48,10 +55,45 @@ def make_crops(
         index, loaded = open_photos(photos), load_detector(detector.folder)
         people, population = {photo.person for photo in index.photos}, _population(photos)
         known = record.known_among(people, population)
-        facts = extraction.make_crops(index, loaded, config, folder, known=known, progress=progress)
+        with store.lock(key):  # against retention, and other sets that share shards with this one
+            shards = store.work_folder("crops", f"{key.removeprefix('crops-')}-shards")
+            os.utime(shards)  # retention removes what was not used for long
+            facts = extraction.make_crops(
+                index, loaded, config, folder, known=known, shards=shards, progress=progress
+            )
         return {**facts, "population": population}
 
-    return store.make("crops", build, inputs=inputs, config=config, code_version=CODE_VERSIONS["crops"])
+    made = store.make("crops", build, inputs=inputs, config=config, code_version=CODE_VERSIONS["crops"])
+    if not made.reused:
+        _tidy_shards(store, key, photos, config)
+    return made
+
+
+def shards_key(detector: Artifact, config: CropConfig) -> str:
+    """Name of the lock, and beginning of the name of the work folder, of the shards that one setup makes.
+
+    Shards depend on the detector's weights and on how palms are cropped, not on who is held out.
+    """
+    left_out = {"validation_share", "test_share", "min_split_people", "hold_out", "seed"}
+    identity = {name: value for name, value in config.identity().items() if name not in left_out}
+    made_of = [detector.manifest.content, identity, CODE_VERSIONS["crops"]]
+    return "crops-" + hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _tidy_shards(store: Store, key: str, photos: Artifact, config: CropConfig) -> None:
+    """Remove the shards that the newest set does not use; all of them if it has one, which nothing can reuse.
+
+    If that fails, retention does it later.
+    """
+    from palm_assets.crops.shards import split_into_shards, tidy
+
+    folder = store.home / "work" / f"{key}-shards"
+    with contextlib.suppress(OSError, PalmError), store.lock(key):
+        shards = split_into_shards(open_photos(photos).photos, config.shard_photos)
+        if len(shards) > 1:
+            tidy(folder, shards)
+        elif folder.is_dir():
+            remove_folder(folder, store.home / "work")
 
 
 def open_crops(artifact: Artifact) -> Crops:

@@ -135,7 +135,7 @@ def score(folder: Path, slower: bool) -> Work:
 def crops(folder: Path, slower: bool) -> Work:
     """Photographs read, palms found by the bundled detector, and cropped. Slower: one photograph more."""
     from palm_assets.crops.config import CropConfig
-    from palm_assets.crops.extraction import crop_photos
+    from palm_assets.crops.cropping import crop_photos
     from palm_assets.detector.detection import load_detector
     from palm_assets.photos.index import index_photos
 

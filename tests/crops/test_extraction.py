@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from palm_assets.crops import extraction
+from palm_assets.crops import cropping
 from palm_assets.crops.config import CropConfig
 from palm_assets.crops.extraction import Crops, make_crops, read_crops
 from palm_assets.detector.config import DetectorConfig
@@ -250,7 +250,7 @@ def test_a_person_of_any_name_comes_back(tmp_path: Path) -> None:
 def test_shrinking_averages_a_checkerboard_finer_than_the_result_is_flat_gray(tmp_path: Path) -> None:
     board = (np.indices((256, 256)).sum(0) % 2 * 255).astype(np.uint8)
     pixels = np.repeat(board[:, :, None], 3, 2)
-    shrunk = extraction._resized(pixels, (0, 0, 256, 256), 16)
+    shrunk = cropping.resized(pixels, (0, 0, 256, 256), 16)
     assert np.abs(shrunk.astype(int) - 127).max() <= 2
     careless = np.asarray(Image.fromarray(pixels).resize((16, 16), Image.Resampling.NEAREST))
     assert np.abs(careless.astype(int) - 127).max() > 100  # the test would notice
@@ -259,7 +259,7 @@ def test_shrinking_averages_a_checkerboard_finer_than_the_result_is_flat_gray(tm
 def test_the_box_fills_the_crop() -> None:
     pixels = np.full((100, 100, 3), 255, np.uint8)
     pixels[30:70, 20:80] = 50
-    crop = extraction._resized(pixels, (20, 30, 80, 70), 32)
+    crop = cropping.resized(pixels, (20, 30, 80, 70), 32)
     assert (crop[:, 3:-3, 3:-3] == 50).all()
     assert crop.max() < 80  # the filter reaches a pixel or two beyond the edge
 
@@ -279,7 +279,7 @@ def test_reading_ahead_keeps_the_order_and_stays_one_batch_ahead(
 
     monkeypatch.setattr(PhotoIndex, "read", uneven)
     seen = []
-    for number, (batch, decoded) in enumerate(extraction._decoded_ahead(photos, photos.photos, 5)):
+    for number, (batch, decoded) in enumerate(cropping.decoded_ahead(photos, photos.photos, 5)):
         time.sleep(0.05)
         assert len(started) <= (number + 2) * 5
         if number < 3:

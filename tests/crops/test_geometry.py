@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from palm_assets.crops.config import CropConfig
-from palm_assets.crops.extraction import _resized
+from palm_assets.crops.cropping import resized
 from palm_assets.crops.geometry import Box, crop_box
 
 
@@ -92,4 +92,4 @@ def test_the_published_crop_is_the_box_grown_by_a_fifth_of_the_photo_and_clipped
 def test_every_crop_can_be_made(palm: tuple[Box, int, int], config: CropConfig, size: int) -> None:
     box, width, height = palm
     crop = crop_box(box, width, height, config)
-    assert _resized(np.full((height, width, 3), 77, np.uint8), crop, size).shape == (3, size, size)
+    assert resized(np.full((height, width, 3), 77, np.uint8), crop, size).shape == (3, size, size)

@@ -70,6 +70,7 @@ PROOFS: Mapping[tuple[Kind, str], str] = {
     ("boxes", "max_set_aside"): STRICTER,
     ("detector", "start"): f"{HERE}::test_a_detector_starts_from_the_content_of_a_file",
     ("crops", "batch"): "tests/crops/test_extraction.py::test_the_same_photos_give_the_same_bytes_whatever",
+    ("crops", "shard_photos"): "tests/crops/test_shards.py::test_shards_of_any_size_give_the_same_bytes",
     ("models", "start"): "tests/stages/test_model.py::test_the_model_that_a_training_starts_from_is_one_of",
     (
         "models",
