@@ -11,7 +11,10 @@ from palm_assets.errors import LineageError
 from palm_assets.store.artifacts import Artifact, Kind, Store
 from pipelines.run_tags import run_tags, set_run_tags
 
-TAG_PREFIX = "palms/"
+# Dagster's list of runs leaves out tags with its prefix; the dialog of all tags has them.
+# Unlike hidden ones (".dagster/"), they are copied to a run that the UI executes again.
+TAG_PREFIX = "dagster/palms/"
+EARLIER_PREFIX = "palms/"  # of runs before that
 KIND_OF_ASSET: dict[str, Kind] = {
     "raw_hands": "photos",
     "raw_palm_boxes": "boxes",
@@ -45,7 +48,8 @@ class RunInputs:
             ArtifactCorruptError: it is damaged.
             LineageError: the tag or the pointer names no artifact of the asset's kind.
         """
-        tag = self._tags().get(TAG_PREFIX + asset)
+        tags = self._tags()
+        tag = tags.get(TAG_PREFIX + asset, tags.get(EARLIER_PREFIX + asset))
         if tag is not None:
             kind, _, version = tag.partition("/")
             if kind not in get_args(Kind) or kind != KIND_OF_ASSET.get(asset, kind):

@@ -67,7 +67,7 @@ def test_a_retry_of_a_run_has_its_inputs(store: Store, instance: dg.DagsterInsta
     store.set_current("cropped_palms", crops(store, 2))
     failed = instance.get_run_by_id(first.run_id)
     assert failed is not None
-    assert failed.tags["palms/cropped_palms"] == f"crops/{crops(store, 1).version}"
+    assert failed.tags["dagster/palms/cropped_palms"] == f"crops/{crops(store, 1).version}"
     retry = inputs_of_run(store, instance, dict(failed.tags))
     assert retry.resolve("cropped_palms").version == crops(store, 1).version
 
@@ -81,11 +81,22 @@ def test_a_run_whose_artifact_is_gone_takes_no_other(store: Store, instance: dg.
         run.resolve("cropped_palms")
 
 
+def test_a_retry_of_a_run_with_tags_of_the_earlier_name_has_its_inputs(
+    store: Store, instance: dg.DagsterInstance
+) -> None:
+    store.set_current("cropped_palms", crops(store, 2))
+    retry = inputs_of_run(store, instance, {"palms/cropped_palms": f"crops/{crops(store, 1).version}"})
+    assert retry.resolve("cropped_palms").version == crops(store, 1).version
+    retry.hand_over("cropped_palms", crops(store, 3))
+    assert retry.resolve("cropped_palms").version == crops(store, 3).version
+
+
+@pytest.mark.parametrize("prefix", ["dagster/palms/", "palms/"])
 @pytest.mark.parametrize("tag", ["", "crops", "surprise/abc", "../secrets/1", "models/1"])
 def test_a_tag_that_names_no_artifact_is_refused(
-    store: Store, instance: dg.DagsterInstance, tag: str
+    store: Store, instance: dg.DagsterInstance, tag: str, prefix: str
 ) -> None:
-    run = inputs_of_run(store, instance, {"palms/cropped_palms": tag})
+    run = inputs_of_run(store, instance, {f"{prefix}cropped_palms": tag})
     with pytest.raises((LineageError, ArtifactMissingError)):
         run.resolve("cropped_palms")
 
