@@ -43,6 +43,11 @@ input[aria-invalid=true] { box-shadow: inset 0 0 0 2px #b3261e; border-radius: .
 .palm-large { display: block; width: min(100%, 27rem); aspect-ratio: 1; margin: 0 auto;
   border-radius: .8rem; image-rendering: pixelated; }
 .palm-large.smooth { image-rendering: auto; }
+@media (max-width: 40rem) {  /* the variations are seen at once, below */
+  .st-key-variation_current { display: grid !important; grid-template-columns: 8.5rem 1fr;
+    gap: .2rem .9rem !important; align-items: start; }
+  .st-key-variation_current > :first-child { grid-row: 1 / span 4; }
+}
 .palm-bars { display: grid; grid-template-columns: max-content minmax(4rem, 22rem) max-content;
   gap: .35rem .9rem; align-items: center; font-variant-numeric: tabular-nums; margin: 0 !important;
   padding: 0; }

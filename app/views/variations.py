@@ -54,7 +54,7 @@ def show(words: Words, palms: PalmSet, entry: Entry, model: PalmModel, steps: tu
         st.button(words("variations_close"), on_click=open_variations, args=(None,))
         return
     current, around = st.columns([2, 3], gap="medium")
-    with current:
+    with current, st.container(key="variation_current"):
         _show_current(words, palms, variations)
     with around:
         _show_around(words, palms, model, variations)

@@ -104,6 +104,22 @@ def test_variations_lead_on_and_back_and_are_generated_again_from_their_png(
         expect(page).to_have_url(re.compile(r"\?n=1&seed=51&model=\w+&palm=1&like=5\.12&"))
 
 
+@pytest.mark.parametrize("words", [RU, EN], ids=["ru", "en"])
+def test_on_a_phone_variations_are_on_the_first_screen(browser: Browser, address: str, words: Words) -> None:
+    phone = {"width": 390, "height": 844}
+    with visit(browser, f"{address}/?n=3&seed=50&lang={words.language}", viewport=phone) as page:
+        dialog = open_palm(page, words, 2, 3)
+        button = dialog.get_by_role("button", name=words("variations"), exact=True)
+        expect(button).to_be_in_viewport(ratio=1)
+        button.click()
+        opens = re.compile(words("variation_open", n=1, score="").split()[0] + " ")
+        around = dialog.get_by_role("button", name=opens)
+        expect(around).to_have_count(12)
+        for number in range(3):  # a row
+            expect(around.nth(number)).to_be_in_viewport(ratio=1)
+        screenshot(page, f"variations-phone-{words.language}", whole=False)
+
+
 def test_a_dialog_that_was_closed_stays_closed_on_the_way_over_another_page(
     browser: Browser, address: str, server: Server
 ) -> None:
