@@ -70,7 +70,7 @@ def limits(costs: Costs, hardware: dict[str, Any], photos: int, gpus: int) -> li
     fits = "`image_size: 64`" if small["memory"] < memory else "none: crops of 64 px do not fit, either"
     return sorted(
         [
-            (need["memory"] / memory, "memory, for all crops of a set are in one array", fits),
+            (need["memory"] / memory, "memory, for a training copies all crops", fits),
             (
                 need["thumbnails"] / memory,
                 "memory, for an evaluation holds reduced copies of all crops",
@@ -180,7 +180,7 @@ def needs_table(costs: Costs, hardware: dict[str, Any]) -> str:
                     time_of(need["fingerprint"] / HOUR),
                 ]
             )
-    head = ["photographs", "disk", "disk, a month", "memory while cropping", "memory in an evaluation"]
+    head = ["photographs", "disk", "disk, a month", "memory while training", "memory in an evaluation"]
     return table([*head, "one opening of the crops", "fingerprint, each run"], rows)
 
 
