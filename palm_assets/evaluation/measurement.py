@@ -18,9 +18,8 @@ from palm_assets.quality.reference import Reference
 from palm_assets.quality.statistics import Doubles, Floats
 
 BLANK_CONTRAST = 0.25  # of the real images' median contrast: below it an image counts as blank
-COPY_QUANTILE = (
-    0.99  # of the test people's similarities to training images: above it an image counts as a copy
-)
+COPY_QUANTILE = 0.99  # of the test people's similarities to training images: a copy is above it, and
+COPY_SIMILARITY = 0.93  # above this: the quantile of few people is low by chance, see docs/gate.md
 REPEAT_SIMILARITY = 0.97  # above it two images of a set are the same, give or take noise and a move
 REAL_SUBSETS = 4  # random subsets of real images that are measured like a set
 
@@ -65,7 +64,8 @@ class RealImages:
         """Similarity to a training image above which an image is a copy; NaN without test people's images."""
         if not len(self.test):
             return np.nan
-        return float(np.quantile(copy_similarity(self.test, self.train.thumbnails), COPY_QUANTILE))
+        similarities = copy_similarity(self.test, self.train.thumbnails)
+        return max(COPY_SIMILARITY, float(np.quantile(similarities, COPY_QUANTILE)))
 
 
 def pixel_contrasts(images: Images) -> Doubles:
@@ -143,7 +143,7 @@ def _density_and_coverage(rows: Floats, reference: Reference) -> tuple[float, fl
 
 
 def _copy_share(samples: Thumbnails, real: RealImages) -> float:
-    """Share of samples that are more similar to a training image than almost all test people's images are."""
+    """Share of samples that are copies: see `RealImages.copy_bound`."""
     if np.isnan(real.copy_bound):
         return np.nan
     return float(np.mean(copy_similarity(samples, real.train.thumbnails) > real.copy_bound))

@@ -59,11 +59,10 @@ class GateConfig(BaseModel):
         description="share of samples that are no near copy of a training image, relative to real palms",
     )
     max_copies: float = Field(
-        0.1,
+        0.05,
         ge=0,
         le=1,
-        description="share of samples closer to a training image, mirrored, moved or recolored, than 99 % of "
-        "real palms of other people",
+        description="share of samples that are nearly a training image, mirrored, moved or recolored",
     )
     min_density: float = Field(
         0.03, ge=0, description="density of the samples among real palms, relative to real palms"

@@ -8,10 +8,16 @@ import numpy as np
 import pytest
 
 from palm_assets.errors import ArtifactCorruptError
-from palm_assets.evaluation.measurement import Pixels, RealImages, measure_model, pixel_contrasts
+from palm_assets.evaluation.measurement import (
+    COPY_SIMILARITY,
+    Pixels,
+    RealImages,
+    measure_model,
+    pixel_contrasts,
+)
 from palm_assets.evaluation.model_metrics import ModelMetrics
 from palm_assets.quality.config import ReferenceConfig
-from palm_assets.quality.copies import SIDE
+from palm_assets.quality.copies import SIDE, copy_similarity
 from palm_assets.quality.frechet import frechet_distance
 from palm_assets.quality.reference import Reference
 from palm_assets.quality.reference_builder import reference_from_features
@@ -98,6 +104,15 @@ def test_samples_closer_to_training_images_than_test_people_are_copies(reference
     real = RealImages(Pixels(np.ones(60), train), test)
     metrics = measure_model([features(2)], Pixels(np.ones(N), samples), real, reference)
     assert metrics.copy_share == pytest.approx(30 / N, abs=0.02)
+
+
+def test_few_test_people_do_not_make_copies_of_ordinary_samples() -> None:
+    """Smooth palms are more alike than the crops of a handful of test people are by chance."""
+    train, test = gray(60, 2), gray(4, 3)
+    assert copy_similarity(test, train).max() < COPY_SIMILARITY
+    assert RealImages(Pixels(np.ones(60), train), test).copy_bound == COPY_SIMILARITY
+    series = np.concatenate([test, train[:10]])  # the same person under two names
+    assert RealImages(Pixels(np.ones(60), train), series).copy_bound > COPY_SIMILARITY
 
 
 def test_repeated_samples_are_counted_beside_repeated_training_images(reference: Reference) -> None:
