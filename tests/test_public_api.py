@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -99,7 +100,10 @@ def test_type_checkers_see_the_real_types(tmp_path: Path) -> None:
         "model.sample('many')\n"
     )
     command = [sys.executable, "-m", "mypy", str(script)]  # by the project's options, so with its cache
-    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    found = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    ).stdout
     assert 'Revealed type is "palm_assets.gan.sampler.PalmModel"' in found
     assert 'Revealed type is "palm_assets.quality.set_metrics.SetMetrics"' in found
     assert 'Module has no attribute "load_models"' in found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -143,7 +144,7 @@ def dagster_service(folder: Path, storage: dict[str, Any] | None) -> Iterator[Da
         "PALM_PRESETS": str(presets),
         "PALM_RETRAIN_PRESET": "tiny",
         "PALM_RETRAIN_CRON": "* * * * *",
-        "PALM_ON_FAILURE": f"{sys.executable} {tell}",
+        "PALM_ON_FAILURE": shlex.join([sys.executable, str(tell)]),
         "PYTHONPATH": str(ROOT),
         "PYTHONWARNINGS": "ignore",
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,7 +27,7 @@ class Failures:
     def __init__(self, folder: Path, instance: dg.DagsterInstance) -> None:
         self.received, self.script = folder / "received.jsonl", folder / "script.py"
         self.instance, self.cursor = instance, None
-        self.sensor = failure_sensor(f"{sys.executable} {self.script}")
+        self.sensor = failure_sensor(shlex.join([sys.executable, str(self.script)]))
         self.mend()
 
     def mend(self) -> None:

@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import os
 import tempfile
 import threading
 import time
@@ -26,7 +27,7 @@ from urllib.parse import urlsplit
 @contextlib.contextmanager
 def the_port(port: int) -> Iterator[None]:
     """Keep a fixed port from parallel runs of these tests; waits up to a minute for them. 0 is any port."""
-    with Path(tempfile.gettempdir(), f"palms-test-port-{port}.lock").open("w") as lock:
+    with Path(tempfile.gettempdir(), f"palms-test-port-{port}-{os.getuid()}.lock").open("w") as lock:
         deadline = time.monotonic() + 60
         while port:
             try:
