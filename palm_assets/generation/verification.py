@@ -45,6 +45,7 @@ TEXTS: dict[Conclusion, str] = {
 }
 """What each conclusion means, in English."""
 
+_ZIP_START = b"PK\x03\x04"  # of what `palms generate` and the page pack images into
 _MEDIA_TYPES = {
     "PNG": "image/png", "JPEG": "image/jpeg", "MPO": "image/jpeg", "WEBP": "image/webp", "TIFF": "image/tiff",
     "GIF": "image/gif", "AVIF": "image/avif", "HEIF": "image/heif",
@@ -183,10 +184,11 @@ def _opened(stream: BinaryIO, head: bytes, where: Path | str, max_megapixels: fl
     except Image.DecompressionBombError as error:
         raise ProvenanceError("The image has too many pixels", where=where, hint="Scale it down.") from error
     except Exception as error:  # Pillow's decoders raise all kinds of errors for damaged files
+        archive = head.startswith(_ZIP_START)
         raise ProvenanceError(
-            "The file is not an image that Palms can read",
+            "The file is a ZIP archive" if archive else "The file is not an image that Palms can read",
             where=where,
-            hint="Give a PNG, JPEG, WebP or MP4 file.",
+            hint="Unpack it and give its images." if archive else "Give a PNG, JPEG, WebP or MP4 file.",
         ) from error
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import resource
 import struct
+import zipfile
 import zlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -280,6 +281,14 @@ def test_a_box_that_lies_about_its_size_is_not_read(size: int) -> None:
     assert verification_of(plain + struct.pack(">I", size) + box[4:]).xmp is None
     long = struct.pack(">I4sQ", 1, b"free", 2**64 - 1)
     assert verification_of(plain + long + box).xmp is None
+
+
+def test_a_zip_of_images_is_to_be_unpacked(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "palms.zip", "w") as archive:
+        archive.writestr("palm.png", b"...")
+    with pytest.raises(ProvenanceError, match="ZIP archive") as refused:
+        verify_file(tmp_path / "palms.zip")
+    assert refused.value.hint == "Unpack it and give its images."
 
 
 def test_large_files_are_verified_in_bounded_memory(ours: bytes, tmp_path: Path) -> None:
