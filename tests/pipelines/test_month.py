@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import gc
 import os
@@ -17,10 +18,12 @@ from palm_assets.release.serving import ModelWatcher
 from palm_assets.store.artifacts import Store
 from pipelines.automation import RetrainingSettings
 from pipelines.definitions import definitions
+from tests.e2e.dagster_service import postgres_storage
 from tests.pipelines.conftest import failures
 from tests.tiny import LENIENT, TINY
 
-TICKS = 30 if os.environ.get("PALM_DAGSTER_LONG") else 2
+LONG = bool(os.environ.get("PALM_DAGSTER_LONG"))
+TICKS = 30 if LONG else 2
 KEEP_MODELS, KEEP_RELEASES = 2, 2
 KEPT = KEEP_MODELS + KEEP_RELEASES + 2  # and the page's, and the best release so far
 FIRST = datetime(2026, 11, 1, 3, tzinfo=UTC)
@@ -40,11 +43,17 @@ def write_preset(folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    (tmp_path / "dagster").mkdir()
-    with dg.DagsterInstance.local_temp(str(tmp_path / "dagster")) as instance:
-        yield instance
+@pytest.fixture(params=["sqlite", "postgres"] if LONG else ["sqlite"])
+def instance(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    home = tmp_path / "dagster"
+    home.mkdir()
+    with contextlib.ExitStack() as stack:
+        if request.param == "postgres":
+            storage = stack.enter_context(postgres_storage())
+            (home / "dagster.yaml").write_text(yaml.safe_dump({"storage": storage}))
+            yield stack.enter_context(dg.DagsterInstance.from_config(str(home)))
+        else:
+            yield stack.enter_context(dg.DagsterInstance.local_temp(str(home)))
 
 
 def size_of(home: Path) -> int:
