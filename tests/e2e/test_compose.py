@@ -71,7 +71,7 @@ def test_a_run_whose_container_is_killed_is_retried_and_goes_on(
     assert dagster.run(run)["status"] == "STARTED"
     services.start("code")
     until(lambda: services.healthy("code"), 120, "the code location")
-    assert dagster.ended(run, 60) == "FAILURE"
+    assert dagster.ended(run, 120) == "FAILURE"
     wanted = {"tags": [{"key": "dagster/root_run_id", "value": run}]}
 
     def retries() -> list[dict[str, str]]:
