@@ -93,7 +93,7 @@ def _photographs_to_check(preset: Preset, store: Store) -> list[str]:
 
     What it finds is said before hours of work: who is on the photographs, and whether they are enough. With
     other bounds or crops it would say something else than the run, and what it cannot read the run reports.
-    A run that goes on with crops of an earlier one has been told.
+    What an earlier run has cropped was checked then.
     """
     try:
         photos = parse_config("raw_hands", PhotosConfig, preset.assets.get("raw_hands", {}))
