@@ -48,6 +48,8 @@ LABELS = {
     "frechet_at_floor": "Fréchet distance at the floor's size",
     "frechet_floor": "Fréchet distance of real palms",
     "kid": "kernel distance",
+    "kid_collapsed": "kernel distance of a collapsed model",
+    "kid_floor": "kernel distance of real hands",
     "kid_sd": "kernel distance, standard deviation",
     "kimg": "trained on, thousand images",
     "label": "kind of Fréchet distance",
@@ -122,6 +124,8 @@ def facts_metadata(facts: Mapping[str, Any]) -> dict[str, Any]:
                 found[label(name)] = ", ".join(f"{key} {part}" for key, part in value.items())
             case dict():
                 found[label(name)] = dg.MetadataValue.json(_rounded(value))
+            case list() if all(isinstance(row, dict) for row in value):
+                found[label(name)] = _table(value)
             case list():
                 found[label(name)] = ", ".join(map(str, value))
             case str() if "\n" in value:
@@ -134,6 +138,15 @@ def facts_metadata(facts: Mapping[str, Any]) -> dict[str, Any]:
 def label(name: str) -> str:
     """The name of a fact as people read it."""
     return LABELS.get(name, name.replace("_", " "))
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
+    """A table with a row for each dict; what is None stays empty."""
+    cells = [{name: "" if cell is None else _rounded(cell) for name, cell in row.items()} for row in rows]
+    return dg.MetadataValue.table(
+        [dg.TableRecord(row) for row in cells],
+        schema=dg.TableSchema([dg.TableColumn(name, description=label(name)) for name in cells[0]]),
+    )
 
 
 def _rounded(value: Any) -> Any:

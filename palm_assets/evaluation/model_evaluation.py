@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from palm_assets.evaluation.class_metrics import ClassMetrics, measure_classes
 from palm_assets.evaluation.config import EvaluationConfig
 from palm_assets.evaluation.evaluation_files import NEAREST_REAL_FILE, write_evaluation
 from palm_assets.evaluation.measurement import Pixels, RealImages, measure_model
 from palm_assets.evaluation.model_metrics import ModelMetrics
+from palm_assets.gan.hand_labels import HandLabels
 from palm_assets.gan.sampler import PalmModel, load_model
 from palm_assets.image_grid import grid
 from palm_assets.quality.copies import thumbnails
@@ -38,6 +40,9 @@ def evaluate_model(
     test_images: Images,
     config: EvaluationConfig,
     folder: Path,
+    *,
+    train_hands: Sequence[HandLabels] = (),
+    test_hands: Sequence[HandLabels] = (),
 ) -> dict[str, Any]:
     """Evaluate fresh samples of a model; writes the files of `evaluation_files` into `folder`.
 
@@ -50,10 +55,13 @@ def evaluate_model(
         test_images: uint8 (M, 3, S, S) of the people whom nothing was chosen by.
         config: number and size of the sets.
         folder: existing folder to write into.
+        train_hands: what each of the training images shows; without them classes are not measured.
+        test_hands: what each of the test images shows.
 
     Returns:
         Facts for the manifest: the scalar metrics of the first set, its floor, the `ModelMetrics` over all
-        sets ("model_metrics") and a description for people ("text").
+        sets ("model_metrics"), those of each class that the model can be asked for ("classes", a list of
+        `ClassMetrics`) and a description for people ("text").
 
     Raises:
         CheckpointError, ArtifactCorruptError: the model or the reference cannot be read.
@@ -68,10 +76,17 @@ def evaluate_model(
     real = RealImages(Pixels.of(train_batches), thumbnails(test_images))
     model_metrics = measure_model(feature_sets, pixels, real, reference)
     set_metrics = evaluate_features(feature_sets[0], reference)
+    classes: tuple[ClassMetrics, ...] = ()
+    if train_hands:
+        hands = model.hands(SEED, range(count * config.sets))
+        samples = np.concatenate(feature_sets)
+        classes = measure_classes(model.labels, samples, hands, reference, train_hands, test_hands)
 
-    write_evaluation(set_metrics.to_json(), folder)
+    found = [metrics.to_json() for metrics in classes]
+    write_evaluation({**set_metrics.to_json(), "classes": found}, folder)
     _nearest_real_grid(model, set_metrics, train_images).save(folder / NEAREST_REAL_FILE)
-    return _facts(set_metrics, model_metrics)
+    text = "\n".join([set_metrics.describe(), *(metrics.describe() for metrics in classes)])
+    return {**_facts(set_metrics, model_metrics), "classes": found, "text": text}
 
 
 def default_count(reference: Reference) -> int:
@@ -131,7 +146,6 @@ def _facts(set_metrics: SetMetrics, model_metrics: ModelMetrics) -> dict[str, An
         **scalars,
         "floor": content["floor"],
         "model_metrics": model_metrics.to_json(),
-        "text": set_metrics.describe(),
     }
 
 

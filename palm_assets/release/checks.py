@@ -215,10 +215,17 @@ def check_memorization(facts: Mapping[str, Any], metrics: ModelMetrics, bounds: 
     )
 
 
-def check_distance(metrics: ModelMetrics, bounds: GateConfig) -> CheckResult:
+def check_distance(
+    metrics: ModelMetrics, bounds: GateConfig, classes: Sequence[Mapping[str, Any]] = ()
+) -> CheckResult:
     """Enough samples were measured, they lie among real palms, and their distances are limited.
 
     The scale of each distance is that of a fully collapsed model.
+
+    Args:
+        metrics: of the model.
+        bounds: to meet.
+        classes: `ClassMetrics` of a conditional model, as its evaluation holds them.
     """
     frechet = _relative(fmean(metrics.frechet), metrics.frechet_collapsed)
     kid = _relative(fmean(metrics.kid), metrics.kid_collapsed)
@@ -229,6 +236,15 @@ def check_distance(metrics: ModelMetrics, bounds: GateConfig) -> CheckResult:
         _at_least("density relative to real palms", metrics.density_ratio, bounds.min_density),
         _at_most("Fréchet distance relative to a collapsed model's", frechet, bounds.max_frechet),
         _at_most("kernel distance relative to a collapsed model's", kid, bounds.max_kid),
+        *(
+            _at_most(
+                f"kernel distance relative to a collapsed model's ({of['label']} {of['value']})",
+                _relative(of["kid"], of["kid_collapsed"]),
+                bounds.max_kid,
+            )
+            for of in classes
+            if of["kid"] is not None
+        ),
     )
 
 

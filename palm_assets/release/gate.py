@@ -173,7 +173,7 @@ def decide(evidence: Evidence, bounds: GateConfig) -> Decision:
             check_variety(metrics, bounds),
             check_held_out(evidence.data, bounds),
             check_memorization(evidence.evaluation, metrics, bounds),
-            check_distance(metrics, bounds),
+            check_distance(metrics, bounds, evidence.evaluation.get("classes", ())),
             check_against_incumbents(metrics, evidence.incumbents, bounds),
             check_withdrawal(evidence.withdrawn),
         ),

@@ -46,9 +46,19 @@ def make_evaluation(
 
     def build(folder: Path) -> Mapping[str, Any]:
         from palm_assets.evaluation.model_evaluation import evaluate_model
+        from palm_assets.gan.labeled_crops import hands_of
 
         opened = open_crops(crops)
-        return evaluate_model(model.folder, reference.folder, opened.train, opened.test, config, folder)
+        return evaluate_model(
+            model.folder,
+            reference.folder,
+            opened.train,
+            opened.test,
+            config,
+            folder,
+            train_hands=hands_of(opened, "train"),
+            test_hands=hands_of(opened, "test"),
+        )
 
     inputs = evaluation_inputs(model.manifest, reference.manifest)
     return store.make(

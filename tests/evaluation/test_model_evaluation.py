@@ -29,6 +29,7 @@ from palm_assets.evaluation.model_evaluation import (
 )
 from palm_assets.evaluation.model_metrics import ModelMetrics
 from palm_assets.gan.config import NetworkConfig
+from palm_assets.gan.hand_labels import HandLabels
 from palm_assets.gan.sampler import PalmModel
 from palm_assets.quality.config import ReferenceConfig
 from palm_assets.quality.reference_builder import build_reference
@@ -85,6 +86,31 @@ def test_the_files_are_the_metrics_and_a_grid_of_samples_above_their_nearest_rea
         left = 2 + 18 * i
         np.testing.assert_array_equal(sheet[:, 2:18, left : left + 16], samples[i])
         np.testing.assert_array_equal(sheet[:, 20:36, left : left + 16], TRAIN[content["nearest"][i]])
+
+
+def test_a_conditional_model_is_evaluated_for_each_class_of_its_labels(
+    publish_model: Callable[..., Artifact], reference_folder: Path, tmp_path: Path
+) -> None:
+    labels = ["aspect", "side"]
+    networks = NetworkConfig(image_size=16, latent=8, generator_width=8, max_width=16, labels=labels)
+    model, folder = publish_model(networks=networks), tmp_path / "out"
+    folder.mkdir()
+    facts = evaluate_model(
+        model.folder,
+        reference_folder,
+        TRAIN,
+        HOLDOUT,
+        EvaluationConfig(count=5, sets=2),
+        folder,
+        train_hands=[HandLabels("palm", "left")] * 30 + [HandLabels("back", "left")] * 10,
+        test_hands=[HandLabels("palm", "left")] * 16,
+    )
+    palm, back = facts["classes"]
+    assert (palm["value"], palm["train"], palm["test"]) == ("palm", 30, 16)
+    assert (back["value"], back["train"], back["test"]) == ("back", 10, 0)
+    assert palm["samples"] + back["samples"] == 10
+    assert read_evaluation(folder)["classes"] == facts["classes"]
+    assert "aspect palm: " in facts["text"]
 
 
 def test_by_default_a_set_is_as_large_as_the_largest_of_the_floor_and_at_least_100(

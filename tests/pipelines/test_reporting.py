@@ -68,3 +68,13 @@ def test_measured_values_are_plotted_rounded_and_constants_are_text() -> None:
     assert shown["shared holdout"] is False
     assert "set aside reasons" not in shown
     assert shown["metrics"] == dg.MetadataValue.md("```\ntwo\nlines\n```")
+
+
+def test_facts_of_several_classes_are_a_table_with_a_row_each() -> None:
+    rows = [{"value": "palm", "kid": 0.123456}, {"value": "back", "kid": None}]
+    table = facts_metadata({"classes": rows})["classes"]
+    assert [column.name for column in table.schema.columns] == ["value", "kid"]
+    assert [record.data for record in table.records] == [
+        {"value": "palm", "kid": 0.1235},
+        {"value": "back", "kid": ""},
+    ]

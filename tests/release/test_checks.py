@@ -10,6 +10,7 @@ import pytest
 
 from palm_assets.crops.splits import PeopleSplit
 from palm_assets.evaluation.model_metrics import ModelMetrics
+from palm_assets.release.bounds import bounds_in
 from palm_assets.release.checks import (
     CheckResult,
     Incumbent,
@@ -170,6 +171,18 @@ def test_samples_far_from_real_palms_or_too_few_of_them_are_refused(
 ) -> None:
     assert check_distance(replace(GOOD, **within), BOUNDS).passed
     assert not check_distance(replace(GOOD, **beyond), BOUNDS).passed
+
+
+def test_a_class_far_from_its_photographs_is_refused_and_one_that_was_not_measured_is_not() -> None:
+    def of(kid: float | None) -> dict[str, Any]:
+        return {"label": "aspect", "value": "back", "kid": kid, "kid_collapsed": 2.0}
+
+    for kid in (None, 1.99 * BOUNDS.max_kid):
+        assert check_distance(GOOD, BOUNDS, [of(0.1), of(kid)]).passed
+    refused = check_distance(GOOD, BOUNDS, [of(0.1), of(2.01 * BOUNDS.max_kid)])
+    assert not refused.passed
+    assert "(aspect back)" in refused.reason
+    assert bounds_in(refused.reason) == ["max_kid"]
 
 
 def against(candidate: ModelMetrics, released: ModelMetrics) -> CheckResult:
