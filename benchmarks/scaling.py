@@ -54,7 +54,7 @@ def needs(costs: Costs, photos: int, size: int) -> dict[str, float]:
     return {
         "disk": photos * (costs["photo_bytes"] + costs["row_bytes"]) + crops,
         "crops": crops,
-        "memory": crops + photos * costs["entry_bytes"],
+        "memory": photos * costs["entry_bytes"],
         "thumbnails": photos * THUMBNAIL_BYTES,
         "opening": crops / costs["hash_bytes_per_second"],
         "fingerprint": photos * costs["fingerprint"],
@@ -67,10 +67,15 @@ def limits(costs: Costs, hardware: dict[str, Any], photos: int, gpus: int) -> li
     memory, disk = machine["memory_gib"] * GIB, machine["disk_tib"] * TIB
     need, small = needs(costs, photos, 256), needs(costs, photos, 64)
     times = hours(costs, hardware, photos, gpus, divided=False)
-    fits = "`image_size: 64`" if small["memory"] < memory else "none: crops of 64 px do not fit, either"
+    fits = "`image_size: 64`" if small["crops"] < memory else "a fast disk: crops of 64 px do not fit, either"
     return sorted(
         [
-            (need["memory"] / memory, "memory, for a training copies all crops", fits),
+            (
+                need["crops"] / memory,
+                "memory for all crops: beyond it, training waits for the disk",
+                fits,
+            ),
+            (need["memory"] / memory, "memory for the index of a crop run", "none"),
             (
                 need["thumbnails"] / memory,
                 "memory, for an evaluation holds reduced copies of all crops",
@@ -180,7 +185,7 @@ def needs_table(costs: Costs, hardware: dict[str, Any]) -> str:
                     time_of(need["fingerprint"] / HOUR),
                 ]
             )
-    head = ["photographs", "disk", "disk, a month", "memory while training", "memory in an evaluation"]
+    head = ["photographs", "disk", "disk, a month", "memory for the index", "memory in an evaluation"]
     return table([*head, "one opening of the crops", "fingerprint, each run"], rows)
 
 

@@ -13,6 +13,7 @@ from palm_assets.crops.splits import Split
 from palm_assets.errors import DatasetError
 from palm_assets.gan.hand_labels import LABELS, HandLabels, from_metadata
 from palm_assets.gan.label_vectors import encode_all
+from palm_assets.gan.training_images import TrainingImages
 
 log = logging.getLogger(__name__)
 
@@ -22,34 +23,33 @@ def hands_of(crops: Crops, split: Split) -> list[HandLabels]:
     return [from_metadata(crop.aspect, crop.side, crop.skin) for crop in crops.rows(split)]
 
 
-def labeled_crops(crops: Crops, labels: list[str]) -> tuple[np.ndarray, Tensor | None]:
-    """The crops to train on, uint8 RGB (N, 3, S, S), and their label vectors (N, L); None without labels.
+def labeled_crops(crops: Crops, labels: list[str]) -> tuple[TrainingImages, Tensor | None]:
+    """The N crops to train on, which are read when they are needed, and their label vectors (N, L).
 
-    With the label `side`, crops with the thumb on the left are mirrored, and those whose aspect or side is
-    not known are left out, with a warning.
+    Without labels there are no vectors. With the label `side`, crops with the thumb on the left are mirrored,
+    and those whose aspect or side is not known are left out, with a warning.
 
     Raises:
         DatasetError: a value of a label is on no crop, so it cannot be learned.
     """
-    images = crops.train
+    rows = np.arange(len(crops.train))
+    mirrored = np.zeros(len(rows), dtype=bool)
     if not labels:
-        return images, None
+        return TrainingImages(crops.train, rows, mirrored), None
     hands = hands_of(crops, "train")
     if "side" in labels:
-        known = [row for row, hand in enumerate(hands) if {"aspect", "side"} <= hand.known.keys()]
-        if len(known) < len(hands):
+        rows = rows[[{"aspect", "side"} <= hand.known.keys() for hand in hands]]
+        if len(rows) < len(hands):
             log.warning(
                 "%d of %d crops are not trained on: their aspect or side is not known",
-                len(hands) - len(known),
+                len(hands) - len(rows),
                 len(hands),
             )
-        hands = [hands[row] for row in known]
-        images = images[known]
-        left = np.array([hand.thumb_left for hand in hands], dtype=bool)
-        images[left] = images[left, ..., ::-1]
+        hands = [hands[row] for row in rows]
+        mirrored = np.array([hand.thumb_left for hand in hands], dtype=bool)
     for name in labels:
         _require_values(name, hands)
-    return images, encode_all(labels, hands)
+    return TrainingImages(crops.train, rows, mirrored), encode_all(labels, hands)
 
 
 def label_counts(crops: Crops) -> dict[str, dict[str, int]]:

@@ -177,19 +177,21 @@ class PalmModel:
     def logits(self, images: np.ndarray, hands: Sequence[HandLabels] | None = None) -> np.ndarray:
         """The discriminator's logits, float32 (N,), for images uint8 RGB (N, 3, S, S).
 
-        With `hands`, what each image shows, they are logits of hands of this kind.
+        With `hands`, what each image shows, they are logits of hands of this kind. A memory map is read in
+        parts.
         """
-        pixels = torch.from_numpy(np.array(images))
-        labels = torch.zeros(len(pixels), label_size(self.labels))
-        if hands is not None and self.labels:
-            labels = encode_all(self.labels, hands)
-            if "side" in self.labels:
-                left = torch.tensor([hand.thumb_left for hand in hands], dtype=torch.bool)
-                pixels = torch.where(left[:, None, None, None], pixels.flip(3), pixels)
-        parts = [
-            self._discriminate(chunk, known)[:count]
-            for (chunk, count), (known, _) in zip(self._chunks(pixels), self._chunks(labels), strict=True)
-        ]
+        parts = []
+        for start in range(0, len(images), self.chunk):
+            rows = slice(start, start + self.chunk)
+            pixels = torch.from_numpy(np.array(images[rows]))
+            labels = torch.zeros(len(pixels), label_size(self.labels))
+            if hands is not None and self.labels:
+                labels = encode_all(self.labels, hands[rows])
+                if "side" in self.labels:
+                    left = torch.tensor([hand.thumb_left for hand in hands[rows]], dtype=torch.bool)
+                    pixels = torch.where(left[:, None, None, None], pixels.flip(3), pixels)
+            (chunk, count), (known, _) = next(self._chunks(pixels)), next(self._chunks(labels))
+            parts.append(self._discriminate(chunk, known)[:count])
         return torch.cat(parts).numpy() if parts else np.empty(0, np.float32)
 
     def scores(self, images: np.ndarray, hands: Sequence[HandLabels] | None = None) -> np.ndarray:

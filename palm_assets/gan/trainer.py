@@ -17,6 +17,7 @@ from palm_assets.gan.hand_labels import LABELS
 from palm_assets.gan.label_vectors import shares
 from palm_assets.gan.losses import discriminator_loss, generator_loss, gradient_penalty, overfitting_heuristic
 from palm_assets.gan.networks import Discriminator, Generator
+from palm_assets.gan.training_images import TrainingImages
 from palm_assets.runtime import computes_in_bfloat16
 
 DISCRIMINATOR_EMA_RATIO = 0.1  # its half-life over the generator's: scores must keep up with the generator
@@ -27,7 +28,8 @@ class Trainer:
     """Both networks with their optimizers, exponential moving averages (EMA) and random number generator.
 
     Args:
-        images: the real images, uint8 RGB (N, 3, S, S) with S = `config.image_size`.
+        images: the real images, uint8 RGB (N, 3, S, S) with S = `config.image_size`. They are read batch by
+            batch, unless they leave most of a GPU's memory free: then they are copied there.
         config: networks and recipe.
         labels: label vector of each image, float32 (N, L), if the networks are conditional; see
             `palm_assets.gan.label_vectors`.
@@ -40,7 +42,9 @@ class Trainer:
         augment_probability: current probability of each kind of augmentation for each image.
     """
 
-    def __init__(self, images: np.ndarray, config: GanConfig, labels: Tensor | None = None) -> None:
+    def __init__(
+        self, images: np.ndarray | TrainingImages, config: GanConfig, labels: Tensor | None = None
+    ) -> None:
         self.config = config
         self.labels = torch.zeros(len(images), 0) if labels is None else labels
         self._weights = _sampling_weights(self.labels, config)
@@ -55,7 +59,7 @@ class Trainer:
         self.optimizer_g = self._adam(self.generator, config.generator_lr)
         self.optimizer_d = self._adam(self.discriminator, config.discriminator_lr)
         self.random = torch.Generator().manual_seed(config.seed)
-        self.images = _on_fastest_device(torch.from_numpy(np.array(images)), self.device)
+        self.images = _on_fastest_device(images, self.device)
         self.images_seen = 0
         self.augment_probability = config.augment_probability
         self._augment_kinds = tuple(dict.fromkeys(config.augment))
@@ -130,7 +134,10 @@ class Trainer:
             indices = torch.randint(len(self.images), (count,), generator=self.random)
         else:
             indices = torch.multinomial(self._weights, count, replacement=True, generator=self.random)
-        batch = self.images[indices.to(self.images.device, non_blocking=True)]
+        if isinstance(self.images, Tensor):
+            batch = self.images[indices.to(self.images.device, non_blocking=True)]
+        else:
+            batch = torch.from_numpy(np.asarray(self.images[indices.numpy()]))
         if self.config.mirror:
             mirrored = torch.rand(count, generator=self.random) < 0.5
             mirrored = mirrored.to(batch.device, non_blocking=True)[:, None, None, None]
@@ -253,10 +260,12 @@ def _to_float(images: Tensor) -> Tensor:
     return images.to(torch.float32, memory_format=torch.channels_last).div_(127.5).sub_(1)
 
 
-def _on_fastest_device(images: Tensor, device: torch.device) -> Tensor:
-    """All real images on the GPU if they leave most of its memory free, else on the host."""
+def _on_fastest_device(
+    images: np.ndarray | TrainingImages, device: torch.device
+) -> Tensor | np.ndarray | TrainingImages:
+    """All real images on the GPU if they leave most of its memory free, else where they are."""
     if device.type == "cuda" and 4 * images.nbytes < torch.cuda.mem_get_info(device)[0]:
-        return images.to(device)
+        return torch.from_numpy(images[np.arange(len(images))]).to(device)
     return images
 
 

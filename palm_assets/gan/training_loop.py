@@ -21,6 +21,7 @@ from palm_assets.gan.networks import Discriminator, Generator
 from palm_assets.gan.saved_states import SavedStates
 from palm_assets.gan.state_files import STATE_FILE as STATE_FILE
 from palm_assets.gan.trainer import Trainer
+from palm_assets.gan.training_images import TrainingImages
 from palm_assets.gan.warm_start import start_from
 from palm_assets.progress import ShouldStop, never
 from palm_assets.runtime import use_all_cores
@@ -58,7 +59,7 @@ class TrainingResult:
 
 
 def training_loop(
-    images: np.ndarray,
+    images: np.ndarray | TrainingImages,
     config: GanConfig,
     work: Path,
     *,
@@ -75,7 +76,7 @@ def training_loop(
     before; else it is the newest one, and the one before if that diverges again.
 
     Args:
-        images: uint8 RGB (N, 3, S, S) with S = `config.image_size`.
+        images: uint8 RGB (N, 3, S, S) with S = `config.image_size`, read batch by batch.
         config: networks and recipe.
         work: folder for the resumable state and the curves, saved every `config.save_minutes`, before each
             snapshot, and at the end.
@@ -140,7 +141,12 @@ class _Run:
     """A trainer, its metrics so far, and its saved states."""
 
     def __init__(
-        self, images: np.ndarray, config: GanConfig, work: Path, start: Path | None, labels: Tensor | None
+        self,
+        images: np.ndarray | TrainingImages,
+        config: GanConfig,
+        work: Path,
+        start: Path | None,
+        labels: Tensor | None,
     ) -> None:
         self._images, self._config, self._start, self._labels = images, config, start, labels
         self._curves_file = work / CURVES_FILE
@@ -293,7 +299,7 @@ class _Means:
         )
 
 
-def _check_images(images: np.ndarray, config: GanConfig) -> None:
+def _check_images(images: np.ndarray | TrainingImages, config: GanConfig) -> None:
     expected = (3, config.image_size, config.image_size)
     if images.shape[1:] != expected:
         raise DatasetError(

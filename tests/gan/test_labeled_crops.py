@@ -47,7 +47,7 @@ def test_crops_with_the_thumb_on_the_left_are_mirrored() -> None:
     assert labels is not None
     assert labels.shape == (12, 5)
     mirrored = [(aspect, side) in (("palmar", "left"), ("dorsal", "right")) for aspect, side, _ in KINDS]
-    assert brighter_half(images) == ["left" if left else "right" for left in mirrored]
+    assert brighter_half(images[:]) == ["left" if left else "right" for left in mirrored]
     assert brighter_half(made.train) == ["right"] * 12  # the crops themselves stay as they are
     assert labels[0].tolist() == [1, 0, 1, 0, 0]
     assert labels[-1].tolist() == [0, 1, 0, 0, 1]
@@ -57,11 +57,11 @@ def test_without_the_label_side_nothing_is_mirrored_or_left_out() -> None:
     made = crops([*KINDS, ("unknown", "unknown", "unknown")])
     images, labels = labeled_crops(made, ["aspect", "skin"])
     assert labels is not None
-    assert (images == made.train).all()
+    assert (images[:] == made.train).all()
     assert labels[-1].tolist() == [0] * 5
     images, none = labeled_crops(made, [])
     assert none is None
-    assert (images == made.train).all()
+    assert (images[:] == made.train).all()
 
 
 def test_a_crop_whose_side_is_not_known_is_left_out_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
