@@ -10,10 +10,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 Images = NDArray[np.uint8]
+ROTATIONS_AND_ZOOMS = (
+    *((degrees, 1.0) for degrees in (4, 6, 8, 10, 12)),
+    *((0, zoom) for zoom in (0.8, 0.9, 0.95, 1.05, 1.1, 1.2)),
+    (6, 1.05),
+    (8, 0.9),
+    (8, 1.1),
+)
+"""Degrees to either side, and how many times as large: on, between and beyond the steps of the search."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +79,14 @@ def degradations(material: Material) -> dict[tuple[str, str], Degrade]:
         found["copies, mirrored, moved, softened", f"2 px, {radius} px"] = lambda m, r, s=radius: blurred(
             moved(_some(m.train, m.n, r), 2, r), s
         )
+    for degrees, zoom in ROTATIONS_AND_ZOOMS:
+        found["copies, mirrored, moved, rotated, zoomed", f"2 px, {degrees} degrees, {zoom}x"] = (
+            lambda m, r, d=degrees, z=zoom: rotated(moved(_some(m.train, m.n, r), 2, r), d, z, r)
+        )
+    found["copies, halves of two", "left and right"] = lambda m, r: halves(
+        _some(m.train, m.n, r), _some(m.train, m.n, r)
+    )
+    found["copies, mean of two", ""] = lambda m, r: mean_of(_some(m.train, m.n, r), _some(m.train, m.n, r))
     for noise in (10, 20):
         found["copies, moved, with noise", f"2 px, {noise} levels"] = lambda m, r, s=noise: noisy(
             moved(_some(m.train, m.n, r), 2, r), s, r
@@ -111,6 +129,29 @@ def moved(images: Images, pixels: int, random: np.random.Generator) -> Images:
         padded = np.pad(turned, ((0, 0), (most, most), (most, most)), mode="edge")
         result.append(padded[:, top : top + side, left : left + side])
     return np.stack(result)
+
+
+def rotated(images: Images, degrees: float, zoom: float, random: np.random.Generator) -> Images:
+    """Rotated to the left or to the right by a coin, and enlarged, around the middle, with repeated edges."""
+    signs = random.choice((-1, 1), len(images))
+    radians = torch.from_numpy(np.deg2rad(degrees) * signs).float()
+    cos, sin, none = torch.cos(radians) / zoom, torch.sin(radians) / zoom, torch.zeros(len(images))
+    matrices = torch.stack([torch.stack([cos, -sin, none], 1), torch.stack([sin, cos, none], 1)], 1)
+    places = F.affine_grid(matrices, list(images.shape), align_corners=False)
+    pixels = torch.from_numpy(images).float()
+    found = F.grid_sample(pixels, places, mode="bicubic", padding_mode="border", align_corners=False)
+    return found.round().clamp(0, 255).byte().numpy()
+
+
+def halves(images: Images, others: Images) -> Images:
+    """The left halves of images beside the right halves of others."""
+    middle = images.shape[-1] // 2
+    return np.concatenate([images[..., :middle], others[..., middle:]], axis=-1)
+
+
+def mean_of(images: Images, others: Images) -> Images:
+    """Each image and another one, as if both were half transparent."""
+    return ((images.astype(np.uint16) + others) // 2).astype(np.uint8)
 
 
 def recolored(images: Images, share: float, random: np.random.Generator) -> Images:
