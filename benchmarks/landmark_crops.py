@@ -38,7 +38,7 @@ from palm_assets.image_grid import grid
 from palm_assets.photos.hand_info import HAND_INFO, join_table
 from palm_assets.photos.index import write_rows
 from palm_assets.photos.reader import read_photo
-from palm_assets.quality.copies import copy_similarity, thumbnails
+from palm_assets.quality.copies import shifted_similarity, thumbnails
 from palm_assets.store.artifacts import Store
 from palm_assets.store.starter import STARTER, hands_folder
 
@@ -169,8 +169,8 @@ def without_copies(folders: Sequence[Sequence[Hand]], split: PeopleSplit) -> tup
         small = thumbnails(np.stack([hand.pixels for hand in hands]))
         before = thumbnails(np.stack([hand.pixels for hand in kept])) if kept else small[:0]
         held_out = before[[hand.person in split.held_out for hand in kept]]
-        copies = copy_similarity(small, before) > COPY
-        alike = copy_similarity(small, held_out) > RESEMBLES
+        copies = shifted_similarity(small, before) > COPY
+        alike = shifted_similarity(small, held_out) > RESEMBLES
         for hand, is_copy, resembles in zip(hands, copies, alike, strict=True):
             if is_copy:
                 left_out["copies"] += 1

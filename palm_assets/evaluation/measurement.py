@@ -18,8 +18,8 @@ from palm_assets.quality.reference import Reference
 from palm_assets.quality.statistics import Doubles, Floats
 
 BLANK_CONTRAST = 0.25  # of the real images' median contrast: below it an image counts as blank
-COPY_QUANTILE = 0.99  # of the test people's similarities to training images: a copy is above it, and
-COPY_SIMILARITY = 0.93  # above this: the quantile of few people is low by chance, see docs/gate.md
+COPY_QUANTILE = 0.95  # of the test people's similarities to training images: a copy is above it, and
+COPY_SIMILARITY = 0.97  # above this: the quantile of few people is low by chance, see docs/gate.md
 REPEAT_SIMILARITY = 0.97  # above it two images of a set are the same, give or take noise and a move
 REAL_SUBSETS = 4  # random subsets of real images that are measured like a set
 

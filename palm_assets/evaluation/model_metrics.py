@@ -35,8 +35,9 @@ class ModelMetrics:
         contrast_ratio: median standard deviation of an image's pixels. Relative to training images.
         blank_share: share in [0, 1] of samples with less than a quarter of the training images' median
             contrast.
-        copy_share: share in [0, 1] of samples whose correlation with a training image, mirrored, moved or
-            recolored, is above 0.93, and above that of 99 % of the test people's images; NaN without these.
+        copy_share: share in [0, 1] of samples whose correlation with a training image, mirrored, moved,
+            rotated, zoomed or recolored, is above 0.97, and above that of 95 % of the test people's images;
+            NaN without these.
         repeat_share: share in [0, 1] of samples that repeat another one of their set.
         real_repeat_share: the same share among as many training images, of which some are taken in a series.
     """

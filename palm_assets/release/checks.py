@@ -26,7 +26,7 @@ MODEL_CHECKS = {
     "not_blank": "The samples have contrast.",
     "not_collapsed": "The samples vary as real palms do: no mode collapse, no repeated images.",
     "not_trained_on_held_out": "It was trained on nobody whom it is measured against.",
-    "not_memorized": "Few samples are nearly copies of a training image, also of a mirrored or moved one.",
+    "not_memorized": "Few samples are nearly copies of a training image, even mirrored, moved or rotated.",
     "resembles_palms": "Enough samples were measured, and they lie among real palms.",
     "not_worse_than_released": "Neither distance is larger than that of a model which it would replace.",
     "not_withdrawn": "Nobody has released another model in its place by hand.",

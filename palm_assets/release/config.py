@@ -62,7 +62,8 @@ class GateConfig(BaseModel):
         0.05,
         ge=0,
         le=1,
-        description="share of samples that are nearly a training image, mirrored, moved or recolored",
+        description="share of samples that are nearly a training image, mirrored, moved, rotated or "
+        "recolored",
     )
     min_density: float = Field(
         0.03, ge=0, description="density of the samples among real palms, relative to real palms"

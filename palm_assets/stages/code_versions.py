@@ -13,7 +13,7 @@ CODE_VERSIONS: Mapping[Kind, str] = {
     "crops": "5",
     "models": "7",
     "reference": "4",
-    "evaluations": "6",
+    "evaluations": "7",
 }
 RELEASE_VERSION = "2"
 """The same for the rules of a release, which is a pointer and not an artifact."""
