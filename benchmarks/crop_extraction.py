@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from palm_assets.crops.config import CropConfig
 from palm_assets.crops.extraction import make_crops
+from palm_assets.crops.shards import LocalEngine
 from palm_assets.detector.detection import DETECTOR_FILE, load_detector
 from palm_assets.detector.ultralytics_import import YOLO, DetectionModel
 from palm_assets.photos.index import index_photos
@@ -58,7 +59,7 @@ def main() -> None:
         config = CropConfig(no_palm="whole_photo")
         (work / "crops").mkdir()
         start = time.perf_counter()
-        make_crops(photos, detector, config, work / "crops")
+        make_crops(photos, LocalEngine(detector), config, work / "crops")
         palms = len(photos.photos) / (time.perf_counter() - start)
 
     print(f"{'one predict() call per file, 640 px':45} {baseline:7.1f} photos/s  (n = {BASELINE_PHOTOS})")

@@ -25,6 +25,7 @@ from PIL import Image
 
 from palm_assets.crops.config import CropConfig
 from palm_assets.crops.extraction import make_crops, read_crops
+from palm_assets.crops.shards import LocalEngine
 from palm_assets.detector.detection import Detection
 from palm_assets.photos.index import index_photos, read_index, write_index
 from palm_assets.quality.statistics import FeatureStatistics
@@ -82,7 +83,9 @@ def steps(work: Path, count: int) -> dict[str, Callable[[], object]]:
         "nothing": lambda: None,
         "index": lambda: write_index(index_photos(root), index),
         "read the index": lambda: read_index(index, root),
-        "crop and merge": lambda: make_crops(read_index(index, root), StubDetector(), config, crops),
+        "crop and merge": lambda: make_crops(
+            read_index(index, root), LocalEngine(StubDetector()), config, crops
+        ),
         "open the crops": lambda: read_crops(crops),
         "statistics": lambda: statistics(count),
     }

@@ -66,6 +66,7 @@ def measure_photos(folder: Path | None, work: Path) -> Costs:
 
     from palm_assets.crops.config import CropConfig
     from palm_assets.crops.extraction import INDEX_FILE, make_crops
+    from palm_assets.crops.shards import LocalEngine
     from palm_assets.detector.detection import load_detector
     from palm_assets.photos.index import (
         PHOTOS_FILE,
@@ -95,7 +96,7 @@ def measure_photos(folder: Path | None, work: Path) -> Costs:
     config = CropConfig(image_size=256, no_palm="whole_photo")
     files = [(root / photo.path).stat().st_size for photo in photos.photos]
     pixels = [photo.width * photo.height for photo in photos.photos]
-    crop = core_seconds(lambda: make_crops(part, detector, config, out), len(part.photos), 1)
+    crop = core_seconds(lambda: make_crops(part, LocalEngine(detector), config, out), len(part.photos), 1)
     rows = (out / PHOTOS_FILE).stat().st_size / count + (out / INDEX_FILE).stat().st_size / len(part.photos)
     return {
         "photographs": f"{count:,} {'synthetic photographs' if folder is None else 'photographs of hands'}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import tempfile
 from collections import Counter
@@ -15,9 +16,9 @@ import numpy as np
 from palm_assets.crops.config import CONTACT_SHEET_FILE, CropConfig
 from palm_assets.crops.cropping import CroppedPhoto, cropped, decoded_ahead, region
 from palm_assets.crops.geometry import Box
-from palm_assets.crops.shards import Shard, ShardCrops, crop_shard, read_shard, shard_file, split_into_shards
+from palm_assets.crops.shards import Engine, Shard, ShardCrops, read_shard, shard_file, split_into_shards
 from palm_assets.crops.splits import LABELS, SPLITS, PeopleSplit, Split, SplitLabel, assign_people
-from palm_assets.crops.turns import TURNS, Detector, most_probable_turns
+from palm_assets.crops.turns import TURNS, most_probable_turns
 from palm_assets.detector.detection import Detection
 from palm_assets.errors import ArtifactCorruptError, DatasetError
 from palm_assets.image_grid import grid
@@ -103,7 +104,7 @@ class Crops:
 
 def make_crops(
     photos: PhotoIndex,
-    detector: Detector,
+    engine: Engine,
     config: CropConfig,
     folder: Path,
     *,
@@ -117,11 +118,11 @@ def make_crops(
 
     Args:
         photos: to crop.
-        detector: finds the palms.
+        engine: crops the shards.
         config: how to crop.
         folder: to write into.
         known: people who may not be held out.
-        shards: folder of finished shards of this detector and config, which are reused; see `crop_shard`. By
+        shards: folder of finished shards of this detector and config, which are reused; see `Engine`. By
             default they are not kept.
         progress: called with photos done and photos in all.
 
@@ -136,13 +137,13 @@ def make_crops(
     assign_people({photo.person for photo in photos.photos}, config, known)  # refuses a single person at once
     if shards is None:
         with tempfile.TemporaryDirectory(prefix=".shards-", dir=folder) as temporary:
-            return _make(photos, detector, config, folder, known, Path(temporary), progress)
-    return _make(photos, detector, config, folder, known, shards, progress)
+            return _make(photos, engine, config, folder, known, Path(temporary), progress)
+    return _make(photos, engine, config, folder, known, shards, progress)
 
 
 def _make(
     photos: PhotoIndex,
-    detector: Detector,
+    engine: Engine,
     config: CropConfig,
     folder: Path,
     known: Collection[str],
@@ -151,13 +152,11 @@ def _make(
 ) -> dict[str, Any]:
     total, palms = len(photos.photos), _Palms(len(photos.photos), len(TURNS) if config.quarter_turns else 1)
     shards = split_into_shards(photos.photos, config.shard_photos)
-
-    for shard in shards:
-
-        def report(done: int, _: int, first: int = shard.first) -> None:
-            progress(first + done, total)
-
-        palms.add(shard.first, crop_shard(shard, photos, detector, config, shards_folder, progress=report))
+    # Closed, so that an engine ends its work at once if this one is interrupted.
+    finished = engine.crop(shards, photos, config, shards_folder, progress=progress)
+    with contextlib.closing(finished):
+        for shard, crops in finished:
+            palms.add(shard.first, crops)
     kept = np.arange(total) if config.no_palm == "whole_photo" else np.flatnonzero(palms.found)
     if not len(kept):
         raise DatasetError(

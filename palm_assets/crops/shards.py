@@ -11,10 +11,10 @@ import hashlib
 import logging
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import numpy as np
 
@@ -75,6 +75,58 @@ class ShardCrops:
     turns: np.ndarray
 
 
+class Engine(Protocol):
+    """Crops the shards of a set; `LocalEngine` is one, `ray_engine.RayEngine` another."""
+
+    def crop(
+        self,
+        shards: Sequence[Shard],
+        photos: PhotoIndex,
+        config: CropConfig,
+        folder: Path,
+        *,
+        progress: Progress = no_progress,
+    ) -> Generator[tuple[Shard, ShardCrops], None, None]:
+        """Crop the photographs of shards, in any order, or find in `folder` what was cropped before.
+
+        Args:
+            shards: of the set.
+            photos: the set.
+            config: how to crop.
+            folder: where finished shards are kept; a file is there whole or not at all.
+            progress: called with photos done and photos in all, of the set.
+
+        Raises:
+            PhotoError: a photograph is gone or has changed.
+        """
+        ...
+
+
+class LocalEngine:
+    """Crops shards one after another in this process, with a detector."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+
+    def crop(
+        self,
+        shards: Sequence[Shard],
+        photos: PhotoIndex,
+        config: CropConfig,
+        folder: Path,
+        *,
+        progress: Progress = no_progress,
+    ) -> Generator[tuple[Shard, ShardCrops], None, None]:
+        """Crop shards in their order; see `Engine` and `crop_shard`."""
+        total = len(photos.photos)
+        for shard in shards:
+
+            def report(done: int, _: int, first: int = shard.first) -> None:
+                progress(first + done, total)
+
+            yield shard, crop_shard(shard, photos, self._detector, config, folder, progress=report)
+
+
 def split_into_shards(photos: Sequence[Photo], size: int) -> list[Shard]:
     """Cut photographs into shards of about `size`: from half as many (but for the last one) to twice."""
     shards, first = [], 0
@@ -117,25 +169,42 @@ def crop_shard(
     Raises:
         PhotoError: a photograph is gone or has changed.
     """
+    kept = find_shard(folder, shard)
+    if kept is not None:
+        progress(len(shard.photos), len(shard.photos))
+        return kept
     path = shard_file(folder, shard)
-    if path.is_file():
-        if _is_whole(path):
-            progress(len(shard.photos), len(shard.photos))
-            return read_shard(path)
-        log.warning("%s is damaged: the shard %s is cropped again", path, shard)
+
+    def write(stream: BinaryIO) -> None:
+        write_crops(stream, shard, photos, detector, config, progress=progress)
+
     try:
-        _write(shard, photos, detector, config, path, progress)
+        keep_shard(path, write)
     except (PhotoError, OSError, RuntimeError) as error:
         if is_disk_full(error, folder):
             raise
         log.warning("The shard %s failed and is tried once more: %s", shard, error)
         try:
-            _write(shard, photos, detector, config, path, progress)
+            keep_shard(path, write)
         except Exception as again:
-            again.add_note(
-                f"in the shard {shard}; finished shards are kept, so a new run goes on with this one"
-            )
+            again.add_note(note_of(shard))
             raise
+    return read_shard(path)
+
+
+def note_of(shard: Shard) -> str:
+    """What is added to the error that ends a run in this shard."""
+    return f"in the shard {shard}; finished shards are kept, so a new run goes on with this one"
+
+
+def find_shard(folder: Path, shard: Shard) -> ShardCrops | None:
+    """The crops of a shard, if its file is in the folder and whole."""
+    path = shard_file(folder, shard)
+    if not path.is_file():
+        return None
+    if not _is_whole(path):
+        log.warning("%s is damaged: the shard %s is cropped again", path, shard)
+        return None
     return read_shard(path)
 
 
@@ -152,30 +221,12 @@ def tidy(folder: Path, shards: Sequence[Shard]) -> None:
             path.unlink(missing_ok=True)
 
 
-def _write(
-    shard: Shard, photos: PhotoIndex, detector: Detector, config: CropConfig, path: Path, progress: Progress
-) -> None:
-    """Write three arrays in the format of NumPy one after another, and the SHA-256 of all that.
-
-    The crops go to the file one at a time. A full disk would end a process that writes to a memory map.
-    """
+def keep_shard(path: Path, write: Callable[[BinaryIO], None]) -> None:
+    """Make the file of a shard, which `write` fills; it is there whole or not at all."""
     handle, unfinished = tempfile.mkstemp(prefix=_UNFINISHED, dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as stream:
-            file = _Hashed(stream)
-            side = config.image_size
-            header = {"descr": "|u1", "fortran_order": False, "shape": (len(shard.photos), 3, side, side)}
-            np.lib.format.write_array_header_1_0(file, header)
-            blank = bytes(3 * side * side)
-            found: list[TurnedDetections] = []
-            turns: list[int] = []
-            for candidates, crop in first_crops(photos, shard.photos, detector, config, progress=progress):
-                file.write(blank if crop is None else crop.pixels.tobytes())
-                found.append(candidates)
-                turns.append(0 if crop is None else crop.turn // 90)
-            for array in (_corners(found), np.array([one.log_odds for one in found]), np.array(turns)):
-                np.lib.format.write_array(file, array, allow_pickle=False)
-            stream.write(file.digest.digest())
+            write(stream)
             stream.flush()
             os.fsync(stream.fileno())
         Path(unfinished).chmod(FILE_MODE)
@@ -183,6 +234,35 @@ def _write(
         sync(path.parent)
     finally:
         Path(unfinished).unlink(missing_ok=True)
+
+
+def write_crops(
+    stream: BinaryIO,
+    shard: Shard,
+    photos: PhotoIndex,
+    detector: Detector,
+    config: CropConfig,
+    *,
+    progress: Progress = no_progress,
+) -> None:
+    """Write three arrays in the format of NumPy one after another, and the SHA-256 of all that.
+
+    The crops go to the stream one at a time. A full disk would end a process that writes to a memory map.
+    """
+    file = _Hashed(stream)
+    side = config.image_size
+    header = {"descr": "|u1", "fortran_order": False, "shape": (len(shard.photos), 3, side, side)}
+    np.lib.format.write_array_header_1_0(file, header)
+    blank = bytes(3 * side * side)
+    found: list[TurnedDetections] = []
+    turns: list[int] = []
+    for candidates, crop in first_crops(photos, shard.photos, detector, config, progress=progress):
+        file.write(blank if crop is None else crop.pixels.tobytes())
+        found.append(candidates)
+        turns.append(0 if crop is None else crop.turn // 90)
+    for array in (_corners(found), np.array([one.log_odds for one in found]), np.array(turns)):
+        np.lib.format.write_array(file, array, allow_pickle=False)
+    stream.write(file.digest.digest())
 
 
 class _Hashed:

@@ -16,6 +16,7 @@ from PIL import Image
 from palm_assets.crops import cropping
 from palm_assets.crops.config import CropConfig
 from palm_assets.crops.extraction import Crops, make_crops, read_crops
+from palm_assets.crops.shards import LocalEngine
 from palm_assets.detector.config import DetectorConfig
 from palm_assets.detector.detection import Detection
 from palm_assets.errors import ArtifactCorruptError, DatasetError, PhotoError
@@ -66,7 +67,7 @@ def photos_of(
 def made(photos: PhotoIndex, folder: Path, **knobs: object) -> tuple[Crops, dict[str, object]]:
     folder.mkdir(exist_ok=True)
     config = CropConfig(image_size=16, **knobs)  # type: ignore[arg-type]
-    facts = make_crops(photos, MiddleDetector(), config, folder)
+    facts = make_crops(photos, LocalEngine(MiddleDetector()), config, folder)
     return read_crops(folder), facts
 
 
@@ -124,7 +125,7 @@ def test_a_single_person_is_refused_before_any_detection(tmp_path: Path) -> None
     detector = MiddleDetector()
     photos = photos_of(tmp_path / "photos", people=1)
     with pytest.raises(DatasetError, match="one person"):
-        make_crops(photos, detector, CropConfig(), tmp_path)
+        make_crops(photos, LocalEngine(detector), CropConfig(), tmp_path)
     assert detector.batches == []
 
 
@@ -306,7 +307,7 @@ def test_progress_ends_at_the_number_of_photos(
     reported: list[tuple[int, int]] = []
     make_crops(
         photos,
-        MiddleDetector(),
+        LocalEngine(MiddleDetector()),
         config,
         tmp_path,
         progress=lambda done, total: reported.append((done, total)),

@@ -14,7 +14,7 @@ from palm_assets.crops import shards as shards_module
 from palm_assets.crops.config import CropConfig
 from palm_assets.crops.cropping import crop_photos, first_crops
 from palm_assets.crops.extraction import make_crops, read_crops
-from palm_assets.crops.shards import read_shard, shard_file, split_into_shards
+from palm_assets.crops.shards import LocalEngine, read_shard, shard_file, split_into_shards
 from palm_assets.detector.detection import Detection
 from palm_assets.errors import PhotoError
 from palm_assets.photos.index import Photo, PhotoIndex, index_photos
@@ -89,7 +89,7 @@ def test_shards_of_any_size_give_the_same_bytes(no_palm: str, tmp_path: Path) ->
     for size in (1, 5, 12, 2000):
         config = CropConfig(image_size=16, shard_photos=size, no_palm=no_palm)
         (folder := tmp_path / str(size)).mkdir()
-        facts.append(make_crops(photos, MiddleDetector(), config, folder))
+        facts.append(make_crops(photos, LocalEngine(MiddleDetector()), config, folder))
         files.append(written(folder))
     assert files[0] == files[1] == files[2] == files[3]
     assert facts[0] == facts[1] == facts[2] == facts[3]
@@ -109,7 +109,7 @@ def test_the_crops_are_those_of_the_whole_set_at_once_turned_as_most_of_it(size:
     at_first = [crop.turn for _, crop in first_crops(photos, photos.photos, TurnedDetector(), config) if crop]
     whole, without = crop_photos(photos, TurnedDetector(), config)
     assert at_first != [crop.turn for crop in whole]  # so some are cropped again
-    facts = make_crops(photos, TurnedDetector(), config, tmp_path)
+    facts = make_crops(photos, LocalEngine(TurnedDetector()), config, tmp_path)
     crops = read_crops(tmp_path)
     assert not without
     assert facts["turned"] == sum(crop.turn != 0 for crop in whole) > 0
@@ -129,7 +129,7 @@ def cropped_with(photos: PhotoIndex, out: Path, shards: Path) -> int:
     out.mkdir()
     shards.mkdir(exist_ok=True)
     detector = CountingDetector()
-    make_crops(photos, detector, CropConfig(image_size=16, shard_photos=5), out, shards=shards)
+    make_crops(photos, LocalEngine(detector), CropConfig(image_size=16, shard_photos=5), out, shards=shards)
     return detector.photos
 
 
@@ -180,7 +180,7 @@ def test_a_shard_that_fails_once_is_named_and_tried_again_alone(
 
     detector = Flaky()
     with caplog.at_level(logging.WARNING):
-        make_crops(photos, detector, CropConfig(image_size=16, shard_photos=5), tmp_path)
+        make_crops(photos, LocalEngine(detector), CropConfig(image_size=16, shard_photos=5), tmp_path)
     assert detector.photos == 48 + len(shards[2].photos)
     assert f"{shards[2].photos[0].path} to {shards[2].photos[-1].path} failed" in caplog.text
     assert len(read_crops(tmp_path).images) == 48

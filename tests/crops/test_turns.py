@@ -10,6 +10,7 @@ import pytest
 
 from palm_assets.crops.config import CropConfig
 from palm_assets.crops.extraction import make_crops, read_crops
+from palm_assets.crops.shards import LocalEngine
 from palm_assets.crops.turns import TurnedDetections, choose_turns, detect_in_turns
 from palm_assets.detector.detection import Detection
 from palm_assets.photos.index import index_photos
@@ -40,7 +41,7 @@ def test_a_photo_is_cropped_upright_whichever_way_it_was_turned(quarters: int, t
         upright = upright.copy()
         upright[39, 47] = 9  # not a duplicate
     config = CropConfig(image_size=16, margin=0, shape="stretch", quarter_turns=True)
-    facts = make_crops(index_photos(tmp_path / "photos"), UprightDetector(), config, tmp_path)
+    facts = make_crops(index_photos(tmp_path / "photos"), LocalEngine(UprightDetector()), config, tmp_path)
     crops = read_crops(tmp_path)
     assert [crop.turn for crop in crops.index] == [90 * quarters] * 2
     assert facts["turned"] == (2 if quarters else 0)
@@ -59,7 +60,7 @@ def test_photos_are_turned_only_if_asked_for(tmp_path: Path) -> None:
         save_picture(tmp_path / "photos" / person / "x.png", pixels)
     facts = make_crops(
         index_photos(tmp_path / "photos"),
-        UprightDetector(),
+        LocalEngine(UprightDetector()),
         CropConfig(image_size=16, min_confidence=0.1),
         tmp_path,
     )
@@ -135,7 +136,7 @@ def test_a_photo_is_cropped_again_as_the_rest_of_the_set_is(tmp_path: Path) -> N
             gray[:, :24] = 43  # a trace of being turned to the side
         save_picture(tmp_path / "photos" / "abcd"[number % 4] / f"{number}.png", gray)
     config = CropConfig(image_size=16, quarter_turns=True, batch=1, min_confidence=0.1)
-    facts = make_crops(index_photos(tmp_path / "photos"), UprightDetector(), config, tmp_path)
+    facts = make_crops(index_photos(tmp_path / "photos"), LocalEngine(UprightDetector()), config, tmp_path)
     crops = read_crops(tmp_path)
     assert [crop.turn for crop in crops.index] == [180] * 12
     assert facts["turned"] == 12
