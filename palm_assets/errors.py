@@ -160,6 +160,10 @@ class WeightsUnavailableError(QualityError):
     """The weights of a feature extractor are neither on disk nor downloadable."""
 
 
+class ClusterError(PalmError):
+    """A cluster cannot be reached, or cannot do the work."""
+
+
 class RequestError(PalmError):
     """A request is invalid or too large."""
 

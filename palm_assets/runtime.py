@@ -18,6 +18,7 @@ UNLIMITED = 2**31 - 1
 # Importing Dagster creates 150,000 permanent objects. With Python's default thresholds the garbage collector
 # traverses them repeatedly, which takes a twelfth of the import time.
 GC_THRESHOLDS = (100_000, 50, 100)
+_most_cores: int | None = None
 
 
 def configure() -> None:
@@ -34,14 +35,22 @@ def configure() -> None:
     gc.set_threshold(*GC_THRESHOLDS)
 
 
+def limit_cores(count: int) -> None:
+    """Use no more cores in this process: for one of several that share a machine."""
+    global _most_cores
+    _most_cores = count
+
+
 def usable_cores(root: Path = Path("/")) -> int:
-    """Number of cores that this process may run on, but no more than its CPU quota, rounded up.
+    """Number of cores that this process may run on, but no more than its CPU quota, rounded up, or its limit.
 
     Args:
         root: folder that holds `proc` and `sys`, for the quota.
     """
     # macOS has no affinity.
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if _most_cores is not None:
+        cores = min(cores, _most_cores)
     quota = cpu_quota(root)
     return cores if quota is None else max(1, min(cores, math.ceil(quota)))
 

@@ -83,6 +83,19 @@ class CropConfig(StageConfig):
         description="Number of photos that are cropped, kept and, after an interruption or a change, cropped "
         "again together.",
     )
+    engine: Literal["local", "ray"] = operational(
+        "local",
+        reason="both engines crop the same shards",
+        description="Where shards are cropped: local, one after another in this process; or ray, on the "
+        "nodes of a Ray cluster.",
+    )
+    ray_address: str | None = operational(
+        None,
+        reason="it says where the cluster is",
+        description="Address of the Ray cluster: host:port from one of its nodes, ray://host:port from "
+        "another machine. If none is given: RAY_ADDRESS, else the cluster that runs on this machine, else "
+        "Ray is started here.",
+    )
 
     @model_validator(mode="after")
     def _somebody_is_trained_on(self) -> Self:

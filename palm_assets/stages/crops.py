@@ -21,6 +21,7 @@ from palm_assets.store.artifacts import Artifact, Store, remove_folder
 
 if TYPE_CHECKING:
     from palm_assets.crops.extraction import Crops
+    from palm_assets.crops.shards import Engine
     from palm_assets.crops.splits import PeopleSplit
 
 
@@ -37,6 +38,7 @@ def make_crops(
     Raises:
         DatasetError: the photographs do not make a usable set of crops.
         DetectorError: the detector cannot be loaded.
+        PackageMissingError, ClusterError: `engine` is ray, which is not installed or cannot be reached.
         ArtifactMissingError: `hold_out` asks for the starter's people, and there is no starter.
     """
     inputs = {"photos": photos.version, "detector": detector.version}
@@ -50,16 +52,16 @@ def make_crops(
 
     def build(folder: Path) -> Mapping[str, Any]:
         from palm_assets.crops import extraction
-        from palm_assets.detector.detection import load_detector
 
-        index, loaded = open_photos(photos), load_detector(detector.folder)
+        engine = _engine(detector, config)
+        index = open_photos(photos)
         people, population = {photo.person for photo in index.photos}, _population(photos)
         known = record.known_among(people, population)
         with store.lock(key):  # against retention, and other sets that share shards with this one
             shards = store.work_folder("crops", f"{key.removeprefix('crops-')}-shards")
             os.utime(shards)  # retention removes what was not used for long
             facts = extraction.make_crops(
-                index, loaded, config, folder, known=known, shards=shards, progress=progress
+                index, engine, config, folder, known=known, shards=shards, progress=progress
             )
         return {**facts, "population": population}
 
@@ -67,6 +69,17 @@ def make_crops(
     if not made.reused:
         _tidy_shards(store, key, photos, config)
     return made
+
+
+def _engine(detector: Artifact, config: CropConfig) -> Engine:
+    if config.engine == "ray":
+        from palm_assets.crops.ray_engine import RayEngine
+
+        return RayEngine(detector.folder, config.ray_address)
+    from palm_assets.crops.shards import LocalEngine
+    from palm_assets.detector.detection import load_detector
+
+    return LocalEngine(load_detector(detector.folder))
 
 
 def shards_key(detector: Artifact, config: CropConfig) -> str:

@@ -47,6 +47,7 @@ OTHER_VALUES: Mapping[str, Any] = {
     "floor_counts": [3],
     "weights": "/other.pth",
     "count": 9,
+    "ray_address": "head:6379",
 }
 CONDITIONS: Mapping[tuple[Kind, str], str] = {
     ("photos", "loose_photos"): "a rendered set has a HandInfo.csv, which names the people",
@@ -59,6 +60,7 @@ MOVED = "tests/sources/test_identity.py::test_a_folder_that_was_moved_or_copied_
 SAME_FILES = f"{HERE}::test_the_same_files_from_kaggle_are_the_same_version"
 STRICTER = f"{HERE}::test_a_stricter_limit_refuses_what_was_made_before"
 IRRELEVANT = f"{HERE}::test_what_concerns_another_source_changes_nothing"
+RAY = "tests/crops/test_ray_engine.py::test_a_cluster_makes_the_same_version_and_the_same_bytes"
 PROOFS: Mapping[tuple[Kind, str], str] = {
     ("photos", "folder"): MOVED,
     ("photos", "kaggle_set"): SAME_FILES,
@@ -71,6 +73,8 @@ PROOFS: Mapping[tuple[Kind, str], str] = {
     ("detector", "start"): f"{HERE}::test_a_detector_starts_from_the_content_of_a_file",
     ("crops", "batch"): "tests/crops/test_extraction.py::test_the_same_photos_give_the_same_bytes_whatever",
     ("crops", "shard_photos"): "tests/crops/test_shards.py::test_shards_of_any_size_give_the_same_bytes",
+    ("crops", "engine"): RAY,
+    ("crops", "ray_address"): RAY,
     ("models", "start"): "tests/stages/test_model.py::test_the_model_that_a_training_starts_from_is_one_of",
     (
         "models",

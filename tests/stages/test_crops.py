@@ -98,6 +98,7 @@ def test_shards_that_no_run_has_used_for_long_are_removed_by_retention(
         *(("quarter_turns", True, True), ("validation_share", 0.2, False), ("test_share", 0.2, False)),
         *(("min_split_people", 1, False), ("hold_out", "not_in_starter", False), ("seed", 1, False)),
         *(("batch", 1, False), ("shard_photos", 9, False)),
+        *(("engine", "ray", False), ("ray_address", "head:6379", False)),
     ],
 )
 def test_shards_are_of_one_way_of_cropping(field: str, value: Any, matters: bool, detector: Artifact) -> None:
