@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from palm_assets.runtime import cpu_quota, usable_cores
+from palm_assets import runtime
+from palm_assets.runtime import cpu_quota, limit_cores, usable_cores
 from palm_assets.store.artifacts import Artifact
 
 ROOT = Path(__file__).parents[1]
@@ -260,3 +261,12 @@ def is_text_without_encoding(call: ast.Call) -> bool:
 
 def sources(*folders: str) -> list[Path]:
     return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def test_a_process_among_several_uses_no_more_cores_than_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "_most_cores", None)
+    available = usable_cores()
+    limit_cores(1)
+    assert usable_cores() == 1
+    limit_cores(available + 1)
+    assert usable_cores() == available

@@ -16,7 +16,8 @@ from palm_assets.crops import ray_cluster
 from palm_assets.crops.config import CropConfig
 from palm_assets.crops.ray_cluster import connected
 from palm_assets.crops.ray_engine import RayEngine, crop_on_node
-from palm_assets.crops.shards import Shard, split_into_shards
+from palm_assets.crops.shards import LocalEngine, Shard, shard_file, split_into_shards
+from palm_assets.detector.detection import load_detector
 from palm_assets.errors import ClusterError, PackageMissingError, PhotoError
 from palm_assets.photos.index import PhotoIndex
 from palm_assets.progress import Progress, no_progress
@@ -173,6 +174,22 @@ def test_without_ray_the_stage_is_refused_before_its_work(
         crop(store, cropped_here[0], CONFIG.model_copy(update={"engine": "ray"}))
     assert store.versions("crops") == []
     assert finished_shards(store) == {}
+
+
+def test_shards_that_are_finished_need_no_cluster(
+    cropped_here: tuple[Artifact, Artifact], tmp_path: Path
+) -> None:
+    photos, detector = open_photos(cropped_here[0]), open_starter_detector().folder
+    shards = split_into_shards(photos.photos, SHARD)
+    list(LocalEngine(load_detector(detector)).crop(shards, photos, CONFIG, tmp_path))
+    reports: list[tuple[int, int]] = []
+    engine = RayEngine(detector, "127.0.0.1:1")
+    found = engine.crop(shards, photos, CONFIG, tmp_path, progress=lambda *report: reports.append(report))
+    assert [shard for shard, _ in found] == shards
+    assert reports[-1] == (len(photos.photos), len(photos.photos))
+    shard_file(tmp_path, shards[0]).unlink()
+    with pytest.raises(ClusterError, match="cannot be reached"):
+        list(engine.crop(shards, photos, CONFIG, tmp_path))
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "no.such.host.invalid:6379"])

@@ -10,6 +10,7 @@ import pytest
 from palm_assets.crops.config import CropConfig
 from palm_assets.crops.shards import split_into_shards
 from palm_assets.detector.config import DetectorConfig
+from palm_assets.release.own_photographs import are_cropped
 from palm_assets.release.retention import RetentionConfig, remove_unused
 from palm_assets.sources.config import PhotosConfig
 from palm_assets.stages.crops import make_crops, shards_key
@@ -74,6 +75,17 @@ def test_a_set_of_one_shard_leaves_nothing_in_the_work_folder(
     make_crops(store, photos_in(store, hands), detector, CropConfig(image_size=16))
     assert sum(seen) == 48
     assert not list((store.home / "work").glob("crops-*/"))
+
+
+def test_photographs_are_cropped_whatever_the_operational_settings_were(
+    store: Store, hands: Path, detector: Artifact, seen: list[int]
+) -> None:
+    source, config = PhotosConfig(source="folder", folder=str(hands)), CropConfig(image_size=16)
+    assert not are_cropped(store, source, config)
+    other = config.model_copy(update={"batch": 4, "shard_photos": 5, "ray_address": "head:6379"})
+    make_crops(store, photos_in(store, hands), detector, other)
+    assert are_cropped(store, source, config)
+    assert not are_cropped(store, source, CropConfig(image_size=32))
 
 
 def test_shards_that_no_run_has_used_for_long_are_removed_by_retention(
