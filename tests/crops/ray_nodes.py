@@ -64,6 +64,7 @@ class Nodes:
                 env={
                     **os.environ,
                     "PYTHONPATH": str(ROOT),
+                    "RAY_AUTH_MODE": "disabled",  # a head on the loopback would ask for a token
                     "RAY_worker_niceness": "0",  # else it waits for whatever else this machine does
                     "RAY_health_check_period_ms": "500",
                     "RAY_health_check_timeout_ms": "1000",
@@ -81,10 +82,10 @@ class Nodes:
         """End a node with all of its processes at once."""
         end_tree(self.processes[node])
 
-    def cropping(self) -> list[psutil.Process]:
-        """Processes that crop a shard now."""
+    def cropping(self, *some: int) -> list[psutil.Process]:
+        """Processes that crop a shard now, on all nodes or some."""
         found = []
-        for leader in self.processes:
+        for leader in [self.processes[node] for node in some or range(len(self.processes))]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 for process in leader.children(recursive=True):
                     with contextlib.suppress(psutil.NoSuchProcess):

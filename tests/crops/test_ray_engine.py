@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from palm_assets import __version__
@@ -147,10 +148,20 @@ def test_a_killed_node_costs_no_more_than_the_shard_that_it_was_cropping(
     photos, here = cropped_here
     at_kill: dict[str, tuple[int, int]] = {}
 
+    waiting: list[psutil.Process] = []
+
     def kill(done: int, total: int) -> None:
-        if not at_kill and finished_shards(store) and len(nodes.cropping()) == 2:
+        if at_kill or not finished_shards(store):
+            return
+        if nodes.cropping(1):
             nodes.kill(1)
             at_kill.update(finished_shards(store))
+            for process in waiting:
+                process.resume()
+        else:  # the head does not finish everything while the second node starts
+            for process in nodes.cropping(0):
+                process.suspend()
+                waiting.append(process)
 
     made = crop(store, photos, on_cluster(nodes), kill)
     assert at_kill
