@@ -32,11 +32,16 @@ def never() -> bool:
 
 @contextlib.contextmanager
 def progress_bar(label: str, unit: str = "it") -> Iterator[Progress]:
-    """A progress bar with rate and ETA on standard error, which appears after half a second."""
+    """A progress bar with rate and ETA on standard error, which appears after half a second.
+
+    It ends with the last step, whatever goes on afterwards: what that writes stands below it.
+    """
     with tqdm(desc=label, unit=unit, delay=0.5, mininterval=0.3, dynamic_ncols=True) as bar:
 
         def update(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
+            if done >= total > 0:
+                bar.close()
 
         yield update

@@ -91,6 +91,15 @@ def test_a_progress_bar_shows_label_and_rate_but_not_for_short_work(
     assert output.out == ""
 
 
+def test_a_progress_bar_ends_with_the_last_step(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress_bar("reading", "photo") as update:
+        time.sleep(0.6)
+        update(10, 10)
+        assert capsys.readouterr().err.endswith("\n")
+        print("timing", file=sys.stderr)
+    assert capsys.readouterr().err == "timing\n"  # no bar below it, that would seem to be at work
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity on this system")
 def test_only_the_usable_cores_of_a_process_are_used() -> None:
     code = "from palm_assets.runtime import usable_cores; print(usable_cores())"

@@ -60,7 +60,7 @@ def check(
     config = PhotosConfig(source="folder", folder=str(folder), loose_photos=loose_photos)
     with progress_bar("photographs cropped", "photograph") as progress:
         report = check_photographs(
-            folder, config, progress=progress, report=lambda line: click.echo(f"\n{line}", err=True)
+            folder, config, progress=progress, report=lambda line: click.echo(line, err=True)
         )
     if sheet is not None:
         what, hint = "The contact sheet cannot be written", "Name another file."
