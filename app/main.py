@@ -6,6 +6,7 @@ import streamlit as st
 
 from app.i18n.words import LANGUAGE_NAMES, Words
 from app.logs import write_json_lines
+from app.ui import held
 from app.ui.downloads import keep_downloads
 from app.ui.page_language import set_page_language
 from app.ui.style import STYLE, download_error
@@ -14,7 +15,6 @@ from app.work.links import unknown_path
 from app.work.source_archive import offered_source
 from palm_assets.runtime import configure
 
-KEPT_WIDGETS = ("language", "count", "seed", "truncation", "min_score", "aspect", "side", "skin")
 # Streamlit's own labels of buttons, and the keys of their translations.
 STREAMLIT_LABELS = {
     "Help for ": "help_for",
@@ -32,13 +32,7 @@ write_json_lines()
 keep_downloads()
 
 state = st.session_state
-# Streamlit forgets the values of widgets that are not shown as soon as a fragment of the other page reruns.
-kept = state.setdefault("kept", {})
-for name in KEPT_WIDGETS:
-    if name in state:
-        kept[name] = state[name]
-    if name in kept:
-        state[name] = kept[name]
+held.capture()
 
 # Language: that of the address the visitor comes to, else the browser's, until the visitor chooses one.
 state.language = language_of_address() or state.language
@@ -87,11 +81,18 @@ with st.container(horizontal=True, vertical_alignment="center", key="header"):
     st.page_link(palms_page, label=words("page_main"), query_params=parameters)
     st.page_link(about_page, label=words("page_about"), query_params=about_parameters)
     st.space("stretch")
+    key, shown_language = held.showing("language_choice", words.language, options=list(LANGUAGE_NAMES))
+
+    def _change_language() -> None:
+        state.language = held.entered("language_choice", key) or state.language  # else a late value
+
     st.segmented_control(
         words("language"),
         list(LANGUAGE_NAMES),
         format_func=LANGUAGE_NAMES.__getitem__,
-        key="language",
+        default=shown_language,
+        key=key,
+        on_change=_change_language,
         required=True,
         label_visibility="collapsed",
     )

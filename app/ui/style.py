@@ -24,6 +24,15 @@ h1 { font-size: clamp(1.45rem, 5vw, 2.1rem) !important; padding: 0 0 .35rem !imp
   h1 { font-size: 1.3rem !important; }
   .palm-lead { font-size: .9rem; line-height: 1.35; }
   .st-key-lead label { display: none; }  /* the field keeps its name for screen readers */
+  .st-key-header { gap: .3rem !important; }  /* else the languages are a row of their own */
+}
+[data-testid="stPopoverButton"] [data-testid="stMarkdownContainer"] { white-space: normal; text-align: left; }
+[data-testid="stPopoverButton"] p { white-space: normal; }
+.st-key-large_title h3 { white-space: nowrap; }
+@media (max-width: 40rem) {  /* arrows alone: with their words, the number of the palm is a row of its own */
+  .st-key-large_previous p, .st-key-large_next p { font-size: 0; }
+  .st-key-large_previous p::before, .st-key-large_next p::before { font-size: 1.1rem; content: "←" / ""; }
+  .st-key-large_next p::before { content: "→" / ""; }
 }
 .palm-ai { display: inline-block; padding: .1rem .6rem; border-radius: 1rem; font-size: .9rem;
   border: 1px solid currentColor; white-space: nowrap; }
@@ -32,7 +41,8 @@ h1 { font-size: clamp(1.45rem, 5vw, 2.1rem) !important; padding: 0 0 .35rem !imp
   background: #b3261e; }
 .palm-band.middle { background: #d99a1c; border-radius: 0; }
 .palm-band.high { background: #3f8f4f; border-radius: 0; transform: rotate(45deg) scale(.85); }
-.palm-bands { display: grid; grid-template-columns: max-content 1fr; gap: .3rem .8rem; margin: 0; }
+.palm-bands { display: grid; grid-template-columns: max-content 1fr; gap: .3rem .8rem;
+  margin: 0 !important; padding: 0 !important; }
 .palm-bands dt, .palm-bands dd { margin: 0 !important; padding: 0; }
 input[aria-invalid=true] { box-shadow: inset 0 0 0 2px #b3261e; border-radius: .5rem; }
 .palm-animation { display: block; max-width: 100%; border-radius: .8rem; }
@@ -62,7 +72,7 @@ input[aria-invalid=true] { box-shadow: inset 0 0 0 2px #b3261e; border-radius: .
 .palm-table thead th { font-size: .9rem; opacity: .85; }
 .palm-table td:nth-child(2) { font-weight: 650; }
 .st-key-variations:focus { outline: none; }  /* the focus is put there, not walked to */
-.st-key-page_language, .st-key-invalid_field, .st-key-focus_variations { display: none; }
+.st-key-page_language, .st-key-invalid_field, .st-key-enter_key, .st-key-focus_variations { display: none; }
 .st-key-footer { border-top: 1px solid #8886; margin-top: 2rem; padding-top: .5rem; }
 .palm-footer { font-size: .9rem; opacity: .9; }
 </style>"""

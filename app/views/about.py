@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app.i18n.words import LANGUAGES, Words
+from app.ui import held
 from app.ui.charts import line_chart, reliability_chart, show_chart
 from app.ui.images import show_sheet
 from app.ui.tables import show_bars, show_table
@@ -60,13 +61,14 @@ def show(words: Words) -> None:
     _show_losses(words, metrics.get("curves", []))
     st.header(words("about_limits"), anchor=False)
     st.markdown(words("about_limits_text"))
-    with st.expander(words("about_details")):
+    with held.section(words("about_details"), "about_details", words.language):
         records.show(words, served.artifact)
 
 
 def _redraw_palms() -> None:
     """Let the other page generate its set with the model that was chosen on this one."""
-    st.session_state.shown = {**st.session_state.get("shown", {}), "model": st.session_state.model_widget}
+    model = st.session_state.chosen_model or model_choice.default_version()
+    st.session_state.shown = {**st.session_state.get("shown", {}), "model": model}
 
 
 def _show_facts(words: Words, model: PalmModel, artifact: Artifact, *, is_starter: bool) -> None:

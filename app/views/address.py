@@ -14,6 +14,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.i18n.words import LANGUAGES, language_for
+from app.views import model_choice
 from app.work.links import Link, is_same_place, read_link
 
 ROUND_TRIP = 3.0  # seconds, over a slow connection
@@ -72,11 +73,17 @@ def write(page: str, parameters: Mapping[str, str], *, model: str) -> None:
     """
     known: Place = state.address
     defaults = {"model": model, "lang": language_for(st.context.locale)}
-    if is_same_place(known[1], parameters, defaults):
+    if is_same_place(with_version(known[1]), parameters, defaults):
         return
     st.query_params.from_dict(parameters)
     state.replaced_address = Replaced(known, time.monotonic())
     state.address = (page, st.query_params.to_dict())
+
+
+def with_version(parameters: Mapping[str, str]) -> dict[str, str]:
+    """The same parameters with the version of the model, where they name it otherwise."""
+    versions = {name: model_choice.version_of(text) for name, text in parameters.items() if name == "model"}
+    return {**parameters, **versions}
 
 
 def _has_moved(page: str, known: Place | None) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from app.i18n.words import Words
+from app.ui import held
 from app.ui.gallery import Card, gallery
 from app.ui.score import explain_score, score_word
 from app.views import comparison, large
@@ -46,7 +47,7 @@ def _show_palms(words: Words, palms: PalmSet, served: Served) -> None:
     comparison.show(words, palms, served)
     _show_cards(words, palms)
     _turn_pages(words, page_count(len(palms.entries), PAGE_SIZE))
-    with st.expander(words("set_link")):
+    with held.section(words("set_link"), "set_link", words.language):
         link = link_to(st.context.url or "", palms.request, words.language, palms.model_version)
         st.code(link, language=None, wrap_lines=True)
 
@@ -103,17 +104,19 @@ def _show_outcome(words: Words, palms: PalmSet, served: Served) -> None:
 
 
 def _choose_order(words: Words) -> None:
+    key, shown = held.showing("order", state.view.order, words.language, ORDERS)
+
     def change() -> None:
-        order: Order = state.order
-        if order in ORDERS and order != state.view.order:  # else the browser sent text of another language
+        order: Order | None = held.entered("order", key)
+        if order is not None and order != state.view.order:
             state.view = replace(state.view, order=order, page=1)
 
-    state.order = state.view.order
     st.segmented_control(
         words("order"),
         ORDERS,
         format_func=lambda order: words(f"order_{order}"),
-        key="order",
+        default=shown,
+        key=key,
         required=True,
         on_change=change,
         label_visibility="collapsed",
@@ -153,15 +156,10 @@ def _show_cards(words: Words, palms: PalmSet, *, narrow: int = 3) -> None:
 def _turn_pages(words: Words, pages: int) -> None:
     if pages == 1:
         return
-    page = min(state.view.page, pages)
-    # The widget cannot be set: where the page was turned by something else, another one takes its place.
-    number = state.setdefault("pagination_number", 0)
-    if state.get(f"pagination_{number}", page) != page:
-        state.pagination_number = number = number + 1
-    key = f"pagination_{number}"
+    key, shown = held.showing("page", min(state.view.page, pages), options=range(1, pages + 1))
 
     def turn() -> None:
-        state.view = replace(state.view, page=state[key])
+        state.view = replace(state.view, page=held.entered("page", key) or state.view.page)
 
     with st.container(horizontal=True, horizontal_alignment="center", key="pages"):
-        st.pagination(pages, default=page, key=key, on_change=turn, width=440)
+        st.pagination(pages, default=shown, key=key, on_change=turn, width=440)

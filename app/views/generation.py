@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.i18n.words import Words
+from app.ui import held
 from app.ui.images import show_thumbnails
 from app.ui.job_panel import JobPanel
 from app.views import comparison, interpolation, model_choice, variations
 from app.work.generation import Preview, generation_job
-from app.work.links import View, link_parameters
+from app.work.links import Link, View, link_parameters
 from app.work.palm_sets import PalmSet
 from app.work.request_form import FormError, parse_request
 from app.work.resources import set_cache
-from palm_assets.gan.hand_labels import ANY, LABELS, HandLabels
+from palm_assets.gan.hand_labels import LABELS, HandLabels
 from palm_assets.generation.generate import GenerationRequest
 from palm_assets.release.serving import Served
 
@@ -36,7 +37,7 @@ def clear() -> None:
     PANEL.cancel()
     PANEL.clear()
     state.preview = Preview()
-    state.requested = state.pending_request = None
+    state.requested = state.pending_request = state.unshown_link = None
     state.setdefault("view", View())
     _clear_results()
 
@@ -46,21 +47,16 @@ def request_form_set() -> None:
     state.form_error = None
     PANEL.set_message(None)
     try:
-        labels = HandLabels(*(_chosen_label(name) for name in LABELS))
-        request = parse_request(state.count, state.seed, f"{state.truncation:g}", state.min_score, labels)
+        labels = HandLabels(*(held.get(name) for name in LABELS))
+        count, seed, truncation, min_score = map(held.get, ("count", "seed", "truncation", "min_score"))
+        request = parse_request(count, seed, f"{truncation:g}", min_score, labels)
     except FormError as error:
         state.form_error = error
         return
-    if not state.seed.strip():
+    if not seed.strip():
         state.drawn_seeds.add(str(request.seed))
     state.view = View(order=state.view.order)
     state.pending_request = request
-
-
-def _chosen_label(name: str) -> str:
-    """What is chosen for a label; what was before, if the browser has sent the text of another language."""
-    chosen: str = state.get(name, ANY)
-    return chosen if chosen in (ANY, *LABELS[name]) else state.kept.get(name, ANY)
 
 
 def submit_pending(words: Words, served: Served) -> None:
@@ -88,6 +84,7 @@ def _submit(words: Words, model: PalmModel, request: GenerationRequest) -> None:
             return
         state.preview = preview
     state.requested = request
+    state.unshown_link = None
     _clear_results()
     fields: dict[str, object] = {
         "count": request.count,
@@ -120,9 +117,20 @@ def shown_parameters(language: str) -> dict[str, str]:
     """What the page shows, as parameters of its address."""
     request: GenerationRequest | None = state.requested
     palms = PANEL.result
-    chosen = state.get("chosen_model", "")
-    model = chosen or model_choice.default_version() if palms is None else palms.model_version
+    model = _model_of_visitor() if palms is None else palms.model_version
     return link_parameters(request, language, model, state.view)
+
+
+def address_parameters(language: str) -> dict[str, str]:
+    """What the address is to name: what the page shows, or the link that it could not show."""
+    unshown: Link | None = state.unshown_link
+    if unshown is None:
+        return shown_parameters(language)
+    return replace(unshown, model=_model_of_visitor(), language=language).parameters
+
+
+def _model_of_visitor() -> str:
+    return state.get("chosen_model", "") or model_choice.default_version()
 
 
 def _recent(request: GenerationRequest, model_version: str) -> PalmSet | None:

@@ -21,6 +21,7 @@ state = st.session_state
 
 def open_palm(number: int) -> None:
     """Show a palm large."""
+    state.unshown_link = None
     state.view = replace(state.view, palm=number, like=None)
 
 
@@ -69,7 +70,7 @@ def _show(words: Words, palms: PalmSet, served: Served) -> None:
         st.info(words("set_evicted"))
         return
     state.large_shown = view.palm
-    address.write("", generation.shown_parameters(words.language), model=model_choice.default_version())
+    address.write("", generation.address_parameters(words.language), model=model_choice.default_version())
     entries = sort_entries(palms.entries, view.order)
     entry = entries[place]
     _show_neighbors(words, palms, place, entry)
@@ -98,7 +99,8 @@ def _show_neighbors(words: Words, palms: PalmSet, place: int, entry: Entry) -> N
         )
         st.button(words("next"), key="large_next", on_click=go, args=(place + 1,), disabled=place == last)
         title = words("palm_title", n=entry.number, total=last + 1)
-        st.subheader(title, anchor=False, width="content")
+        with st.container(key="large_title", width="content"):
+            st.subheader(title, anchor=False, width="content")
 
 
 def _place(palms: PalmSet, view: View) -> int | None:

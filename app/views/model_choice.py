@@ -7,6 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from app.i18n.words import Words, escape_markdown
+from app.ui import held
 from app.work.resources import model_watcher
 from palm_assets.release.model_choices import HANDS_NAME, STARTER_NAME, ModelChoice
 from palm_assets.release.serving import Served
@@ -46,9 +47,15 @@ def is_available(version: str) -> bool:
     return any(version == choice.version for choice in model_watcher().choices())
 
 
+def version_of(name: str) -> str:
+    """Version of the model that a link names, by its name or version; the name itself if there is none."""
+    return next((choice.version for choice in model_watcher().choices() if choice.name == name), name)
+
+
 def choose(name: str) -> None:
     """Choose a model by its name or version; "" for the default one, which then follows the release."""
-    state.chosen_model = "" if name == default_version() else name
+    version = version_of(name)
+    state.chosen_model = "" if version == default_version() else version
     state.missing_model = ""
 
 
@@ -58,19 +65,21 @@ def show_choice(words: Words, served: Served, on_change: Callable[[], None]) -> 
     if served.model is None:
         return
     shown = served.model.version
-    state.model_widget = shown
+    options = list(dict.fromkeys([*choices, shown]))
+    key, initial = held.showing("model_choice", shown, words.language, options)
 
     def change() -> None:
-        chosen = state.model_widget
-        if chosen in choices and chosen != shown:  # else the browser has sent the text of another language
+        chosen = held.entered("model_choice", key)
+        if chosen in choices and chosen != shown:
             choose(chosen)
             on_change()
 
     st.selectbox(
         words("model"),
-        list(dict.fromkeys([*choices, shown])),
+        options,
+        index=options.index(initial) if initial in options else 0,
         format_func=lambda version: _describe(words, version, choices.get(version)),
-        key="model_widget",
+        key=key,
         on_change=change,
         filter_mode=None,
         placeholder=words("model"),  # Streamlit's own is English in every language

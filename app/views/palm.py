@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app.i18n.words import Words
+from app.ui import held
 from app.ui.images import show_large, show_pair
 from app.ui.job_panel import is_busy
 from app.ui.score import show_score
@@ -37,7 +38,8 @@ def show_palm(words: Words, palms: PalmSet, entry: Entry, served: Served) -> Non
                 words("variations"), disabled=is_busy(), on_click=variations.open_variations, args=((),)
             )
         st.space("stretch")
-        st.toggle(words("smooth"), key="smooth")
+        key, smooth = held.widget("smooth")
+        st.toggle(words("smooth"), smooth, key=key)
     show_score(words, entry.score, calibrated=palms.calibrated)
     labels = read_labels(png)
     hand = {"hand": ", ".join(words(f"{name}_{value}") for name, value in labels.known.items())}
@@ -57,7 +59,7 @@ def read_labels(png: bytes) -> HandLabels:
 
 def _show_image(words: Words, png: bytes, alt: str, palms: PalmSet, entry: Entry, served: Served) -> None:
     """The palm, beside the nearest real one if that may be shown and the training crops are in the store."""
-    smooth = state.get("smooth", False)
+    smooth = held.get("smooth")
     crops = _training_crops(palms, served)
     if not shows_real_palms():
         show_large(png, alt, smooth=smooth)

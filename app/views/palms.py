@@ -39,9 +39,8 @@ def show(words: Words) -> None:
     generation.PANEL.show_message(words)
     palms = _shown_set(words, served)
     png_origin.show(words)
-    if state.form_error is None and generation.PANEL.message is None:
-        state.shown = generation.shown_parameters(words.language)
-        address.write("", state.shown, model=model_choice.default_version())
+    state.shown = generation.address_parameters(words.language)
+    address.write("", state.shown, model=model_choice.default_version())
     if palms is not None:
         large.show(words, palms, served)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.i18n.words import Words, escape_markdown
+from app.ui import held
 from app.ui.file_drop import file_drop
 from app.ui.job_panel import JobPanel, is_busy
 from app.views import model_choice
@@ -33,13 +34,14 @@ PANEL: JobPanel[Verification] = JobPanel(
 
 def show(words: Words) -> None:
     """A drop zone and a dialog with the metadata of what was just dropped, or the check of a file."""
-    with st.expander(words("origin"), expanded=PANEL.has_content):
-        if state.get("origin_check", False):  # only a visitor who asks for the check sends a whole file
+    with held.section(words("origin"), "origin", words.language):
+        if held.get("origin_check"):  # only a visitor who asks for the check sends a whole file
             head = None
             _show_check(words)
         else:
             head = file_drop(words("origin_drop"))
-        st.toggle(words("origin_check"), key="origin_check", disabled=is_busy(), on_change=PANEL.clear)
+        key, checks = held.widget("origin_check")
+        st.toggle(words("origin_check"), checks, key=key, disabled=is_busy(), on_change=PANEL.clear)
     if head is not None:
         st.dialog(words("origin"), width="small")(_show_metadata)(
             words, read_png_metadata(head), read_png_xmp(head)

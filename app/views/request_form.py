@@ -8,14 +8,17 @@ from functools import partial
 import streamlit as st
 
 from app.i18n.words import Words, escape_markdown
+from app.ui import held
+from app.ui.enter_key import click_on_enter
 from app.ui.invalid_field import mark_invalid
-from app.views import generation, model_choice
+from app.views import address, generation, model_choice
 from app.work.links import Link, View, is_same_place, read_view
 from app.work.request_form import MAX_COUNT, MIN_TRUNCATION, FormError, parse_request
 from palm_assets.gan.hand_labels import ANY, ANY_HAND, LABELS, HandLabels
 from palm_assets.generation.png_metadata import PngMetadata
 
 TRUNCATIONS = {step / 20 for step in range(2, 21)}
+DEFAULT_COUNT = "24"
 ERROR_KEY = "request_error"
 state = st.session_state
 
@@ -28,38 +31,39 @@ def initialize_session() -> None:
     state.drawn_seeds = set()
     state.recent = []
     generation.clear()
-    state.count, state.seed, state.min_score = "24", "", ""
-    state.truncation = state.linked_truncation = 1.0
-    state.more_expanded = False
-    _set_labels(ANY_HAND)
+    _fill_in(DEFAULT_COUNT, "", 1.0, "", ANY_HAND)
+    for name in ("more", "origin_check", "smooth"):
+        held.put(name, False)
     state.visitor = uuid.uuid4().hex  # last, so that a run that is interrupted before is repeated
 
 
 def follow(link: Link, words: Words) -> None:
     """Show what a link names that the visitor has just come to, unless it is shown already."""
     here = generation.shown_parameters(words.language)
-    there = {**link.parameters, "lang": words.language}
+    there = {**address.with_version(link.parameters), "lang": words.language}
     model_choice.choose(link.model)
     state.pending_request = None  # of an address that was left before it was shown
-    if is_same_place(there, here, {"model": model_choice.default_version()}):
+    is_here = is_same_place(there, here, {"model": model_choice.default_version()})
+    if is_here and state.unshown_link is None:
         return
     state.view = read_view(link)
     state.form_error = None
-    if link.is_empty:
-        generation.clear()
-        return
-    state.count = link.count or "24"
-    state.seed = "" if link.seed in state.drawn_seeds else link.seed  # the next set gets a new one again
-    state.min_score = link.min_score
-    state.truncation = state.linked_truncation = 1.0
-    _set_labels(link.labels)
+    seed = "" if link.seed in state.drawn_seeds else link.seed  # the next set gets a new one again
+    _fill_in(link.count or DEFAULT_COUNT, seed, 1.0, link.min_score, link.labels)
     try:
         request = parse_request(link.count or "1", link.seed, link.truncation, link.min_score, link.labels)
     except FormError as error:
+        generation.clear()
         state.form_error = error
-        state.more_expanded = error.field in ("truncation", "min_score")  # where nobody has typed yet
+        state.unshown_link = link
+        if error.field in ("truncation", "min_score"):  # where nobody has typed yet
+            held.put("more", True)
         return
-    state.truncation = state.linked_truncation = request.truncation
+    _fill_in_truncation(request.truncation)
+    if not link.is_complete:
+        generation.clear()
+    if not link.is_empty:
+        state.unshown_link = link
     if link.is_complete:
         state.pending_request = request
 
@@ -70,9 +74,8 @@ def fill_in_pending() -> None:
     if metadata is None:
         return
     request = metadata.request
-    state.count, state.seed, state.min_score = str(request.count), str(request.seed), ""
-    state.truncation = state.linked_truncation = max(request.truncation, MIN_TRUNCATION)
-    _set_labels(metadata.labels)
+    truncation = max(request.truncation, MIN_TRUNCATION)
+    _fill_in(str(request.count), str(request.seed), truncation, "", metadata.labels)
     if model_choice.is_available(metadata.model):
         model_choice.choose(metadata.model)
     state.view = View(palm=1, like=metadata.steps or None)
@@ -84,62 +87,93 @@ def fill_in_pending() -> None:
 def show(words: Words) -> None:
     """Show the form, with the problem of a field beside it."""
     error: FormError | None = state.form_error
-    with st.form("request", border=False):
+    with st.container(key="request"):
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            st.text_input(
-                words("count"), key="count", help=words("count_help", max=MAX_COUNT), max_chars=40, width=155
-            )
-            st.text_input(
-                words("seed"),
-                key="seed",
-                help=words("seed_help"),
+            _show_text(words, "count", explanation=words("count_help", max=MAX_COUNT), width=155)
+            _show_text(
+                words,
+                "seed",
+                explanation=words("seed_help"),
                 placeholder=words("seed_placeholder"),
-                max_chars=40,
                 width=155,
             )
             _show_labels(words)
-            st.form_submit_button(words("generate"), type="primary", on_click=generation.request_form_set)
+            st.button(words("generate"), type="primary", key="generate", on_click=generation.request_form_set)
         if error is not None:
             _show_error(words, error)
         with (
-            st.expander(words("more"), expanded=state.more_expanded),
+            held.section(words("more"), "more", words.language),
             st.container(horizontal=True, gap="large"),
         ):
-            st.select_slider(
-                words("truncation"),
-                sorted({*TRUNCATIONS, state.linked_truncation}),  # a link or PNG may have one in between
-                key="truncation",
-                format_func=words.decimal,  # a plain slider has decimal points in every language
-                help=words("truncation_help"),
-                width=320,
-            )
-            st.text_input(
-                words("min_score"),
-                key="min_score",
-                help=words("min_score_help"),
+            _show_truncation(words)
+            _show_text(
+                words,
+                "min_score",
+                explanation=words("min_score_help"),
                 placeholder=words("min_score_placeholder"),
-                max_chars=40,
                 width=220,
             )
+    click_on_enter("request", "generate")
     mark_invalid("" if error is None else words(error.field), ERROR_KEY)
 
 
-def _set_labels(labels: HandLabels) -> None:
-    for name, value in labels.items():
-        state[name] = value
+def _fill_in(count: str, seed: str, truncation: float, min_score: str, labels: HandLabels) -> None:
+    for name, value in {"count": count, "seed": seed, "min_score": min_score, **dict(labels.items())}.items():
+        held.put(name, value)
+    _fill_in_truncation(truncation)
+
+
+def _fill_in_truncation(truncation: float) -> None:
+    state.linked_truncation = truncation
+    held.put("truncation", truncation)
+
+
+def _show_text(
+    words: Words, name: str, *, explanation: str, width: int, placeholder: str | None = None
+) -> None:
+    key, text = held.widget(name)
+    st.text_input(
+        words(name),
+        text,
+        key=key,
+        help=explanation,
+        placeholder=placeholder,
+        max_chars=40,
+        width=width,
+        on_change="ignore",  # until the button is clicked, or the page is rerun for another reason
+    )
+
+
+def _show_truncation(words: Words) -> None:
+    steps = {words.decimal(step): step for step in (*TRUNCATIONS, state.linked_truncation)}
+    options = sorted(steps.values())  # a link or a PNG may have one in between
+    key, truncation = held.widget("truncation", words.language, options)
+    st.select_slider(
+        words("truncation"),
+        options,
+        truncation if truncation in options else state.linked_truncation,
+        key=key,
+        format_func=words.decimal,  # a plain slider has decimal points in every language
+        help=words("truncation_help"),
+        width=320,
+        on_change="ignore",
+    )
 
 
 def _show_labels(words: Words) -> None:
     """What the hands are to show, as far as the model can be asked for it."""
     for name in model_choice.labels():
         values: list[str] = [ANY, *LABELS[name]]
+        key, value = held.widget(name, words.language, values)
         st.selectbox(
             words(name),
             values,
+            index=values.index(value),
             format_func=partial(_label_text, words, name),
-            key=name,
+            key=key,
             filter_mode=None,
             width=130,
+            on_change="ignore",
         )
 
 

@@ -19,7 +19,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.i18n.words import Words
 from palm_assets.generation.png_metadata import PngMetadata
-from tests.app.visits import APP, visited, wait
+from tests.app.visits import APP, field, visited, wait
 
 EN = Words("en")
 pytestmark = pytest.mark.usefixtures("a_release")
@@ -104,7 +104,7 @@ def other_link(page: AppTest, seed: int) -> None:
 
 
 def form(page: AppTest, seed: int) -> None:
-    page.text_input(key="seed").set_value(str(seed))
+    field(page.text_input, "seed").set_value(str(seed))
     next(button for button in page.button if button.label == EN("generate")).click()
 
 

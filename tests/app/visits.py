@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
@@ -19,6 +21,12 @@ def visited(count: int) -> AppTest:
     wait(page)
     assert len(page.session_state.generation_result.entries) == count
     return page
+
+
+def field(fields: Iterable[Any], name: str) -> Any:
+    """The widget of this name that is shown; others may have been shown in its place before."""
+    (found,) = (field for field in fields if field.key is not None and field.key.split("-")[0] == name)
+    return found
 
 
 def wait(page: AppTest) -> None:
