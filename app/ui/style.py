@@ -28,7 +28,6 @@ h1 { font-size: clamp(1.45rem, 5vw, 2.1rem) !important; padding: 0 0 .35rem !imp
 }
 [data-testid="stPopoverButton"] [data-testid="stMarkdownContainer"] { white-space: normal; text-align: left; }
 [data-testid="stPopoverButton"] p { white-space: normal; }
-.st-key-large_title h3 { white-space: nowrap; }
 @media (max-width: 40rem) {  /* arrows alone: with their words, the number of the palm is a row of its own */
   .st-key-large_previous p, .st-key-large_next p { font-size: 0; }
   .st-key-large_previous p::before, .st-key-large_next p::before { font-size: 1.1rem; content: "←" / ""; }

@@ -99,8 +99,7 @@ def _show_neighbors(words: Words, palms: PalmSet, place: int, entry: Entry) -> N
         )
         st.button(words("next"), key="large_next", on_click=go, args=(place + 1,), disabled=place == last)
         title = words("palm_title", n=entry.number, total=last + 1)
-        with st.container(key="large_title", width="content"):
-            st.subheader(title, anchor=False, width="content")
+        st.subheader(title, anchor=False, width="content")
 
 
 def _place(palms: PalmSet, view: View) -> int | None:

@@ -7,22 +7,26 @@ import io
 import re
 import shutil
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from app.i18n.words import Words
+from app.i18n.words import LANGUAGE_NAMES, Words
 from palm_assets.store.artifacts import Store
 from tests.e2e.harness import (
     EN,
     RU,
+    Server,
     cards_of,
     downloaded,
+    expand,
     expect_image,
     open_palm,
     run_server,
     screenshot,
+    submit,
     visit,
 )
 from tests.models import SMALL, publish_model
@@ -33,33 +37,84 @@ def choose(page: Page, words: Words, name: str, value: str) -> None:
     page.get_by_role("option", name=words(f"{name}_{value}"), exact=True).click()
 
 
-@pytest.mark.parametrize("words", [RU, EN], ids=["ru", "en"])
-def test_a_kind_of_hands_is_asked_for(browser: Browser, tmp_path: Path, words: Words) -> None:
+@pytest.fixture
+def hands(tmp_path: Path) -> Iterator[tuple[Server, str]]:
+    """A page with a starter and the model `hands`, and the version of that."""
     elsewhere = Store(tmp_path / "elsewhere")
     starter = publish_model(elsewhere, 9)
     hands = publish_model(elsewhere, 3, SMALL.model_copy(update={"labels": ["aspect", "side", "skin"]}))
     shutil.copytree(hands.folder, starter.folder.parent / "starter_hands")
     with run_server(tmp_path / "home", PALM_STARTER=str(starter.folder)) as server:
-        with visit(browser, f"{server.address}/?n=3&seed=7&lang={words.language}") as page:
-            expect(cards_of(page, words)).to_have_count(3)
-            expect(page.get_by_label(words("skin"), exact=True)).to_have_count(0)  # the starter draws any
-        link = f"/?n=3&seed=7&aspect=back&model=starter-{hands.version}&lang={words.language}"
-        with visit(browser, server.address + link) as page:
-            expect(cards_of(page, words)).to_have_count(3)
-            choose(page, words, "side", "left")
-            choose(page, words, "skin", "dark")
-            page.get_by_role("button", name=words("generate"), exact=True).click()
-            expect(page).to_have_url(re.compile("&aspect=back&side=left&skin=dark&model="))
-            expect(cards_of(page, words)).to_have_count(3)
-            address, first = page.url, page.locator("li img").first.get_attribute("src") or ""
-            _, archive = downloaded(page, re.compile("ZIP"))
-            with zipfile.ZipFile(io.BytesIO(archive)) as zipped:
-                rows = list(csv.DictReader(zipped.read("manifest.csv").decode().splitlines()))
-            assert [(row["aspect"], row["side"], row["skin"]) for row in rows] == [
-                ("back", "left", "dark")
-            ] * 3
-            kind = ", ".join(words(text) for text in ("aspect_back", "side_left", "skin_dark"))
-            expect(open_palm(page, words, 2, 3)).to_contain_text(kind)
-            screenshot(page, f"labels-{words.language}", whole=False)
-        with visit(browser, address) as page:
-            expect_image(page.locator("li img").first, first)
+        yield server, f"starter-{hands.version}"
+
+
+@pytest.mark.parametrize("words", [RU, EN], ids=["ru", "en"])
+def test_a_kind_of_hands_is_asked_for(browser: Browser, hands: tuple[Server, str], words: Words) -> None:
+    server, model = hands
+    with visit(browser, f"{server.address}/?n=3&seed=7&lang={words.language}") as page:
+        expect(cards_of(page, words)).to_have_count(3)
+        expect(page.get_by_label(words("skin"), exact=True)).to_have_count(0)  # the starter draws any
+    link = f"/?n=3&seed=7&aspect=back&model={model}&lang={words.language}"
+    with visit(browser, server.address + link) as page:
+        expect(cards_of(page, words)).to_have_count(3)
+        choose(page, words, "side", "left")
+        choose(page, words, "skin", "dark")
+        page.get_by_role("button", name=words("generate"), exact=True).click()
+        expect(page).to_have_url(re.compile("&aspect=back&side=left&skin=dark&model="))
+        expect(cards_of(page, words)).to_have_count(3)
+        address, first = page.url, page.locator("li img").first.get_attribute("src") or ""
+        _, archive = downloaded(page, re.compile("ZIP"))
+        with zipfile.ZipFile(io.BytesIO(archive)) as zipped:
+            rows = list(csv.DictReader(zipped.read("manifest.csv").decode().splitlines()))
+        assert [(row["aspect"], row["side"], row["skin"]) for row in rows] == [("back", "left", "dark")] * 3
+        kind = ", ".join(words(text) for text in ("aspect_back", "side_left", "skin_dark"))
+        expect(open_palm(page, words, 2, 3)).to_contain_text(kind)
+        screenshot(page, f"labels-{words.language}", whole=False)
+    with visit(browser, address) as page:
+        expect_image(page.locator("li img").first, first)
+
+
+def test_what_is_entered_outlives_changes_of_language_and_is_what_is_generated(
+    browser: Browser, hands: tuple[Server, str]
+) -> None:
+    server, model = hands
+    with visit(browser, f"{server.address}/?n=3&seed=7&model=hands&lang=en") as page:
+        expect(cards_of(page, EN)).to_have_count(3)
+        count = page.get_by_label(EN("count"), exact=True)
+        count.fill("2")
+        choose(page, EN, "aspect", "back")
+        expand(page, EN("more"))
+        page.get_by_label(EN("min_score"), exact=True).fill("0.001")
+        slider = page.get_by_role("slider")
+        slider.focus()
+        page.keyboard.press("ArrowLeft")
+        expect(slider).to_have_attribute("aria-valuetext", "0.95")
+        for words in (RU, EN, RU):
+            page.get_by_role("radio", name=LANGUAGE_NAMES[words.language]).click()
+            expect(page.get_by_label(words("count"), exact=True)).to_have_value("2")
+            expect(page.get_by_label(words("aspect"), exact=True)).to_have_value(words("aspect_back"))
+            expect(page.get_by_label(words("min_score"), exact=True)).to_be_visible()  # still expanded
+            expect(page.get_by_label(words("min_score"), exact=True)).to_have_value("0.001")
+            expect(slider).to_have_attribute("aria-valuetext", words.decimal(0.95))
+        page.get_by_label(RU("count"), exact=True).press("Enter")
+        expect(page).to_have_url(
+            f"{server.address}/?n=2&seed=7&t=0.95&min=0.001&aspect=back&model={model}&lang=ru"
+        )
+        expect(cards_of(page, RU)).to_have_count(2)
+
+
+def test_back_and_forward_pass_a_link_that_names_the_model_by_its_name(
+    browser: Browser, hands: tuple[Server, str]
+) -> None:
+    server, _ = hands
+    with visit(browser, f"{server.address}/?n=3&seed=7&model=hands&lang=en") as page:
+        expect(cards_of(page, EN)).to_have_count(3)
+        submit(page, EN, "2", "9")
+        expect(page).to_have_url(re.compile("n=2&seed=9&"))
+        expect(cards_of(page, EN)).to_have_count(2)
+        page.go_back()
+        expect(cards_of(page, EN)).to_have_count(3)
+        expect(page).to_have_url(re.compile("n=3&seed=7&model=hands&"))
+        page.go_forward()
+        expect(cards_of(page, EN)).to_have_count(2)
+        expect(page).to_have_url(re.compile("n=2&seed=9&"))

@@ -111,12 +111,19 @@ def test_on_a_phone_variations_are_on_the_first_screen(browser: Browser, address
         dialog = open_palm(page, words, 2, 3)
         button = dialog.get_by_role("button", name=words("variations"), exact=True)
         expect(button).to_be_in_viewport(ratio=1)
+        names = words("previous"), words("next")
+        boxes = [dialog.get_by_role("button", name=name).bounding_box() for name in names]
+        boxes.append(dialog.get_by_role("heading", name=words("palm_title", n=2, total=3)).bounding_box())
+        rows = [(box["y"], box["y"] + box["height"]) for box in boxes if box is not None]
+        assert max(top for top, _ in rows) < min(bottom for _, bottom in rows), rows  # all in one row
         button.click()
         opens = re.compile(words("variation_open", n=1, score="").split()[0] + " ")
         around = dialog.get_by_role("button", name=opens)
         expect(around).to_have_count(12)
         for number in range(3):  # a row
             expect(around.nth(number)).to_be_in_viewport(ratio=1)
+        label = dialog.get_by_role("button", name=words("score_what")).get_by_test_id("stMarkdownContainer")
+        assert label.evaluate("label => label.scrollWidth <= label.clientWidth")  # nothing is cut off
         screenshot(page, f"variations-phone-{words.language}", whole=False)
 
 
