@@ -12,8 +12,8 @@ from html import escape
 
 import streamlit as st
 
-WIDTH, HEIGHT = 800, 250
-LEFT, RIGHT, TOP, BOTTOM = 40, 792, 8, 205
+WIDTH, NARROW, HEIGHT = 800, 340, 250  # the narrow one is for a phone, where 800 would leave no legible text
+LEFT, TOP, BOTTOM = 40, 8, 205
 STROKES = (("#c8683a", "none"), ("#4f8a8b", "6 4"))  # also distinguishable without colors
 # An image inherits nothing from the page, but follows its color scheme.
 STYLE = (
@@ -63,14 +63,16 @@ def reliability_chart(
     return _svg(336, 346, description, parts)
 
 
-def line_chart(lines: Mapping[str, Line], x_label: str, description: str) -> str:
+def line_chart(lines: Mapping[str, Line], x_label: str, description: str, *, width: int = WIDTH) -> str:
     """Line chart as SVG: at most two named lines, both axes from 0; points that are not finite are left out.
 
     Args:
         lines: name to points (x, y), x ascending.
         x_label: of the x axis.
         description: for screen readers.
+        width: in CSS pixels.
     """
+    right = width - 8
     finite = {name: [(x, y) for x, y in line if math.isfinite(y)] for name, line in lines.items()}
     points = [point for line in finite.values() for point in line]
     max_x = max((x for x, _ in points), default=0) or 1
@@ -82,30 +84,37 @@ def line_chart(lines: Mapping[str, Line], x_label: str, description: str) -> str
     parts = []
     for share in (0, 0.25, 0.5, 0.75, 1):
         y = y_of(share * max_y)
-        parts.append(f'<path d="M{LEFT} {y:.1f}H{RIGHT}" stroke="#8884"/>')
+        parts.append(f'<path d="M{LEFT} {y:.1f}H{right}" stroke="#8884"/>')
         parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{share * max_y:.1f}</text>')
     for number, (name, line) in enumerate(finite.items()):
         color, dash = STROKES[number]
         stroke = f'fill="none" stroke="{color}" stroke-width="2" stroke-dasharray="{dash}"'
-        path = " ".join(f"{LEFT + (RIGHT - LEFT) * x / max_x:.1f},{y_of(y):.1f}" for x, y in line)
+        path = " ".join(f"{LEFT + (right - LEFT) * x / max_x:.1f},{y_of(y):.1f}" for x, y in line)
         parts.append(f'<polyline points="{path}" {stroke}/>')
         at = LEFT + 170 * number
         parts.append(f'<path d="M{at} {HEIGHT - 10}h24" {stroke}/>')
         parts.append(f'<text x="{at + 30}" y="{HEIGHT - 6}">{escape(name)}</text>')
     total = f"{max_x:,.0f}".replace(",", "\u202f")
-    parts.append(f'<text x="{RIGHT}" y="{BOTTOM + 18}" text-anchor="end">{escape(x_label)}: {total}</text>')
-    return _svg(WIDTH, HEIGHT, description, parts)
+    parts.append(f'<text x="{right}" y="{BOTTOM + 18}" text-anchor="end">{escape(x_label)}: {total}</text>')
+    return _svg(width, HEIGHT, description, parts)
 
 
-def show_chart(svg: str, description: str) -> None:
+def show_chart(svg: str, description: str, *, narrow: str = "") -> None:
     """Show a chart of this module, at most as wide as it was drawn.
 
     Args:
         svg: the chart; it contains nothing that a visitor typed.
         description: for screen readers.
+        narrow: the same chart for a phone; "" if the other one is narrow enough.
     """
-    url = f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
-    st.html(f'<img class="palm-chart" src="{url}" alt="{escape(description)}">')
+    charts = (
+        {"palm-chart palm-wide": svg, "palm-chart palm-narrow": narrow} if narrow else {"palm-chart": svg}
+    )
+    images = []
+    for kind, chart in charts.items():
+        url = f"data:image/svg+xml;base64,{base64.b64encode(chart.encode()).decode()}"
+        images.append(f'<img class="{kind}" src="{url}" alt="{escape(description)}">')
+    st.html("".join(images))
 
 
 def _svg(width: int, height: int, description: str, parts: Sequence[str]) -> str:

@@ -8,14 +8,13 @@ browser still sends for the one before is dropped.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
 
 state = st.session_state
-_PREFIX = "held_"
 
 
 @dataclass(frozen=True)
@@ -78,14 +77,20 @@ def widget(name: str, language: str = "", options: Sequence[Any] | None = None) 
         name: of the value, which was put there.
         language: of the texts that the browser sends as its value; "" if they are the same in all languages.
         options: what can be chosen; None if anything can be entered.
+
+    Raises:
+        KeyError: nothing was ever put there.
     """
-    held, value = _get(name), get(name)
-    assert held is not None
-    is_fresh = held.key not in state and held.initial != value  # was not shown meanwhile
+    held = before = _get(name)
+    if held is None:
+        raise KeyError(name)
+    value = held.entered
+    is_fresh = held.initial != value and held.key not in state  # was not shown meanwhile
     if held.language != language or is_fresh:
         held = held.followed_by(value, language)
     held = replace(held, options=None if options is None else tuple(options))
-    _set(held)
+    if held != before:
+        _set(held)
     return held.key, held.initial
 
 
@@ -109,22 +114,27 @@ def entered(name: str, key: str) -> Any:
 
 def capture() -> None:
     """Take over what is entered, when a run begins: Streamlit forgets a widget that a run does not show."""
-    for name in [name for name in state if str(name).startswith(_PREFIX)]:
-        held: _Held = state[name]
-        if held.entered != held.value:
-            _set(replace(held, value=held.entered))
+    for held in list(_all().values()):
+        value = held.entered
+        if value != held.value:
+            _set(replace(held, value=value))
 
 
-def section(label: str, name: str, language: str, *, on_change: Callable[[], None] | None = None) -> Any:
+def section(label: str, name: str, language: str) -> Any:
     """An expander that stays as the visitor left it; closed at first."""
     key, expanded = showing(name, False, language) if _get(name) is None else widget(name, language)
-    return st.expander(label, expanded=expanded, key=key, on_change=on_change or "rerun")
+    return st.expander(label, expanded=expanded, key=key, on_change="rerun")
+
+
+def _all() -> dict[str, _Held]:
+    """By name, for this visitor."""
+    all_held: dict[str, _Held] = state.setdefault("held", {})
+    return all_held
 
 
 def _get(name: str) -> _Held | None:
-    held: _Held | None = state.get(_PREFIX + name)
-    return held
+    return _all().get(name)
 
 
 def _set(held: _Held) -> None:
-    state[_PREFIX + held.name] = held
+    _all()[held.name] = held

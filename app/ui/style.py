@@ -47,6 +47,8 @@ input[aria-invalid=true] { box-shadow: inset 0 0 0 2px #b3261e; border-radius: .
 .palm-animation { display: block; max-width: 100%; border-radius: .8rem; }
 .palm-samples { display: block; width: 100%; border-radius: .5rem; }
 .palm-chart { display: block; max-width: 100%; height: auto; }
+.palm-narrow { display: none; }
+@media (max-width: 40rem) { .palm-wide { display: none; } .palm-narrow { display: block; } }
 .palm-thumbnails { display: flex; gap: .4rem; overflow: hidden; height: 5rem; }
 .palm-thumbnails img { height: 5rem; width: 5rem; border-radius: .4rem; image-rendering: pixelated; }
 .palm-large { display: block; width: min(100%, 27rem); aspect-ratio: 1; margin: 0 auto;

@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.i18n.words import LANGUAGES, Words
 from app.ui import held
-from app.ui.charts import line_chart, reliability_chart, show_chart
+from app.ui.charts import NARROW, WIDTH, line_chart, reliability_chart, show_chart
 from app.ui.images import show_sheet
 from app.ui.tables import show_bars, show_table
 from app.views import address, model_choice, records
@@ -197,5 +197,7 @@ def _show_losses(words: Words, rows: list[dict[str, float]]) -> None:
         words(f"about_{name}"): [(row["images_seen"], row[key]) for row in thinned]
         for name, key in (("generator", "loss_g"), ("discriminator", "loss_d"))
     }
-    show_chart(line_chart(lines, words("about_images_seen"), words("about_losses")), words("about_losses"))
+    x_label, title = words("about_images_seen"), words("about_losses")
+    wide, narrow = (line_chart(lines, x_label, title, width=width) for width in (WIDTH, NARROW))
+    show_chart(wide, title, narrow=narrow)
     st.caption(words("about_losses_note"))

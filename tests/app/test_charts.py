@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from app.ui.charts import line_chart, reliability_chart
+from app.ui.charts import NARROW, line_chart, reliability_chart
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -20,6 +20,13 @@ def test_a_chart_leaves_out_what_is_not_finite() -> None:
     )
     (line,) = chart.iter(f"{SVG}polyline")
     assert len((line.get("points") or "").split()) == 1
+
+
+def test_a_chart_for_a_phone_stays_within_its_width() -> None:
+    chart = ElementTree.fromstring(line_chart({"a": [(0, 1), (10, 2)]}, "x", "d", width=NARROW))
+    assert chart.get("width") == str(NARROW)
+    (line,) = chart.iter(f"{SVG}polyline")
+    assert max(float(point.split(",")[0]) for point in (line.get("points") or "").split()) < NARROW
 
 
 def test_an_empty_chart_is_no_error() -> None:

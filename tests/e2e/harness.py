@@ -151,9 +151,14 @@ def visit(
     context.close()
 
 
+def visible_field(page: Page, label: str) -> Locator:
+    """The field with this label; while the page is redrawn, the one before is there, too, but hidden."""
+    return page.get_by_label(label, exact=True).filter(visible=True)
+
+
 def submit(page: Page, words: Words, count: str, seed: str = "") -> None:
-    page.get_by_label(words("count"), exact=True).fill(count)
-    page.get_by_label(words("seed"), exact=True).fill(seed)
+    visible_field(page, words("count")).fill(count)
+    visible_field(page, words("seed")).fill(seed)
     page.get_by_role("button", name=words("generate"), exact=True).click()
 
 
@@ -180,7 +185,7 @@ def turn_to(page: Page, words: Words, number: int) -> None:
 
 def model_field(page: Page, words: Words) -> Locator:
     """The field that names the model."""
-    return page.get_by_label(words("model"), exact=True)
+    return visible_field(page, words("model"))
 
 
 def focused(page: Page) -> str:

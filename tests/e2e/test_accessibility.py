@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from app.i18n.words import Words
-from tests.e2e.harness import EN, RU, cards_of, expand, screenshot, submit, visit
+from tests.e2e.harness import EN, RU, cards_of, expand, screenshot, submit, visible_field, visit
 
 AXE = Axe()
 
@@ -30,7 +30,7 @@ def test_axe_has_no_complaints(browser: Browser, address: str, words: Words, the
         expect(cards_of(page, words)).to_have_count(12)
         expand(page, words("more"))
         expand(page, words("origin"))
-        expect(page.get_by_label(words("min_score"), exact=True)).to_be_visible()
+        expect(visible_field(page, words("min_score"))).to_be_visible()
         found["empty"] = complaints(page)
         screenshot(page, f"empty-{words.language}-{theme}")
 

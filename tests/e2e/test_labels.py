@@ -27,13 +27,14 @@ from tests.e2e.harness import (
     run_server,
     screenshot,
     submit,
+    visible_field,
     visit,
 )
 from tests.models import SMALL, publish_model
 
 
 def choose(page: Page, words: Words, name: str, value: str) -> None:
-    page.get_by_label(words(name), exact=True).click()
+    visible_field(page, words(name)).click()
     page.get_by_role("option", name=words(f"{name}_{value}"), exact=True).click()
 
 
@@ -53,7 +54,7 @@ def test_a_kind_of_hands_is_asked_for(browser: Browser, hands: tuple[Server, str
     server, model = hands
     with visit(browser, f"{server.address}/?n=3&seed=7&lang={words.language}") as page:
         expect(cards_of(page, words)).to_have_count(3)
-        expect(page.get_by_label(words("skin"), exact=True)).to_have_count(0)  # the starter draws any
+        expect(visible_field(page, words("skin"))).to_have_count(0)  # the starter draws any
     link = f"/?n=3&seed=7&aspect=back&model={model}&lang={words.language}"
     with visit(browser, server.address + link) as page:
         expect(cards_of(page, words)).to_have_count(3)
@@ -80,23 +81,23 @@ def test_what_is_entered_outlives_changes_of_language_and_is_what_is_generated(
     server, model = hands
     with visit(browser, f"{server.address}/?n=3&seed=7&model=hands&lang=en") as page:
         expect(cards_of(page, EN)).to_have_count(3)
-        count = page.get_by_label(EN("count"), exact=True)
+        count = visible_field(page, EN("count"))
         count.fill("2")
         choose(page, EN, "aspect", "back")
         expand(page, EN("more"))
-        page.get_by_label(EN("min_score"), exact=True).fill("0.001")
+        visible_field(page, EN("min_score")).fill("0.001")
         slider = page.get_by_role("slider")
         slider.focus()
         page.keyboard.press("ArrowLeft")
         expect(slider).to_have_attribute("aria-valuetext", "0.95")
         for words in (RU, EN, RU):
             page.get_by_role("radio", name=LANGUAGE_NAMES[words.language]).click()
-            expect(page.get_by_label(words("count"), exact=True)).to_have_value("2")
-            expect(page.get_by_label(words("aspect"), exact=True)).to_have_value(words("aspect_back"))
-            expect(page.get_by_label(words("min_score"), exact=True)).to_be_visible()  # still expanded
-            expect(page.get_by_label(words("min_score"), exact=True)).to_have_value("0.001")
+            expect(visible_field(page, words("count"))).to_have_value("2")
+            expect(visible_field(page, words("aspect"))).to_have_value(words("aspect_back"))
+            expect(visible_field(page, words("min_score"))).to_be_visible()  # still expanded
+            expect(visible_field(page, words("min_score"))).to_have_value("0.001")
             expect(slider).to_have_attribute("aria-valuetext", words.decimal(0.95))
-        page.get_by_label(RU("count"), exact=True).press("Enter")
+        visible_field(page, RU("count")).press("Enter")
         expect(page).to_have_url(
             f"{server.address}/?n=2&seed=7&t=0.95&min=0.001&aspect=back&model={model}&lang=ru"
         )

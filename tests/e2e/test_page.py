@@ -34,6 +34,7 @@ from tests.e2e.harness import (
     slowed,
     submit,
     turn_to,
+    visible_field,
     visit,
     zip_of_the_library,
 )
@@ -108,7 +109,7 @@ def test_a_visit(browser: Browser, address: str, home: Store, words: Words, loca
         page.wait_for_timeout(3000)  # meanwhile this page has looked for a release, in a rerun of its own
         page.get_by_role("link", name=words("page_main")).click()
         expect(cards).to_have_count(24)  # the palms are still there
-        expect(page.get_by_label(words("count"), exact=True)).to_have_value("30")
+        expect(visible_field(page, words("count"))).to_have_value("30")
         expect(page).to_have_url(set_address)
 
 
@@ -172,7 +173,7 @@ def test_a_new_set_has_new_palms_unless_the_seed_was_typed(browser: Browser, add
         assert len(set(drawn)) == 3
         page.go_back()  # to a set with a seed of its own accord
         expect(page).to_have_url(re.compile(f"seed={drawn[1]}&"))
-        expect(page.get_by_label(EN("seed"), exact=True)).to_have_value("")
+        expect(visible_field(page, EN("seed"))).to_have_value("")
         page.get_by_role("button", name=EN("generate"), exact=True).click()
         expect(page).not_to_have_url(re.compile(f"seed={drawn[1]}&"))
 
@@ -188,7 +189,7 @@ def test_back_and_forward_show_the_set_that_the_address_names(browser: Browser, 
         assert images["11"] != images["12"]
         page.go_back()
         expect_image(page.locator("li img").first, images["11"])
-        expect(page.get_by_label(EN("seed"), exact=True)).to_have_value("11")
+        expect(visible_field(page, EN("seed"))).to_have_value("11")
         page.go_forward()
         expect_image(page.locator("li img").first, images["12"])
         page.go_back()
@@ -203,7 +204,7 @@ def test_back_and_forward_show_the_set_that_the_address_names(browser: Browser, 
 def test_wrong_numbers_are_explained(browser: Browser, address: str, words: Words) -> None:
     with visit(browser, f"{address}/?lang={words.language}&n=5000") as page:
         alert = page.get_by_role("alert")
-        count, seed = (page.get_by_label(words(name), exact=True) for name in ("count", "seed"))
+        count, seed = (visible_field(page, words(name)) for name in ("count", "seed"))
         expect(alert).to_have_text(words("count_too_large", typed="5000", max=1000))
         expect(count).to_have_attribute("aria-invalid", "true")
         expect(count).to_have_accessible_error_message(words("count_too_large", typed="5000", max=1000))
@@ -225,11 +226,11 @@ def test_wrong_numbers_are_explained(browser: Browser, address: str, words: Word
         expect(seed).to_have_attribute("aria-invalid", "true")
         expect(count).not_to_have_attribute("aria-invalid", "true")
         expand(page, words("more"))
-        page.get_by_label(words("min_score"), exact=True).fill("2")
+        visible_field(page, words("min_score")).fill("2")
         submit(page, words, "2", "1")
         expect(alert).to_have_text(words("min_score_wrong", typed="2"))
-        expect(page.get_by_label(words("min_score"), exact=True)).to_have_attribute("aria-invalid", "true")
-        page.get_by_label(words("min_score"), exact=True).fill("")
+        expect(visible_field(page, words("min_score"))).to_have_attribute("aria-invalid", "true")
+        visible_field(page, words("min_score")).fill("")
         submit(page, words, "2", "1")
         expect(seed).not_to_have_attribute("aria-invalid", "true")
         expect(page.get_by_role("heading", name=words.counted("palms", 2))).to_be_visible()
