@@ -38,8 +38,8 @@ from palm_assets.image_grid import grid
 from palm_assets.photos.hand_info import HAND_INFO, join_table
 from palm_assets.photos.index import write_rows
 from palm_assets.photos.reader import read_photo
-from palm_assets.quality.copies import shifted_similarity, thumbnails
-from palm_assets.store.artifacts import Store
+from palm_assets.quality.copies import Thumbnails, copy_similarity, shifted_similarity, thumbnails
+from palm_assets.store.artifacts import Artifact, Store
 from palm_assets.store.starter import STARTER, hands_folder
 
 LANDMARKS = "landmarks.csv"
@@ -50,11 +50,12 @@ SIDE, CENTER = (
 MIN_PIXELS = 155  # of the square in the photograph; smaller ones are blurred at 256 px
 STRANGERS = "phone"  # stands for the people of all photographs without HandInfo.csv
 COPY, RESEMBLES = 0.95, 0.85  # correlation of copies; and above that of photographs of two people
+SAME_PERSON = 0.96  # correlation, over turns and zooms, too, above which two people are one
 SHEET_TILES = 100
 WRIST, INDEX, MIDDLE, LITTLE = 0, 5, 9, 17  # landmarks
 MAX_OUTSIDE = 0.1  # share of a crop that may lie outside of its photograph, where the border is repeated
 SHIFTS = np.arange(0, 0.4, 0.05)  # towards the fingers, in lengths; backs are often cut off at the wrist
-CODE_VERSION = "upright-landmarks-3"
+CODE_VERSION = "upright-landmarks-4"
 
 
 @dataclass(frozen=True)
@@ -145,16 +146,31 @@ def upright_crop(photo: np.ndarray, landmarks: np.ndarray, size: int) -> tuple[n
     return np.asarray(small).transpose(2, 0, 1), side
 
 
-def split_of(people: Collection[str]) -> PeopleSplit:
-    """Whom no bundled model was trained on is held out: half of them in validation, half in test."""
+def split_of(hands: Sequence[Hand]) -> PeopleSplit:
+    """Whom no bundled model was trained on is held out: half of them in validation, half in test.
+
+    But not who has a crop that is nearly one of somebody trained on: numbers of people may be guesses.
+    """
+    people = {hand.person for hand in hands} - {STRANGERS}
     known = {STRANGERS}.union(
         *(
             read_people(folder).known_among(people, "photographs")
             for folder in (STARTER, hands_folder(STARTER))
         )
     )
-    free = sorted(set(people) - known)
+    small = thumbnails(np.stack([hand.pixels for hand in hands]))
+    while alike := _resembling(hands, small, known):
+        known |= alike
+    free = sorted(people - known)
     return PeopleSplit(frozenset(known), frozenset(free[::2]), frozenset(free[1::2]))
+
+
+def _resembling(hands: Sequence[Hand], small: Thumbnails, known: Collection[str]) -> set[str]:
+    """Others than the known people and strangers who have a crop that is nearly one of a known person."""
+    theirs = np.array([hand.person in known and hand.person != STRANGERS for hand in hands])
+    others = np.flatnonzero([hand.person not in known for hand in hands])
+    similarity = copy_similarity(small[others], small[theirs])
+    return {hands[row].person for row in others[similarity > SAME_PERSON]}
 
 
 def without_copies(folders: Sequence[Sequence[Hand]], split: PeopleSplit) -> tuple[list[Hand], Counter[str]]:
@@ -221,35 +237,36 @@ def _landmarks(table: Path) -> dict[str, np.ndarray]:
         }
 
 
+def make_landmark_crops(store: Store, folders: Sequence[Path], size: int) -> Artifact:
+    """Make the crops of all folders and publish them in the store, where trainings find them by version."""
+    config = CropConfig(image_size=size)
+
+    def build(folder: Path) -> Mapping[str, Any]:
+        found = []
+        for root in folders:
+            found.append(list(hands_in(root, size)))
+            print(f"{root}: {len(found[-1])} crops", flush=True)
+        split = split_of([hand for hands in found for hand in hands])
+        kept, left_out = without_copies(found, split)
+        print(", ".join(f"{count} {what}" for what, count in left_out.items()), "left out")
+        return write_crops(kept, split, size, folder)
+
+    inputs = {"photos": "-".join(sorted(root.name for root in folders))}
+    return store.make("crops", build, inputs=inputs, config=config, code_version=CODE_VERSION)
+
+
 def main() -> None:
-    """Make the crops and publish them in a store, where trainings find them by their version."""
+    """Make the crops."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "folders",
-        type=Path,
-        nargs="+",
-        metavar="FOLDER",
-        help="with landmarks.csv; largest first",
+        "folders", type=Path, nargs="+", metavar="FOLDER", help="with landmarks.csv; largest first"
     )
     parser.add_argument("--home", type=Path, default=Path("palm_home"), help="the artifact store")
     parser.add_argument("--size", type=int, default=256, help="side of a crop in pixels (256)")
     options = parser.parse_args()
-    config = CropConfig(image_size=options.size)
-
-    def build(folder: Path) -> Mapping[str, Any]:
-        folders = []
-        for root in options.folders:
-            folders.append(list(hands_in(root, options.size)))
-            print(f"{root}: {len(folders[-1])} crops", flush=True)
-        split = split_of({hand.person for hands in folders for hand in hands})
-        kept, left_out = without_copies(folders, split)
-        print(", ".join(f"{count} {what}" for what, count in left_out.items()), "left out")
-        return write_crops(kept, split, options.size, folder)
-
-    inputs = {"photos": "-".join(sorted(root.name for root in options.folders))}
-    made = Store(options.home).make("crops", build, inputs=inputs, config=config, code_version=CODE_VERSION)
+    made = make_landmark_crops(Store(options.home), options.folders, options.size)
     print(f"{made.folder}: {made.facts['crops']} crops of {made.facts['people']} people")
 
 
