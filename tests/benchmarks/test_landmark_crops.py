@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.landmark_crops import CENTER, SIDE, Hand, hands_in, upright_crop, without_copies
+from benchmarks import landmark_crops
+from benchmarks.landmark_crops import CENTER, SIDE, Hand, hands_in, split_of, upright_crop, without_copies
 from palm_assets.crops.splits import PeopleSplit
+from palm_assets.gan.people_record import PeopleRecord, hash_of
 
 SIZE = 128
 LENGTH = 180.0  # from wrist to the root of the middle finger, in pixels of the photograph
@@ -111,3 +113,23 @@ def write(table: Path, row: dict[str, object] | dict[str, str] | dict[str, float
         if new:
             writer.writeheader()
         writer.writerow(row)
+
+
+def test_who_is_trained_on_under_another_number_is_not_held_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = np.random.default_rng(1).integers(0, 255, (5, 3, 8, 8), dtype=np.uint8)
+    images = [image.repeat(8, 1).repeat(8, 2) for image in noise]
+    known = PeopleRecord(frozenset({hash_of("ann", "photographs")}), complete=True)
+    monkeypatch.setattr(landmark_crops, "read_people", lambda folder: known)
+    # Bob is Ann, by a mirrored photograph; Cid is Bob, by another one; Dan and Eve are not.
+    hands = [
+        hand(images[0], "ann"),
+        hand(images[0][..., ::-1], "bob"),
+        hand(images[1], "bob"),
+        hand(images[1], "cid"),
+        hand(images[2], "dan"),
+        hand(images[3], "eve"),
+        hand(images[4], "phone"),
+    ]
+    split = split_of(hands)
+    assert split.train == {"ann", "bob", "cid", "phone"}
+    assert split.held_out == {"dan", "eve"}
