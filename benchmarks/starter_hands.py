@@ -48,7 +48,7 @@ FIRST = GanConfig(
     snapshot_kimg=5,
     kimg=55,
 )
-SECOND = {"generator_lr": 1e-4, "discriminator_lr": 2e-4, "ema_kimg": 10, "kimg": 45}
+SECOND = {"generator_lr": 1e-4, "discriminator_lr": 2e-4, "ema_kimg": 10, "kimg": 25}
 
 
 def main() -> None:
