@@ -23,7 +23,7 @@ from typing import Any, Literal, TextIO, get_args
 from pydantic import BaseModel
 
 from palm_assets.errors import ArtifactCorruptError, ArtifactError, ArtifactMissingError, PalmError
-from palm_assets.store.atomic import FOLDER_MODE, make_folder, sync, write_atomically
+from palm_assets.store.atomic import FILE_MODE, FOLDER_MODE, make_folder, sync, write_atomically
 from palm_assets.store.identity import version_of
 from palm_assets.store.manifests import MANIFEST as MANIFEST
 from palm_assets.store.manifests import Kind as Kind
@@ -382,6 +382,8 @@ def _read_pointer(path: Path) -> tuple[Kind, str]:
 def _publish(draft: Path, target: Path, manifest: Manifest) -> None:
     (draft / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
     for path in draft.rglob("*"):
+        if path.is_file():
+            path.chmod(FILE_MODE)  # safetensors lets nobody but the owner read
         sync(path)
     sync(draft)
     make_folder(target.parent)

@@ -72,6 +72,7 @@ def test_the_umask_is_obeyed(tmp_path: Path, umask: int) -> None:
     assert {permissions(path) for path in files} == {0o666 & ~umask}
     artifact = Path((tmp_path / "version").read_text())
     assert {permissions(tmp_path / "x"), permissions(artifact)} == {0o777 & ~umask}
+    assert {permissions(path) for path in artifact.iterdir()} == {0o666 & ~umask}
 
 
 def test_a_link_is_written_through(model: PalmModel, tmp_path: Path) -> None:
