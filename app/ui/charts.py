@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
 import streamlit as st
@@ -63,7 +63,14 @@ def reliability_chart(
     return _svg(336, 346, description, parts)
 
 
-def line_chart(lines: Mapping[str, Line], x_label: str, description: str, *, width: int = WIDTH) -> str:
+def line_chart(
+    lines: Mapping[str, Line],
+    x_label: str,
+    description: str,
+    *,
+    width: int = WIDTH,
+    decimal: Callable[[float, int], str] = "{:.{}f}".format,
+) -> str:
     """Line chart as SVG: at most two named lines, both axes from 0; points that are not finite are left out.
 
     Args:
@@ -71,6 +78,7 @@ def line_chart(lines: Mapping[str, Line], x_label: str, description: str, *, wid
         x_label: of the x axis.
         description: for screen readers.
         width: in CSS pixels.
+        decimal: formats a number with so many decimal places.
     """
     right = width - 8
     finite = {name: [(x, y) for x, y in line if math.isfinite(y)] for name, line in lines.items()}
@@ -85,13 +93,15 @@ def line_chart(lines: Mapping[str, Line], x_label: str, description: str, *, wid
     for share in (0, 0.25, 0.5, 0.75, 1):
         y = y_of(share * max_y)
         parts.append(f'<path d="M{LEFT} {y:.1f}H{right}" stroke="#8884"/>')
-        parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{share * max_y:.1f}</text>')
+        parts.append(
+            f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{decimal(share * max_y, 1)}</text>'
+        )
     for number, (name, line) in enumerate(finite.items()):
         color, dash = STROKES[number]
         stroke = f'fill="none" stroke="{color}" stroke-width="2" stroke-dasharray="{dash}"'
         path = " ".join(f"{LEFT + (right - LEFT) * x / max_x:.1f},{y_of(y):.1f}" for x, y in line)
         parts.append(f'<polyline points="{path}" {stroke}/>')
-        at = LEFT + 170 * number
+        at = LEFT + 150 * number
         parts.append(f'<path d="M{at} {HEIGHT - 10}h24" {stroke}/>')
         parts.append(f'<text x="{at + 30}" y="{HEIGHT - 6}">{escape(name)}</text>')
     total = f"{max_x:,.0f}".replace(",", "\u202f")

@@ -198,6 +198,8 @@ def _show_losses(words: Words, rows: list[dict[str, float]]) -> None:
         for name, key in (("generator", "loss_g"), ("discriminator", "loss_d"))
     }
     x_label, title = words("about_images_seen"), words("about_losses")
-    wide, narrow = (line_chart(lines, x_label, title, width=width) for width in (WIDTH, NARROW))
+    wide, narrow = (
+        line_chart(lines, x_label, title, width=width, decimal=words.decimal) for width in (WIDTH, NARROW)
+    )
     show_chart(wide, title, narrow=narrow)
     st.caption(words("about_losses_note"))

@@ -84,7 +84,7 @@ def show_choice(words: Words, served: Served, on_change: Callable[[], None]) -> 
         filter_mode=None,
         placeholder=words("model"),  # Streamlit's own is English in every language
         help=words("model_help"),
-        width=330,
+        width=360,
     )
 
 

@@ -172,7 +172,7 @@ def _show_labels(words: Words) -> None:
             format_func=partial(_label_text, words, name),
             key=key,
             filter_mode=None,
-            width=130,
+            width=160 if name == "aspect" else 130,  # for the longest Russian text
             on_change="ignore",
         )
 

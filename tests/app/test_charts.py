@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
+from app.i18n.words import Words
 from app.ui.charts import NARROW, line_chart, reliability_chart
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -27,6 +28,13 @@ def test_a_chart_for_a_phone_stays_within_its_width() -> None:
     assert chart.get("width") == str(NARROW)
     (line,) = chart.iter(f"{SVG}polyline")
     assert max(float(point.split(",")[0]) for point in (line.get("points") or "").split()) < NARROW
+
+
+def test_a_chart_has_the_decimal_mark_of_the_language() -> None:
+    chart = ElementTree.fromstring(
+        line_chart({"a": [(0, 1), (10, 2)]}, "x", "d", decimal=Words("ru").decimal)
+    )
+    assert "2,1" in [text.text for text in chart.iter(f"{SVG}text")]
 
 
 def test_an_empty_chart_is_no_error() -> None:
