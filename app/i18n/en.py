@@ -227,6 +227,9 @@ EN = {
     "distance of real palms is unknown, and this number means nothing by itself.",
     "compare_farther": "The difference is too large to be due to chance: as a whole, the set can be "
     "distinguished from photographs.",
+    "compare_farther_by_kernel": "By this measure the difference may be due to chance, but the kernel "
+    "distance in the table differs by more than that: as a whole, the set can be distinguished from "
+    "photographs.",
     "compare_alike": "The difference is small enough to be due to chance: by this measure and with this "
     "number of images, the set cannot be distinguished from real palms. This says nothing about any single "
     "palm.",

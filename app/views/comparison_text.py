@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from app.i18n.words import Words
 from app.work.comparison import Comparison
 from palm_assets.errors import (
@@ -74,7 +76,12 @@ def summary(words: Words, comparison: Comparison) -> str:
     text = words("compare_values", real=real, value=value, n=metrics.n)
     if floor.frechet_sd > 0:
         deviations = (metrics.frechet - floor.frechet) / floor.frechet_sd
-        key = "farther" if deviations > CHANCE else "nearer" if deviations < -CHANCE else "alike"
+        if deviations > CHANCE:
+            key = "farther"
+        elif metrics.kid - floor.kid > CHANCE * math.hypot(metrics.kid_sd, floor.kid_sd):
+            key = "farther_by_kernel"  # small sets of one kind of hand differ more clearly by this distance
+        else:
+            key = "nearer" if deviations < -CHANCE else "alike"
         text += " " + words(f"compare_{key}")
     return text
 

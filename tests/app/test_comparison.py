@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import time
 from collections.abc import Callable
@@ -258,12 +259,25 @@ def with_floor(comparison: Comparison, floor: FloorRow | None) -> Comparison:
 def test_the_summary_compares_with_real_palms(comparison: Comparison, shift: float, key: str) -> None:
     value, row = comparison.metrics.frechet, comparison.metrics.floor
     assert row is not None
-    beside = with_floor(comparison, replace(row, frechet=value + shift, frechet_sd=1.0))
+    floor = replace(row, frechet=value + shift, frechet_sd=1.0, kid=comparison.metrics.kid)
+    beside = with_floor(comparison, floor)
     for words in (RU, EN):
         text = summary(words, beside)
         assert words(key) in text
         assert words.significant(value) in text
         assert words.decimal(value + shift, 1) in text
+
+
+def test_a_set_is_not_called_alike_by_one_distance_while_the_other_tells_it_apart(
+    comparison: Comparison,
+) -> None:
+    metrics, row = comparison.metrics, comparison.metrics.floor
+    assert row is not None
+    for factor, key in ((2.9, "compare_alike"), (3.1, "compare_farther_by_kernel")):
+        kid = metrics.kid - factor * math.hypot(metrics.kid_sd, row.kid_sd)
+        beside = with_floor(comparison, replace(row, frechet=metrics.frechet, frechet_sd=1.0, kid=kid))
+        for words in (RU, EN):
+            assert words(key) in summary(words, beside)
 
 
 def test_a_floor_at_another_number_of_images_is_mentioned(comparison: Comparison) -> None:

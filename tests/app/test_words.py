@@ -73,7 +73,7 @@ DERIVED = [
     *(f"about_{name}" for name in dir(SetMetrics)),
     *("lead_photographs", "lead_synthetic", "model_of_photographs", "model_of_synthetic"),
     *(f"score_{part}{name}" for part in ("", "range_") for name in ("low", "middle", "high")),
-    *("compare_farther", "compare_alike", "compare_nearer"),
+    *("compare_farther", "compare_farther_by_kernel", "compare_alike", "compare_nearer"),
     *(f"origin_result_{conclusion}" for conclusion in get_args(Conclusion)),
     *(f"origin_signature_{state}" for state in ("own", "valid", "invalid")),
 ]
