@@ -77,7 +77,12 @@ def _reachable(address: str) -> str:
     try:
         command = [sys.executable, "-c", _PROBE, address]
         subprocess.run(
-            command, check=True, capture_output=True, text=True, errors="replace", timeout=CONNECT_SECONDS
+            command,
+            check=True,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=CONNECT_SECONDS,
         )
     except subprocess.TimeoutExpired:
         raise _unreachable(f"no answer in {CONNECT_SECONDS:g} seconds", address) from None

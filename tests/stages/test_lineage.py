@@ -82,7 +82,7 @@ def test_an_evaluation_refuses_artifacts_of_different_crops(store: Store) -> Non
 def test_a_model_to_compare_with_may_be_of_other_crops_but_its_reference_may_not(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def evaluate(*args: object) -> dict[str, object]:
+    def evaluate(*args: object, **keywords: object) -> dict[str, object]:
         return {}
 
     monkeypatch.setattr("palm_assets.evaluation.model_evaluation.evaluate_model", evaluate)
