@@ -1,9 +1,8 @@
-"""Makes the bundled model `hands` again: crops, two trainings at 256 px, its evaluation, and a packed copy.
+"""Trains the bundled model `hands` on: crops, two trainings at 256 px, its evaluation, and a packed copy.
 
-Each step is an artifact of the store, so an interrupted run goes on where it stopped. The first training
-starts from the bundled model `hands` of the program that runs it; docs/experiments.md describes how the very
-first one was made, data and results. Hours: 100 thousand images at about 20 a second on one core with AVX-512
-and bfloat16.
+The first training starts from the `hands` that is bundled where this runs, so each time another model is made.
+The one that is bundled now was made so from its predecessor. Each step is an artifact of the store, so an
+interrupted run goes on where it stopped. docs/experiments.md has data, results and hours.
 
 Example:
     python -m benchmarks.starter_hands hands-hires hands-11k palm-yolo --home palm_home --out hands
