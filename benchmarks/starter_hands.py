@@ -1,8 +1,8 @@
 """Trains the bundled model `hands` on: crops, two trainings at 256 px, its evaluation, and a packed copy.
 
-The first training starts from the `hands` that is bundled where this runs, so each time another model is made.
-The one that is bundled now was made so from its predecessor. Each step is an artifact of the store, so an
-interrupted run goes on where it stopped. docs/experiments.md has data, results and hours.
+The first training starts from the `hands` that is bundled where this runs, so each time another model is
+made. The one that is bundled now was made so from its predecessor. Each step is an artifact of the store, so
+an interrupted run goes on where it stopped. docs/experiments.md has data, results and hours.
 
 Example:
     python -m benchmarks.starter_hands hands-hires hands-11k palm-yolo --home palm_home --out hands

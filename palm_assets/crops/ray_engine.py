@@ -147,8 +147,8 @@ class _Work:
         if self._ray.wait([self._asked], timeout=0)[0]:
             with contextlib.suppress(self._ray.exceptions.RayError):  # its node was lost: it starts again
                 running = {number for number, _ in self._running.values()}
-                told = self._ray.get(self._asked)
-                of_running = sum(done for number, done in told.items() if number in running)
+                counts = self._ray.get(self._asked)
+                of_running = sum(done for number, done in counts.items() if number in running)
                 self._shown = max(self._shown, self._photos_of_finished + of_running)
             self._asked = self._tally.done.remote()
         self._shown = max(self._shown, self._photos_of_finished)
