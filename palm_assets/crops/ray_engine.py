@@ -1,8 +1,9 @@
 """Crops the shards of a set on the nodes of a Ray cluster.
 
 Ray places the shards on free cores, starts those of a lost node again on another one, and carries the results
-to this process, which writes the same files as `LocalEngine`. A shard is cropped by one process with one
-detector in the same batches, so its file is the same, too.
+to this process, which keeps them in the same files as `LocalEngine`. A shard is cropped by one process with
+one detector in the same batches, on one thread: its file is that of `LocalEngine` on one core. With more
+threads a few pixels differ by a level.
 """
 
 from __future__ import annotations
