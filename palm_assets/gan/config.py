@@ -11,7 +11,7 @@ from palm_assets.gan.hand_labels import LABELS
 from palm_assets.store.identity import StageConfig, operational
 
 MAX_SEED = 2**53  # JSON and JavaScript represent every integer up to this exactly
-NEWER_FIELDS = ("labels", "balance_aspects")  # they are off by default
+NEWER_FIELDS = ("labels", "balance_aspects", "balance_skins")  # they are off by default
 AUGMENTATIONS = ("color", "rotation", "translation", "cutout")
 
 
@@ -129,6 +129,13 @@ class GanConfig(NetworkConfig):
         ge=0,
         le=1,
         description="how evenly palms and backs are drawn in training: 0 as they occur, 1 equally often",
+    )
+    balance_skins: float = Field(
+        0,
+        ge=0,
+        le=1,
+        description="how evenly skin tones are drawn among palms, and among backs: 0 as they occur, 1 equally"
+        " often; crops of unknown skin count as a tone",
     )
     augment: list[str] = Field(
         ["color", "translation"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -240,12 +241,21 @@ class Trainer:
 
 def _sampling_weights(labels: Tensor, config: GanConfig) -> Tensor | None:
     """How often each image is drawn, relative to others, (N,); None for equally often."""
-    if config.balance_aspects == 0 or "aspect" not in config.labels:
+    by_aspect = config.balance_aspects if "aspect" in config.labels else 0
+    by_skin = config.balance_skins if "skin" in config.labels else 0
+    if by_aspect == by_skin == 0:
         return None
-    aspects = labels[:, : len(LABELS["aspect"])]
-    _, kinds, counts = torch.unique(aspects, dim=0, return_inverse=True, return_counts=True)
-    weights: Tensor = counts.double()[kinds] ** -config.balance_aspects
-    return weights
+    columns = len(LABELS["aspect"]) if "aspect" in config.labels else 0
+    kinds = [tuple(row) for row in labels.tolist()]
+    of_kind, of_aspect = Counter(kinds), Counter(kind[:columns] for kind in kinds)
+    total = dict.fromkeys(of_aspect, 0.0)  # of the shares of an aspect's skins
+    for kind, count in of_kind.items():
+        total[kind[:columns]] += count ** (1 - by_skin)
+    weights = {}
+    for kind, count in of_kind.items():
+        images = of_aspect[kind[:columns]]
+        weights[kind] = images**-by_aspect * (images / total[kind[:columns]]) * count**-by_skin
+    return torch.tensor([weights[kind] for kind in kinds], dtype=torch.float64)
 
 
 def _device(wanted: str) -> str:

@@ -151,6 +151,24 @@ def test_aspects_are_drawn_equally_often_if_balanced() -> None:
         assert found == pytest.approx({HandLabels("palm"): 1 - share, HandLabels("back"): share})
 
 
+def test_skins_are_drawn_equally_often_among_each_aspect_if_balanced() -> None:
+    counts = {("palm", "fair"): 20, ("palm", "dark"): 10, ("back", "fair"): 9, ("back", "dark"): 1}
+    labels = encode_all(ALL, [HandLabels(a, skin=s) for (a, s), n in counts.items() for _ in range(n)])
+
+    def drawn(**balance: float) -> list[float]:
+        trainer = Trainer(IMAGES, tiny(labels=ALL, mirror=False, **balance), labels)
+        found = zip(combinations(ALL), trainer.generator_ema.get_buffer("label_shares").tolist(), strict=True)
+        shares = {(hand.aspect, hand.skin): share for hand, share in found}
+        return [shares[kind] for kind in counts]
+
+    assert drawn(balance_skins=1.0) == pytest.approx([0.375, 0.375, 0.125, 0.125])
+    assert drawn(balance_skins=0.5, balance_aspects=1.0) == pytest.approx(
+        [0.2929, 0.2071, 0.375, 0.125], abs=1e-4
+    )
+    assert drawn(balance_aspects=1.0) == pytest.approx([1 / 3, 1 / 6, 0.45, 0.05])
+    assert drawn() == pytest.approx([0.5, 0.25, 0.225, 0.025])
+
+
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
