@@ -44,8 +44,8 @@ app: setup ## Start the Streamlit page on http://localhost:8501
 
 test: setup ## Run all tests (as root, installs Debian's chromium and nginx if they are missing)
 	tests/e2e/install-servers
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup -m "not alone"
-	$(BIN)/pytest -m alone
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup --durations 30 --durations-min 5 -m "not alone"
+	$(BIN)/pytest --durations 30 --durations-min 5 -m alone
 
 test-load: setup ## Load test: 20 concurrent visitors, three rounds, limits on time and memory; then 1,000 palms of the starter each
 	PALM_LOAD=1 $(BIN)/pytest -s tests/e2e/test_load.py tests/e2e/test_memory.py
