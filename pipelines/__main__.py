@@ -28,7 +28,7 @@ from pipelines.summary import (
     command,
     failure_summary,
     interruption_summary,
-    refused_model,
+    refusal_summary,
     success_summary,
     unknown_preset,
 )
@@ -65,9 +65,9 @@ def main(arguments: list[str]) -> int:
             return 0
         if outcome.interrupted:
             return _say(interruption_summary(store, again, started), INTERRUPTED)
-        return _say(
-            failure_summary(outcome.error, again, outcome.checks, refused_model(store, outcome.model)), 1
-        )
+        if outcome.refused and outcome.model:
+            return _say(refusal_summary(store, outcome.model, again, outcome.checks), 1)
+        return _say(failure_summary(outcome.error, again, outcome.checks), 1)
     except (KeyboardInterrupt, DagsterExecutionInterruptedError):
         return _say(interruption_summary(store, again, started), INTERRUPTED)
     except PalmError as error:

@@ -20,21 +20,16 @@ from palm_assets.store.starter import find_starter, starter_folder
 
 _DEFAULTS = {"PALM_PRESETS": "", "PALM_LOOSE_PHOTOS": "refuse"}  # with these values, nobody types them
 SAMPLES_FILE = "samples.png"
+_REUSED, _NONE = "what is done is reused.", "no model"
 _ORIGIN_NOTE = "The page still shows {default}: a model of synthetic hands never takes its place."
 
 
 def success_summary(store: Store, model: str) -> str:
     """The lines after a success: the released model, the picture of its samples, and what to do next."""
-    folder, origin = store.home / "models" / model, origin_of(store.home, model)
+    origin = origin_of(store.home, model)
     size = store.manifest("models", model).facts.get("image_size", "")
-    lines = [
-        f"Released: model {model}, {size} px, {learned_from(origin)}",
-        f"  its samples           {_short(folder / SAMPLES_FILE)}",
-        *(f"  its training crops    {_short(sheet)}" for sheet in _contact_sheets(store, model)),
-        *(f"  {line}" for line in _metric_lines(store, model)),
-    ]
-    default = next((choice.name for choice in list_models(store) if choice.is_default), "no model")
-    palms = _short(Path(".venv/bin/palms"))
+    lines = [f"Released: model {model}, {size} px, {learned_from(origin)}", *_model_lines(store, model)]
+    default, palms = _default_model(store), _short(Path(".venv/bin/palms"))
     shown = "make app"
     if default != model:
         lines.append(_ORIGIN_NOTE.format(default="the starter" if default == "starter" else default))
@@ -43,38 +38,46 @@ def success_summary(store: Store, model: str) -> str:
         "Next:",
         f"  {shown}",
         f"  {palms} generate --model {model} --out palms.zip",
-        f"  {palms} compare {default} {model}" if default not in (model, "no model") else f"  {palms} card",
+        f"  {palms} compare {default} {model}" if default not in (model, _NONE) else f"  {palms} card",
     ]
     return "\n".join(lines)
 
 
-def failure_summary(
-    error: str, command: str, checks: Iterable[Mapping[str, Any]] = (), model: str = ""
-) -> str:
-    """The last line after a run that failed or was refused: what failed, its bound, how to go on.
+def failure_summary(error: str, command: str, checks: Iterable[Mapping[str, Any]] = ()) -> str:
+    """The last line after a run that failed or whose data was refused: what failed, and how to go on.
 
     Args:
         error: what ended the run, in one line.
         command: that starts the run again.
         checks: the failed checks: name ("check") and reason.
-        model: a sentence about the refused model: see `refused_model`.
     """
     failed = list(checks)
-    reused = "what is done is reused."
     if not failed:
-        return f"Failed: {_sentence(' '.join(error.split()))} Run `{command}` again to go on: {reused}"
-    reasons = "; ".join(f"{check['check']}: {check['reason']}" for check in failed)
-    names = bounds_in(reasons)
-    knob = f" Bound: {', '.join(names)}, under resources, gate, config in the preset." if names else ""
-    return f"Refused: {_sentence(reasons)}{knob}{model} After a change, run `{command}` again: {reused}"
+        return f"Failed: {_sentence(' '.join(error.split()))} Run `{command}` again to go on: {_REUSED}"
+    return f"{_refusal(failed)} After a change, run `{command}` again: {_REUSED}"
 
 
-def refused_model(store: Store, model: str) -> str:
-    """A sentence about a refused model: its samples, and how a person releases it; "" without a model."""
-    if not model:
-        return ""
-    samples, palms = store.home / "models" / model / SAMPLES_FILE, _short(Path(".venv/bin/palms"))
-    return f" Its samples: {_short(samples)}; to release it anyway: `{palms} release {model}`."
+def refusal_summary(store: Store, model: str, command: str, checks: Iterable[Mapping[str, Any]]) -> str:
+    """The lines after the gate has refused a model: why, how good it is, and what to do next.
+
+    Args:
+        store: that keeps the model.
+        model: its version.
+        command: that starts the run again.
+        checks: the failed checks: name ("check") and reason.
+    """
+    default, palms = _default_model(store), _short(Path(".venv/bin/palms"))
+    compare = [] if default in (model, _NONE) else [f"  {palms} compare {default} {model}"]
+    lines = [
+        _refusal(checks),
+        f"Model {model} is kept, but not on the page:",
+        *_model_lines(store, model),
+        "Next:",
+        *compare,
+        f"  {palms} release {model}  # to show it on the page nevertheless",
+        f"After a change, run `{command}` again: {_REUSED}",
+    ]
+    return "\n".join(lines)
 
 
 def interruption_summary(store: Store, command: str, started: datetime) -> str:
@@ -118,6 +121,28 @@ def command(preset: str, variables: Iterable[str] = ()) -> str:
     return " ".join(words)
 
 
+def _refusal(checks: Iterable[Mapping[str, Any]]) -> str:
+    """Which checks failed, at which value, and the bounds to change."""
+    reasons = "; ".join(f"{check['check']}: {check['reason']}" for check in checks)
+    names = bounds_in(reasons)
+    knob = f" Bound: {', '.join(names)}, under resources, gate, config in the preset." if names else ""
+    return f"Refused: {_sentence(reasons)}{knob}"
+
+
+def _default_model(store: Store) -> str:
+    """The model that draws if none is named."""
+    return next((choice.name for choice in list_models(store) if choice.is_default), _NONE)
+
+
+def _model_lines(store: Store, model: str) -> list[str]:
+    """Pictures and figures of a model, indented."""
+    return [
+        f"  its samples           {_short(store.home / 'models' / model / SAMPLES_FILE)}",
+        *(f"  its training crops    {_short(sheet)}" for sheet in _contact_sheets(store, model)),
+        *(f"  {line}" for line in _metric_lines(store, model)),
+    ]
+
+
 def _contact_sheets(store: Store, model: str) -> list[Path]:
     """The picture of some of the crops that a model was trained on, if it is there."""
     crops = store.manifest("models", model).inputs.get("crops", "")
@@ -134,7 +159,9 @@ def _metric_lines(store: Store, model: str) -> list[str]:
         return []
     facts, floor = own.facts, own.facts.get("floor") or {}
     lines = [f"{facts['label']} of {facts['n']} samples, smaller is better:"]
-    figures = {model: facts["frechet"], **({"real hands": floor["frechet"]} if "frechet" in floor else {})}
+    figures = {model: facts["frechet"]}
+    if floor.get("n") == facts["n"]:  # smaller sets are at a larger distance
+        figures["real hands"] = floor["frechet"]
     starter = find_starter(starter_folder())
     for other, manifest in evaluations.items():
         same = (manifest.inputs["reference"], manifest.facts["n"]) == (own.inputs["reference"], facts["n"])

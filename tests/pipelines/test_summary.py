@@ -17,15 +17,27 @@ from pipelines.summary import (
     command,
     failure_summary,
     interruption_summary,
-    refused_model,
+    refusal_summary,
     success_summary,
     unknown_preset,
 )
 from tests.models import publish_model
-from tests.release.lineage import publish_candidate, publish_data
+from tests.release.lineage import Data, publish_candidate, publish_data
 
 LONG_AGO = datetime.now(UTC) - timedelta(days=1)
 SOON = datetime.now(UTC) + timedelta(days=1)
+
+
+def publish_distance(store: Store, data: Data, model: str, distance: float, *, real_hands: int = 100) -> None:
+    """An evaluation of 100 samples of a model, with this Fréchet distance."""
+    facts = {"label": "FID", "frechet": distance, "n": 100, "floor": {"frechet": 79.01, "n": real_hands}}
+    store.make(
+        "evaluations",
+        lambda folder: facts,
+        inputs={"model": model, "reference": data.reference.version},
+        config=EvaluationConfig(),
+        code_version="1",
+    )
 
 
 def test_a_success_names_the_release_its_samples_and_what_to_do_next(
@@ -34,15 +46,8 @@ def test_a_success_names_the_release_its_samples_and_what_to_do_next(
     data = publish_data(store)
     model = publish_candidate(store, data)
     other = publish_candidate(store, data, 1)
-    for evaluated, distance in ((other, 91.23), (model, 84.56)):
-        facts = {"label": "FID", "frechet": distance, "n": 100, "floor": {"frechet": 79.01}}
-        store.make(
-            "evaluations",
-            lambda folder, facts=facts: facts,
-            inputs={"model": evaluated.version, "reference": data.reference.version},
-            config=EvaluationConfig(),
-            code_version="1",
-        )
+    publish_distance(store, data, other.version, 91.23)
+    publish_distance(store, data, model.version, 84.56)
     (data.crops.folder / "contact_sheet.png").touch()
     store.release(model, data.reference)
     monkeypatch.chdir(store.home.parent)
@@ -84,18 +89,30 @@ def test_a_refusal_names_check_value_bound_and_knob_and_how_to_go_on() -> None:
     )
 
 
-def test_a_refusal_says_where_the_samples_are_and_how_to_release_the_model_anyway(
+def test_a_refused_model_is_shown_with_its_figures_and_how_to_release_it_anyway(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(store.home.parent)
-    model = publish_model(store).version
-    text = failure_summary("", "make pipeline", [{"check": "c", "reason": "r"}], refused_model(store, model))
-    assert text == (
-        f"Refused: c: r. Its samples: home/models/{model}/samples.png; to release it anyway: "
-        f"`.venv/bin/palms release {model}`. "
-        "After a change, run `make pipeline` again: what is done is reused."
-    )
-    assert refused_model(store, "") == ""
+    data = publish_data(store)
+    released, model = publish_candidate(store, data).version, publish_candidate(store, data, 1).version
+    publish_distance(store, data, released, 80.04)
+    publish_distance(store, data, model, 84.56, real_hands=7)
+    store.release(store.open("models", released), data.reference)
+    (data.crops.folder / "contact_sheet.png").touch()
+    checks = [{"check": "not_worse_than_released", "reason": "84.6 (at most 80)"}]
+    assert refusal_summary(store, model, "make pipeline", checks).splitlines() == [
+        "Refused: not_worse_than_released: 84.6 (at most 80).",
+        f"Model {model} is kept, but not on the page:",
+        f"  its samples           home/models/{model}/samples.png",
+        f"  its training crops    home/crops/{data.crops.version}/contact_sheet.png",
+        "  FID of 100 samples, smaller is better:",
+        f"    {model:<18}  84.6",
+        f"    {released:<18}  80",
+        "Next:",
+        f"  .venv/bin/palms compare {released} {model}",
+        f"  .venv/bin/palms release {model}  # to show it on the page nevertheless",
+        "After a change, run `make pipeline` again: what is done is reused.",
+    ]
 
 
 def test_a_failure_is_one_line_however_long_its_error_is() -> None:
