@@ -4,6 +4,7 @@ import json
 import logging
 import os
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from pathlib import Path
 
 FIELDS = {"run_id": "run", "job_name": "job", "step_key": "step"}
@@ -14,8 +15,12 @@ class RunLog(logging.FileHandler):
 
     def __init__(self) -> None:
         path = Path(os.environ["DAGSTER_HOME"]) / "logs" / "runs.jsonl"
-        path.parent.mkdir(parents=True, exist_ok=True)
         super().__init__(path, delay=True, encoding="utf-8")
+
+    def _open(self) -> TextIOWrapper:
+        # Not before: the folder may be removed between the start of a long run and its first line.
+        Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True)
+        return super()._open()
 
     def format(self, record: logging.LogRecord) -> str:
         """One line of JSON."""

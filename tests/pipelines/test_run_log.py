@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import dagster as dg
 import pytest
 
 from pipelines.definitions import definitions
+from pipelines.run_log import RunLog
 
 
 def test_every_line_of_a_run_is_json_and_names_its_run(
@@ -27,3 +29,15 @@ def test_every_line_of_a_run_is_json_and_names_its_run(
     assert {line["run"] for line in lines} == {result.run_id}
     assert any(line.get("step") == "cropped_palms" and line["level"] == "ERROR" for line in lines)
     assert all(line["time"].endswith("+00:00") and line["message"] for line in lines)
+
+
+def test_a_log_folder_removed_during_a_run_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    log = RunLog()
+    shutil.rmtree(tmp_path / "logs", ignore_errors=True)
+    log.emit(logging.makeLogRecord({"msg": "made", "levelname": "INFO"}))
+    log.close()
+    (line,) = (tmp_path / "logs" / "runs.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(line)["message"] == "made"
