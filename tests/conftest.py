@@ -16,6 +16,7 @@ import torch
 from palm_assets.gan.sampler import PalmModel, load_model
 from palm_assets.store.artifacts import Artifact, Store
 from tests import models
+from tests.cluster.ray_nodes import Nodes, two_nodes
 
 # Tests must not depend on a bundled starter model: a folder that does not exist.
 os.environ["PALM_STARTER"] = str(Path(tempfile.gettempdir()) / "palms-tests-without" / "starter")
@@ -73,6 +74,20 @@ def shuffled(items: Sequence[Item], seed: str) -> list[Item]:
 def store(tmp_path: Path) -> Store:
     """An empty store."""
     return Store(tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def started_nodes() -> Iterator[Nodes]:
+    """See `nodes`."""
+    with two_nodes() as nodes:
+        yield nodes
+
+
+@pytest.fixture
+def nodes(started_nodes: Nodes) -> Nodes:
+    """A Ray cluster of two nodes; one that an earlier test killed is started again."""
+    started_nodes.start_lost()
+    return started_nodes
 
 
 @pytest.fixture

@@ -6,13 +6,14 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from palm_assets.store.identity import StageConfig, operational
+from palm_assets.cluster.config import EngineConfig
+from palm_assets.store.identity import operational
 
 CONTACT_SHEET_FILE = "contact_sheet.png"
 """Some of the crops, in their folder."""
 
 
-class CropConfig(StageConfig):
+class CropConfig(EngineConfig):
     """How palms are cropped from photographs, and which people are trained on.
 
     The others are held out: those of validation choose the checkpoint and calibrate the score, those of test
@@ -74,7 +75,6 @@ class CropConfig(StageConfig):
         le=512,
         description="Number of photos per call of the detector.",
     )
-
     shard_photos: int = operational(
         2000,
         reason="shards are merged in the order of the photos",
@@ -82,19 +82,6 @@ class CropConfig(StageConfig):
         le=100_000,
         description="Number of photos that are cropped, kept and, after an interruption or a change, cropped "
         "again together.",
-    )
-    engine: Literal["local", "ray"] = operational(
-        "local",
-        reason="both engines crop the same shards",
-        description="Where shards are cropped: local, one after another in this process; or ray, on the "
-        "nodes of a Ray cluster.",
-    )
-    ray_address: str | None = operational(
-        None,
-        reason="it says where the cluster is",
-        description="Address of the Ray cluster: host:port from one of its nodes, ray://host:port from "
-        "another machine. If none is given: RAY_ADDRESS, else the cluster that runs on this machine, else "
-        "Ray is started here.",
     )
 
     @model_validator(mode="after")

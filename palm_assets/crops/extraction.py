@@ -63,33 +63,33 @@ class Crops:
     @property
     def train(self) -> np.ndarray:
         """Crops of the people in training, (N, 3, S, S)."""
-        return self.images[self._rows("train")]
+        return self.images[self.span("train")]
 
     @property
     def validation(self) -> np.ndarray:
         """Crops of the people who choose the checkpoint and calibrate the score, (M, 3, S, S)."""
-        return self.images[self._rows("validation")]
+        return self.images[self.span("validation")]
 
     @property
     def test(self) -> np.ndarray:
         """Crops of the people whom models are measured against, (K, 3, S, S)."""
-        return self.images[self._rows("test")]
+        return self.images[self.span("test")]
 
     def rows(self, split: Split) -> tuple[Crop, ...]:
         """Where each crop of a split comes from, in order."""
-        return self.index[self._rows(split)]
+        return self.index[self.span(split)]
 
     def people_in_rows(self, split: Split) -> list[str]:
         """The person of each crop of a split, in order."""
-        return [crop.person for crop in self.index[self._rows(split)]]
+        return [crop.person for crop in self.index[self.span(split)]]
 
     @property
     def people(self) -> PeopleSplit:
         """The people of each split."""
         return PeopleSplit(*(frozenset(self.people_in_rows(split)) for split in SPLITS))
 
-    def _rows(self, split: Split) -> slice:
-        """The rows of a split; those of shared crops are between validation and test."""
+    def span(self, split: Split) -> slice:
+        """Where the rows of a split are; those of shared crops are between validation and test."""
         counts = Counter(crop.split for crop in self.index)
         validation = counts["train"]
         shared = validation + counts["validation"]

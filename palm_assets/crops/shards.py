@@ -46,6 +46,9 @@ class Shard:
     first: int
     photos: tuple[Photo, ...]
 
+    def __len__(self) -> int:
+        return len(self.photos)
+
     @property
     def key(self) -> str:
         """Hex digest of the pixels of its photographs, in order."""

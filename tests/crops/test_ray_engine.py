@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import signal
-import socket
 import sys
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
-from palm_assets import __version__
-from palm_assets.crops import ray_cluster
 from palm_assets.crops.config import CropConfig
-from palm_assets.crops.ray_cluster import connected
 from palm_assets.crops.ray_engine import RayEngine, crop_on_node
 from palm_assets.crops.shards import LocalEngine, Shard, shard_file, split_into_shards
 from palm_assets.detector.detection import load_detector
@@ -27,16 +20,10 @@ from palm_assets.stages.crops import make_crops
 from palm_assets.stages.detector import open_starter_detector
 from palm_assets.stages.photos import make_photos, open_photos
 from palm_assets.store.artifacts import Artifact, Store
-from tests.crops.ray_nodes import Nodes, two_nodes
+from tests.cluster.ray_nodes import Loss, Nodes, until
 
 SHARD = 5
 CONFIG = CropConfig(image_size=32, shard_photos=SHARD, batch=4, no_palm="whole_photo")
-
-
-@pytest.fixture(scope="module")
-def nodes() -> Iterator[Nodes]:
-    with two_nodes() as nodes:
-        yield nodes
 
 
 @pytest.fixture(scope="module")
@@ -78,15 +65,6 @@ def finished_shards(store: Store) -> dict[str, tuple[int, int]]:
     return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in found}
 
 
-def until(condition: Callable[[], object], seconds: float) -> bool:
-    started = time.monotonic()
-    while time.monotonic() - started < seconds:
-        if condition():
-            return True
-        time.sleep(0.1)
-    return False
-
-
 # On two nodes
 
 
@@ -106,7 +84,7 @@ def test_a_cluster_makes_the_same_version_and_the_same_bytes(
     assert {total for _, total in reports} == {len(open_photos(photos).photos)} == {done[-1]}
     assert len(set(done)) > 5  # while the work goes on
     assert signal.getsignal(signal.SIGTERM) is handler  # Ray sets one of its own
-    assert until(lambda: not nodes.cropping(), 10)
+    assert until(lambda: not nodes.running(crop_on_node), 10)
 
 
 @pytest.mark.alone
@@ -121,7 +99,7 @@ def test_an_interrupted_run_is_cancelled_and_its_shards_are_kept(
 
     with pytest.raises(KeyboardInterrupt):
         crop(store, photos, on_cluster(nodes), interrupt)
-    assert until(lambda: not nodes.cropping(), 10)
+    assert until(lambda: not nodes.running(crop_on_node), 10)
     kept = finished_shards(store)
     assert kept
     assert all(name.endswith(".shard") for name in kept)
@@ -154,27 +132,16 @@ def test_a_photograph_that_is_gone_is_named_after_retries_on_the_nodes(
 def test_a_killed_node_costs_no_more_than_the_shard_that_it_was_cropping(
     nodes: Nodes, cropped_here: tuple[Artifact, Artifact], store: Store
 ) -> None:
-    """The last one on these nodes: the second is gone then."""
     photos, here = cropped_here
     at_kill: dict[str, tuple[int, int]] = {}
 
-    waiting: list[psutil.Process] = []
+    def some_are_finished(done: int, total: int) -> bool:
+        at_kill.update(finished_shards(store))
+        return bool(at_kill)
 
-    def kill(done: int, total: int) -> None:
-        if at_kill or not finished_shards(store):
-            return
-        if nodes.cropping(1):
-            nodes.kill(1)
-            at_kill.update(finished_shards(store))
-            for process in waiting:
-                process.resume()
-        else:  # the head does not finish everything while the second node starts
-            for process in nodes.cropping(0):
-                process.suspend()
-                waiting.append(process)
-
-    made = crop(store, photos, on_cluster(nodes), kill)
-    assert at_kill
+    loss = Loss(nodes, crop_on_node, some_are_finished)
+    made = crop(store, photos, on_cluster(nodes), loss)
+    assert loss.happened
     assert (
         len(at_kill) < len(split_into_shards(open_photos(photos).photos, SHARD)) - 1
     )  # it was in the middle
@@ -213,31 +180,6 @@ def test_shards_that_are_finished_need_no_cluster(
         list(engine.crop(shards, photos, CONFIG, tmp_path))
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "no.such.host.invalid:6379"])
-def test_a_cluster_that_does_not_answer_is_refused_at_once(address: str) -> None:
-    started = time.monotonic()
-    with pytest.raises(ClusterError, match="cannot be reached"), connected(address):
-        pass
-    assert time.monotonic() - started < 2 * ray_cluster.PORT_SECONDS
-
-
-@pytest.mark.parametrize("address", ["head", "head:port", "ray://", ":6379"])
-def test_what_is_no_address_is_refused(address: str) -> None:
-    with pytest.raises(ClusterError, match="Not an address"), connected(address):
-        pass
-
-
-def test_a_port_of_something_else_is_refused_in_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ray_cluster, "CONNECT_SECONDS", 3.0)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        address = f"127.0.0.1:{silent.getsockname()[1]}"
-        with pytest.raises(ClusterError, match="no answer in 3 seconds"), connected(address):
-            pass
-
-
-def test_a_node_without_the_photographs_or_with_another_version_says_so(tmp_path: Path) -> None:
-    shard = Shard(0, ())
+def test_a_node_without_the_photographs_says_so(tmp_path: Path) -> None:
     with pytest.raises(ClusterError, match="photographs are not on the node"):
-        crop_on_node(0, shard, None, tmp_path / "none", b"", CONFIG, __version__)
-    with pytest.raises(ClusterError, match=r"runs Palms .*, this machine 0\.0"):
-        crop_on_node(0, shard, None, tmp_path, b"", CONFIG, "0.0")
+        crop_on_node(Shard(0, ()), tmp_path / "none", b"", CONFIG, progress=no_progress)

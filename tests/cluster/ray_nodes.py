@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,17 +45,19 @@ class Nodes:
     def address(self) -> str:
         return f"{self.addresses[0]}:{self.port}"
 
-    def start_head(self) -> None:
+    def start_lost(self) -> None:
+        """Start the nodes that do not run."""
         head = ["--head", f"--port={self.port}", "--include-dashboard=false", f"--temp-dir={self.folder}"]
-        self._start([], head, self.addresses[0])
+        starts: list[tuple[list[str], list[str]]] = [([], head), (self.inside, [f"--address={self.address}"])]
+        for node, (inside, options) in enumerate(starts):
+            if node < len(self.processes) and self.processes[node].poll() is None:
+                continue
+            self.processes[node:] = [self._started(node, inside, options)]
 
-    def start_second(self) -> None:
-        self._start(self.inside, [f"--address={self.address}"], self.addresses[1])
-
-    def _start(self, inside: list[str], options: list[str], address: str) -> None:
+    def _started(self, node: int, inside: list[str], options: list[str]) -> psutil.Popen:
         ray = str(Path(sys.executable).parent / "ray")
-        command = [*inside, ray, "start", *options, f"--node-ip-address={address}", *SETTINGS]
-        with (self.folder / f"node-{len(self.processes)}.log").open("wb") as log:
+        command = [*inside, ray, "start", *options, f"--node-ip-address={self.addresses[node]}", *SETTINGS]
+        with (self.folder / f"node-{node}.log").open("wb") as log:
             process = psutil.Popen(
                 command,
                 stdout=log,
@@ -67,31 +69,63 @@ class Nodes:
                     "RAY_AUTH_MODE": "disabled",  # a head on the loopback would ask for a token
                     "RAY_worker_niceness": "0",  # else it waits for whatever else this machine does
                     "RAY_health_check_period_ms": "500",
-                    "RAY_health_check_timeout_ms": "1000",
+                    "RAY_health_check_timeout_ms": "10000",  # a killed one refuses at once
                     "RAY_health_check_failure_threshold": "3",
                 },
             )
-        self.processes.append(process)
         started, name = time.monotonic(), Path(log.name)
         while "Ray runtime started" not in name.read_text(errors="replace"):
             if process.poll() is not None or time.monotonic() - started > START_SECONDS:
+                end_tree(process)
                 raise RuntimeError(f"a node did not start: {name.read_text(errors='replace')[-2000:]}")
             time.sleep(0.1)
+        return process
 
     def kill(self, node: int) -> None:
         """End a node with all of its processes at once."""
         end_tree(self.processes[node])
 
-    def cropping(self, *some: int) -> list[psutil.Process]:
-        """Processes that crop a shard now, on all nodes or some."""
+    def running(self, function: Callable[..., object], *some: int) -> list[psutil.Process]:
+        """Processes that work on a shard with this function now, on all nodes or some."""
         found = []
         for leader in [self.processes[node] for node in some or range(len(self.processes))]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 for process in leader.children(recursive=True):
                     with contextlib.suppress(psutil.NoSuchProcess):
-                        if "ray::crop_on_node" in " ".join(process.cmdline()):
+                        if f"ray::{function.__name__}" in " ".join(process.cmdline()):
                             found.append(process)
         return found
+
+
+@dataclass
+class Loss:
+    """A callback of progress that kills the second node once, in the middle of its work.
+
+    Attributes:
+        nodes: the cluster.
+        function: of the work.
+        ready: asked with items done and items in all whether to kill.
+        happened: whether the node was killed.
+    """
+
+    nodes: Nodes
+    function: Callable[..., object]
+    ready: Callable[[int, int], bool]
+    happened: bool = False
+    _waiting: list[psutil.Process] = field(default_factory=list)
+
+    def __call__(self, done: int, total: int) -> None:
+        if self.happened or not self.ready(done, total):
+            return
+        if self.nodes.running(self.function, 1):
+            self.nodes.kill(1)
+            self.happened = True
+            for process in self._waiting:
+                process.resume()
+        else:  # the head does not finish everything while the second node starts
+            for process in self.nodes.running(self.function, 0):
+                process.suspend()
+                self._waiting.append(process)
 
 
 def end_tree(leader: psutil.Popen) -> None:
@@ -104,6 +138,16 @@ def end_tree(leader: psutil.Popen) -> None:
         psutil.wait_procs(family, timeout=10)
 
 
+def until(condition: Callable[[], object], seconds: float) -> bool:
+    """Wait for a condition; whether it came true in time."""
+    started = time.monotonic()
+    while time.monotonic() - started < seconds:
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False
+
+
 @contextlib.contextmanager
 def two_nodes() -> Iterator[Nodes]:
     """Both nodes, started; they are killed in the end."""
@@ -111,8 +155,7 @@ def two_nodes() -> Iterator[Nodes]:
         folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
         nodes = Nodes(folder, addresses, inside)
         try:
-            nodes.start_head()
-            nodes.start_second()
+            nodes.start_lost()
             yield nodes
         finally:
             for process in reversed(nodes.processes):

@@ -1,4 +1,4 @@
-"""Connection to a Ray cluster, and the actor that counts what its nodes have done."""
+"""Connection to a Ray cluster."""
 
 from __future__ import annotations
 
@@ -20,21 +20,6 @@ PORT_SECONDS = 10.0
 CONNECT_SECONDS = 60.0
 _NOTHING_RUNS = "Could not find any running Ray instance"
 _PROBE = "import sys, ray; ray.init(sys.argv[1], log_to_driver=False, logging_level='ERROR')"
-
-
-class Tally:
-    """How many photographs of each shard are done: an actor that the nodes tell and this process asks."""
-
-    def __init__(self) -> None:
-        self._done: dict[int, int] = {}
-
-    def update(self, number: int, done: int) -> None:
-        """Take over how far a shard is."""
-        self._done[number] = done
-
-    def done(self) -> dict[int, int]:
-        """Photographs done by the shard's number."""
-        return self._done
 
 
 @contextlib.contextmanager

@@ -1,0 +1,1 @@
+"""Ray: shards of a stage are computed on the nodes of a cluster."""
