@@ -6,13 +6,14 @@ from typing import Any
 
 from pydantic import Field
 
+from palm_assets.cluster.config import EngineConfig
 from palm_assets.quality.extractors.registry import ExtractorName
-from palm_assets.store.identity import StageConfig, operational
+from palm_assets.store.identity import operational
 
 __all__ = ["ExtractorName", "ReferenceConfig"]
 
 
-class ReferenceConfig(StageConfig):
+class ReferenceConfig(EngineConfig):
     """How the statistics of real palms are computed."""
 
     extractor: ExtractorName = Field(
@@ -47,6 +48,13 @@ class ReferenceConfig(StageConfig):
         8, ge=2, le=1000, description="random subsets of the held-out images for each size"
     )
     seed: int = Field(0, ge=0, description="seed of the kept features and of the random subsets")
+    shard_crops: int = operational(
+        2000,
+        reason="statistics of shards are merged to those of all crops",
+        ge=1,
+        le=100_000,
+        description="with engine ray: number of crops whose features a process of a node computes at a time",
+    )
 
     def identity(self) -> dict[str, Any]:
         """Set sizes count once, in any order."""

@@ -6,6 +6,7 @@ A set of any size takes the memory of its first ten thousand images.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,37 +16,87 @@ from palm_assets.quality.statistics import FeatureStatistics, Floats
 ROWS_PER_BLOCK = 2048
 
 
+@dataclass(frozen=True, eq=False)
+class FeatureSample:
+    """What is left of the features of a set.
+
+    Attributes:
+        statistics: of all rows.
+        rows: float32 (m, dim), the kept ones.
+        indices: int64 (m,), their positions in the set.
+    """
+
+    statistics: FeatureStatistics
+    rows: Floats
+    indices: NDArray[np.int64]
+
+
+class Reservoir:
+    """Decides which rows of a stream a random sample of fixed size keeps, each with the same probability.
+
+    Reservoir sampling (algorithm R, Vitter 1985): rows are kept up to the limit; later ones replace kept ones
+    at random. It depends on the number of rows and on the seed, not on the rows.
+
+    Attributes:
+        n: rows so far.
+    """
+
+    def __init__(self, limit: int, seed: int = 0) -> None:
+        self.n = 0
+        # Pages of an empty array take no memory until they are written to.
+        self._indices, self._rng = np.empty(limit, np.int64), np.random.default_rng(seed)
+
+    def add(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Decide on the next rows: which of them are kept for now, and where each goes, int64 (k,) twice."""
+        limit = len(self._indices)
+        free = max(limit - self.n, 0)
+        index = np.arange(self.n, self.n + count)
+        place = np.concatenate([index[:free], self._rng.integers(0, index[free:] + 1)])
+        kept = np.flatnonzero(place < limit)
+        self._indices[place[kept]] = index[kept]
+        self.n += count
+        return kept, place[kept]
+
+    @property
+    def indices(self) -> NDArray[np.int64]:
+        """Positions of the kept rows in the stream, int64 (min(n, limit),)."""
+        return self._indices[: self.n]
+
+
+def sampled_indices(n: int, limit: int, seed: int = 0) -> NDArray[np.int64]:
+    """Positions of the rows that a `FeatureCollector` keeps of a stream of n, in its order."""
+    reservoir = Reservoir(limit, seed)
+    for start in range(0, n, ROWS_PER_BLOCK):
+        reservoir.add(min(ROWS_PER_BLOCK, n - start))
+    return reservoir.indices
+
+
 class FeatureCollector:
     """Collects features block by block.
 
     Attributes:
-        n: rows added so far.
         extractor: network that made them.
         digest: its weights and preprocessing.
     """
 
     def __init__(self, dim: int, limit: int, *, extractor: str, digest: str, seed: int = 0) -> None:
         """Args: `dim` of a feature, `limit` of the rows to keep, the extractor's identity, and a seed."""
-        self.n, self.extractor, self.digest = 0, extractor, digest
-        # Pages of an empty array take no memory until they are written to.
-        self._rows, self._indices = np.empty((limit, dim), np.float32), np.empty(limit, np.int64)
-        self._rng = np.random.default_rng(seed)
+        self.extractor, self.digest = extractor, digest
+        self._rows, self._reservoir = np.empty((limit, dim), np.float32), Reservoir(limit, seed)
         self._statistics: FeatureStatistics | None = None
 
     def add(self, rows: Floats) -> None:
-        """Add rows (n, dim) of float32: kept up to the limit; later ones replace kept ones at random.
-
-        Reservoir sampling (algorithm R, Vitter 1985): every row so far is kept with the same probability.
-        """
-        limit, free = len(self._rows), max(len(self._rows) - self.n, 0)
-        if free < len(rows):
+        """Add rows (n, dim) of float32; which ones are kept, a `Reservoir` decides."""
+        if len(self._rows) - self.n < len(rows):
             new = FeatureStatistics.from_features(rows, extractor=self.extractor, digest=self.digest)
             self._statistics = self.statistics.merge(new) if self.n else new
-        index = np.arange(self.n, self.n + len(rows))
-        place = np.concatenate([index[:free], self._rng.integers(0, index[free:] + 1)])
-        kept = place < limit
-        self._rows[place[kept]], self._indices[place[kept]] = rows[kept], index[kept]
-        self.n += len(rows)
+        kept, places = self._reservoir.add(len(rows))
+        self._rows[places] = rows[kept]
+
+    @property
+    def n(self) -> int:
+        """Rows added so far."""
+        return self._reservoir.n
 
     @property
     def rows(self) -> Floats:
@@ -55,7 +106,7 @@ class FeatureCollector:
     @property
     def indices(self) -> NDArray[np.int64]:
         """Their positions in the stream, int64 (min(n, limit),)."""
-        return self._indices[: self.n]
+        return self._reservoir.indices
 
     @property
     def statistics(self) -> FeatureStatistics:
@@ -63,6 +114,11 @@ class FeatureCollector:
         if self._statistics is not None:
             return self._statistics
         return FeatureStatistics.from_features(self.rows, extractor=self.extractor, digest=self.digest)
+
+    @property
+    def sample(self) -> FeatureSample:
+        """All that is left."""
+        return FeatureSample(self.statistics, self.rows, self.indices)
 
 
 def feature_blocks(features: Floats | Iterable[Floats]) -> Iterator[Floats]:

@@ -7,7 +7,6 @@ padded. So a feature depends on its image alone, not on how many came with it or
 
 from __future__ import annotations
 
-import importlib
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,7 +25,12 @@ from palm_assets.progress import Progress, ShouldStop, never, no_progress
 from palm_assets.quality.batches import Images, batches_of, count_of
 from palm_assets.quality.extractors.identity import extractor_digest
 from palm_assets.quality.extractors.registry import EXTRACTORS
-from palm_assets.quality.extractors.weights import default_cache, fetch, read_weights, resolve_extractor
+from palm_assets.quality.extractors.weights import (
+    network_class_of,
+    read_weights,
+    resolve_extractor,
+    weights_file,
+)
 from palm_assets.runtime import computes_in_bfloat16, usable_cores
 from palm_assets.store.atomic import sha256_of
 
@@ -179,15 +183,8 @@ def load_extractor(
     """
     name = resolve_extractor(name, weights=weights, cache=cache)
     spec = EXTRACTORS[name]
-    module, class_name = spec.network.split(":")
-    network_class = getattr(importlib.import_module(module), class_name)
-    if weights is not None:
-        path = weights
-    elif spec.weights is None:
-        path = network_class.packaged_weights()
-    else:
-        path = fetch(spec.weights, cache or default_cache())
-    network, sha256 = _load_network(network_class, name, path)
+    path = weights or weights_file(name, cache)
+    network, sha256 = _load_network(network_class_of(name), name, path)
     if precision not in ("auto", "float32", "bfloat16"):
         raise QualityError(f"There is no precision {precision!r}", hint="Choose float32, bfloat16 or auto")
     if precision == "auto":

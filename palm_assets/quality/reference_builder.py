@@ -10,7 +10,7 @@ from palm_assets.errors import QualityError
 from palm_assets.progress import Progress, ShouldStop, never, no_progress
 from palm_assets.quality.batches import Images, count_of
 from palm_assets.quality.config import ReferenceConfig
-from palm_assets.quality.feature_collector import FeatureCollector, feature_blocks
+from palm_assets.quality.feature_collector import FeatureCollector, FeatureSample, feature_blocks
 from palm_assets.quality.features import Extractor, extract, load_extractor, report_progress
 from palm_assets.quality.floor import measure_floor
 from palm_assets.quality.prdc import nearest_neighbor_distances
@@ -51,8 +51,8 @@ def build_reference(
 
     batches = report_progress(extractor.features(train_images), n_train, report(0), should_stop)
     train = _collect(batches, config, extractor.dim, extractor.identity)
-    holdout = extract(extractor, holdout_images, progress=report(train.n), should_stop=should_stop)
-    return _reference(train, holdout, config, extractor.precision, holdout_people)
+    holdout = extract(extractor, holdout_images, progress=report(train.statistics.n), should_stop=should_stop)
+    return reference_of(train, holdout, config, extractor.precision, holdout_people)
 
 
 def reference_from_features(
@@ -67,31 +67,49 @@ def reference_from_features(
 ) -> Reference:
     """Reference of features (N, dim) that are already computed; see `build_reference`."""
     collected = _collect(train, config, train.shape[1], (extractor, digest))
-    return _reference(collected, holdout, config, precision, holdout_people)
+    return reference_of(collected, holdout, config, precision, holdout_people)
 
 
 def _collect(
     features: Floats | Iterable[Floats], config: ReferenceConfig, dim: int, identity: tuple[str, str]
-) -> FeatureCollector:
+) -> FeatureSample:
     name, digest = identity
     collector = FeatureCollector(dim, config.subsample, extractor=name, digest=digest, seed=config.seed)
     for rows in feature_blocks(features):
         collector.add(rows)
-    if collector.n <= config.nearest_k:
+    require_enough(collector.n, config)
+    return collector.sample
+
+
+def require_enough(n: int, config: ReferenceConfig) -> None:
+    """Refuse to make a reference of too few training images.
+
+    Raises:
+        QualityError: there are fewer than 2, or no more than `config.nearest_k`.
+    """
+    if n <= config.nearest_k:
         raise QualityError(
-            f"A reference needs more than {config.nearest_k} training images, there are {collector.n}",
+            f"A reference needs more than {config.nearest_k} training images, there are {n}",
             hint="Give more images",
         )
-    return collector
 
 
-def _reference(
-    train: FeatureCollector,
+def reference_of(
+    train: FeatureSample,
     holdout: Floats,
     config: ReferenceConfig,
     precision: str,
     holdout_people: Sequence[str],
 ) -> Reference:
+    """Reference of what is left of the training features, and of the held-out features (H, dim).
+
+    Args:
+        train: of the training images.
+        holdout: float32, of all held-out images.
+        config: what to keep and measure.
+        precision: in which the features were computed.
+        holdout_people: see `build_reference`.
+    """
     statistics = train.statistics
     order = np.random.default_rng(config.seed).permutation(len(train.rows))
     subsample = train.rows[order]

@@ -61,6 +61,9 @@ SAME_FILES = f"{HERE}::test_the_same_files_from_kaggle_are_the_same_version"
 STRICTER = f"{HERE}::test_a_stricter_limit_refuses_what_was_made_before"
 IRRELEVANT = f"{HERE}::test_what_concerns_another_source_changes_nothing"
 RAY = "tests/crops/test_ray_engine.py::test_a_cluster_makes_the_same_version_and_the_same_bytes"
+RAY_REFERENCE = (
+    "tests/quality/test_ray_reference.py::test_a_cluster_makes_the_same_reference_though_a_node_is_killed"
+)
 PROOFS: Mapping[tuple[Kind, str], str] = {
     ("photos", "folder"): MOVED,
     ("photos", "kaggle_set"): SAME_FILES,
@@ -75,6 +78,9 @@ PROOFS: Mapping[tuple[Kind, str], str] = {
     ("crops", "shard_photos"): "tests/crops/test_shards.py::test_shards_of_any_size_give_the_same_bytes",
     ("crops", "engine"): RAY,
     ("crops", "ray_address"): RAY,
+    ("reference", "engine"): RAY_REFERENCE,
+    ("reference", "ray_address"): RAY_REFERENCE,
+    ("reference", "shard_crops"): RAY_REFERENCE,
     ("models", "start"): "tests/stages/test_model.py::test_the_model_that_a_training_starts_from_is_one_of",
     (
         "models",

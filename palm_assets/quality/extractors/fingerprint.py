@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 
 from palm_assets.quality.extractors.identity import extractor_digest
 from palm_assets.quality.extractors.registry import EXTRACTORS
-from palm_assets.quality.extractors.weights import default_cache, find
+from palm_assets.quality.extractors.weights import default_cache, find, weights_file
 from palm_assets.runtime import computes_in_bfloat16
 from palm_assets.store.atomic import sha256_of
 
@@ -21,8 +20,7 @@ def extractor_fingerprint(name: str, cache: Path | None = None) -> tuple[str, st
     """
     spec = EXTRACTORS[name]
     if spec.weights is None:
-        module, class_name = spec.network.split(":")
-        sha256 = sha256_of(getattr(importlib.import_module(module), class_name).packaged_weights())
+        sha256 = sha256_of(weights_file(name))
     else:
         path = find(spec.weights, cache or default_cache())
         sha256 = spec.weights.sha256 if path is None else sha256_of(path)

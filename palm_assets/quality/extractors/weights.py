@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import importlib
 import os
 import shutil
 import urllib.error
@@ -11,7 +12,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
@@ -71,6 +72,29 @@ def find(file: WeightsFile, cache: Path) -> Path | None:
         if path.is_file() and path.stat().st_size == file.size:
             return path
     return None
+
+
+def network_class_of(extractor: str) -> Any:
+    """The class of an extractor's network, whose module is imported on demand."""
+    module, class_name = EXTRACTORS[extractor].network.split(":")
+    return getattr(importlib.import_module(module), class_name)
+
+
+def weights_file(extractor: str, cache: Path | None = None) -> Path:
+    """Path of an extractor's weights: in its package, or in the cache, downloaded once if necessary.
+
+    Args:
+        extractor: its name, not "auto".
+        cache: folder of downloaded weights; by default `default_cache()`.
+
+    Raises:
+        WeightsUnavailableError: they are neither there nor downloadable.
+    """
+    published = EXTRACTORS[extractor].weights
+    if published is None:
+        packaged: Path = network_class_of(extractor).packaged_weights()
+        return packaged
+    return fetch(published, cache or default_cache())
 
 
 def install(extractor: str, given: Path, cache: Path | None = None) -> Path:
