@@ -20,8 +20,12 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).parent.parent.parent
-START_SECONDS = 120.0
-SETTINGS = ["--num-cpus=1", "--object-store-memory=100000000", "--disable-usage-stats", "--block"]
+START_SECONDS = 300.0
+SETTINGS = [
+    *("--num-cpus=1", "--object-store-memory=100000000", "--disable-usage-stats", "--block"),
+    "--include-log-monitor=false",  # each process that is not needed makes the start quicker
+]
+HEAD_SETTINGS = ["--include-dashboard=false", "--no-monitor"]
 
 
 @dataclass
@@ -47,7 +51,7 @@ class Nodes:
 
     def start_lost(self) -> None:
         """Start the nodes that do not run."""
-        head = ["--head", f"--port={self.port}", "--include-dashboard=false", f"--temp-dir={self.folder}"]
+        head = ["--head", f"--port={self.port}", f"--temp-dir={self.folder}", *HEAD_SETTINGS]
         starts: list[tuple[list[str], list[str]]] = [([], head), (self.inside, [f"--address={self.address}"])]
         for node, (inside, options) in enumerate(starts):
             if node < len(self.processes) and self.processes[node].poll() is None:
@@ -68,6 +72,7 @@ class Nodes:
                     "PYTHONPATH": str(ROOT),
                     "RAY_AUTH_MODE": "disabled",  # a head on the loopback would ask for a token
                     "RAY_worker_niceness": "0",  # else it waits for whatever else this machine does
+                    "RAY_raylet_start_wait_time_s": "200",  # instead of 30, for a busy machine
                     "RAY_health_check_period_ms": "500",
                     "RAY_health_check_timeout_ms": "10000",  # a killed one refuses at once
                     "RAY_health_check_failure_threshold": "3",
