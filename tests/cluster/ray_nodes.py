@@ -56,6 +56,8 @@ class Nodes:
         for node, (inside, options) in enumerate(starts):
             if node < len(self.processes) and self.processes[node].poll() is None:
                 continue
+            for process in self.processes[node:]:  # those of a lost head are lost, too
+                end_tree(process)
             self.processes[node:] = [self._started(node, inside, options)]
 
     def _started(self, node: int, inside: list[str], options: list[str]) -> psutil.Popen:
