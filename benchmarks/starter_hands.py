@@ -1,8 +1,9 @@
 """Trains the bundled model `hands` on: crops, two trainings at 256 px, its evaluation, and a packed copy.
 
-The first training starts from the `hands` that is bundled where this runs, so each time another model is
-made. The one that is bundled now was made so from its predecessor. Each step is an artifact of the store, so
-an interrupted run goes on where it stopped. docs/experiments.md has data, results and hours.
+The copy comes with the statistics that the model was evaluated against. The first training starts from the
+`hands` that is bundled where this runs, so each time another model is made. The one that is bundled now was
+made so from its predecessor. Each step is an artifact of the store, so an interrupted run goes on where it
+stopped. docs/experiments.md has data, results and hours.
 
 Example:
     python -m benchmarks.starter_hands hands-hires hands-11k palm-yolo --home palm_home --out hands
@@ -18,6 +19,7 @@ from palm_assets.evaluation.config import EvaluationConfig
 from palm_assets.gan.config import GanConfig
 from palm_assets.quality.config import ReferenceConfig
 from palm_assets.release.export import pack
+from palm_assets.release.starter_kit import pack_reference_of
 from palm_assets.stages.evaluation import make_evaluation
 from palm_assets.stages.model import make_model
 from palm_assets.stages.reference import make_reference
@@ -68,6 +70,7 @@ def main() -> None:
     reference = make_reference(store, crops, ReferenceConfig())
     print(make_evaluation(store, second, reference, crops, EvaluationConfig()).facts["text"])
     print(pack(store, second.version, options.out).folder)
+    print(pack_reference_of(store, second.version, options.out).folder)
 
 
 if __name__ == "__main__":

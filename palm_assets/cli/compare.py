@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 )
 @click.option("--measure", is_flag=True, help="Evaluate both now, against one reference.")
 @click.option(
-    "--reference", metavar="VERSION", help="Reference for --measure.  [default: that of `palms evaluate`]"
+    "--reference",
+    metavar="VERSION",
+    help='Reference for --measure, "starter" or "hands".  [default: the release\'s, else the starter\'s]',
 )
 @json_option("the comparison")
 @pass_store
@@ -104,7 +106,7 @@ def _metrics(model: PalmModel, reference: Reference) -> dict[str, Any]:
     from palm_assets.quality.set_metrics import evaluate_set
 
     total = default_count(reference)
-    with progress_bar(f"palms of {model.version} evaluated", "palm") as progress:
+    with progress_bar(f"images of {model.version} evaluated", "image") as progress:
         images = fresh_samples(model, total)
         metrics = evaluate_set(images, reference, progress=lambda done, _: progress(done, total))
     return {key: value for key, value in metrics.to_json().items() if key not in PER_IMAGE_KEYS}

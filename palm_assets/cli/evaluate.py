@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 _reference_option = click.option(
     "--reference",
     metavar="VERSION",
-    help="Version of a reference, or \"starter\".  [default: the release's, else the starter's]",
+    help='Version of a reference, "starter" or "hands".  [default: the one that comes with the model that '
+    "made the images, else the release's, else the starter's]",
 )
 
 
@@ -51,10 +52,10 @@ def evaluate(store: Store, name: str | None, reference: str | None, count: int |
     from palm_assets.release.model_loader import load_model
 
     model = load_model(name, store)
-    found = find_reference(store, reference)
+    found = find_reference(store, reference, model=model.version)
     loaded = load_reference(found.artifact.folder)
     total = count or default_count(loaded)
-    with progress_bar("palms evaluated", "palm") as progress:
+    with progress_bar("images evaluated", "image") as progress:
         images = fresh_samples(model, total)
         metrics = evaluate_set(images, loaded, progress=lambda done, _: progress(done, total))
     named = replace(metrics, reference=found.name, reference_is_synthetic=found.origin == "synthetic")

@@ -42,8 +42,10 @@ def evaluate(
         images: a folder or ZIP of images of any size and mode, or an array uint8 RGB (N, 3, H, W), also in an
             NPY or NPZ file; at least 2.
         reference: what to compare with: a loaded reference, the version of one in the store (a `str`), or the
-            folder of one. A string that names a folder is a folder. "starter" is the reference that comes
-            with the starter. By default that of the released model of photographs, else the starter's.
+            folder of one. A string that names a folder is a folder. "starter" and "hands" are the references
+            that come with these models. By default the own one of the bundled model that made the images,
+            according to their metadata; for others, that of the released model of photographs, else the
+            starter's.
         store: where references are looked up, a store or its folder; by default `Store()`.
         progress: called with images done and images in all.
 
@@ -55,13 +57,16 @@ def evaluate(
         ExtractorMismatchError, WeightsUnavailableError: the reference's extractor cannot be had here.
     """
     name, origin = "", None
+    if not isinstance(images, np.ndarray | ImageSet):
+        images = open_images(Path(images))
     if not isinstance(reference, Reference):
-        folder, name, origin = _find_reference(reference, store)
+        model = "" if isinstance(images, np.ndarray) else model_of(images)
+        folder, name, origin = _find_reference(reference, store, model)
         reference = load_reference(folder)
     if isinstance(images, np.ndarray):
         metrics = evaluate_set(images, reference, progress=progress)
     else:
-        found = images if isinstance(images, ImageSet) else open_images(Path(images))
+        found = images
         shapes = _Shapes(found)
         metrics = evaluate_set(shapes, reference, progress=progress)
         metrics = replace(metrics, min_score=min_score_of(found), not_square=shapes.not_square)
@@ -87,12 +92,12 @@ class _Shapes:
 
 
 def _find_reference(
-    reference: Path | str | None, store: Store | Path | str | None
+    reference: Path | str | None, store: Store | Path | str | None, model: str
 ) -> tuple[Path, str, Origin | None]:
     """Folder, name and origin of a reference."""
     if isinstance(reference, Path) or (reference is not None and Path(reference).is_dir()):
         return Path(reference), str(reference), None
-    found = find_reference(store if isinstance(store, Store) else Store(store), reference)
+    found = find_reference(store if isinstance(store, Store) else Store(store), reference, model=model)
     return found.artifact.folder, found.name, found.origin
 
 
@@ -221,3 +226,13 @@ def min_score_of(images: ImageSet) -> float | None:
     return min(
         (png.min_score for png in found if png is not None and png.min_score is not None), default=None
     )
+
+
+def model_of(images: ImageSet) -> str:
+    """Version of the model that made all images of a set, from the metadata of PNGs that this program wrote.
+
+    "" if an image does not name one, or two name different ones. No pixels are read.
+    """
+    heads = [read_png_metadata(head) for head in images.png_heads(HEAD_BYTES)]
+    models = {"" if png is None else png.model for png in heads}
+    return models.pop() if len(models) == 1 and len(heads) == len(images) else ""

@@ -18,8 +18,12 @@ from safetensors.torch import save_file
 
 from palm_assets.detector.config import DetectorConfig
 from palm_assets.detector.detection import DETECTOR_FILE
+from palm_assets.errors import RequestError
+from palm_assets.gan.people_record import population_of, read_people
 from palm_assets.quality.config import ReferenceConfig
 from palm_assets.quality.reference_files import load_reference, save_reference
+from palm_assets.stages.crops import open_crops
+from palm_assets.stages.evaluation import newest_evaluation
 from palm_assets.store.artifacts import Artifact, Store
 from palm_assets.store.starter import DETECTOR_FOLDER, REFERENCE_FOLDER
 
@@ -37,6 +41,39 @@ def pack_reference(reference: Artifact, model_folder: Path) -> Artifact:
 
     config = ReferenceConfig(**reference.manifest.config)
     return _publish(reference, config, build, model_folder / REFERENCE_FOLDER)
+
+
+def pack_reference_of(store: Store, model: str, model_folder: Path) -> Artifact:
+    """Write what a model was evaluated against into the folder of its packed copy, in place of the last.
+
+    Args:
+        store: with the evaluation of the model, its reference, and the crops of that.
+        model: version of the model in the store.
+        model_folder: of the packed copy, whose record of people is the one that counts.
+
+    Raises:
+        RequestError: the model was never evaluated; or it was trained on people who are held out of the
+            reference, or may have been.
+        ArtifactMissingError, ArtifactCorruptError: the reference or its crops are missing or damaged.
+        QualityError: see `pack_reference`.
+        CheckpointError: the record of people is damaged.
+    """
+    evaluation = newest_evaluation(store, model)
+    if evaluation is None:
+        raise RequestError(f"The model {model} was never evaluated", where=store.home, hint="Evaluate it.")
+    reference = store.open("reference", evaluation.manifest.inputs["reference"])
+    crops = store.open("crops", reference.manifest.inputs["crops"])
+    held_out = set(open_crops(crops).people_in_rows("test"))
+    overlap = read_people(model_folder).overlap(held_out, population_of(crops.facts))
+    if overlap.people or overlap.unknown:
+        known = f"{overlap.people} of the people" if overlap.people else "Perhaps some of the people"
+        raise RequestError(
+            f"{known} held out of the reference {reference.version} are people whom the model was trained on",
+            where=model_folder,
+            hint="Evaluate it against photographs of people whom it has never seen.",
+        )
+    shutil.rmtree(model_folder / REFERENCE_FOLDER, ignore_errors=True)
+    return pack_reference(reference, model_folder)
 
 
 def pack_detector(detector: Artifact, model_folder: Path) -> Artifact:

@@ -14,7 +14,7 @@ HANDS_FOLDER = BUNDLED[1].name
 REFERENCE_FOLDER, DETECTOR_FOLDER = "reference", "detector"
 """Of the artifacts that come with the starter, inside its folder."""
 STARTER_PREFIX = "starter-"
-"""Before the versions of the starter and its reference, so that nobody looks for them in a store."""
+"""Before the versions of bundled models and their references, so that nobody looks for them in a store."""
 
 
 def starter_folder() -> Path:
@@ -42,10 +42,10 @@ def origin_of_starter(folder: Path) -> Origin:
 
 
 def find_starter_reference(folder: Path | None = None) -> Artifact | None:
-    """Statistics of the crops that the starter was trained on, verified; None if it comes without them.
+    """Statistics of crops that a bundled model is compared with, verified; None if it comes without them.
 
     Args:
-        folder: of the starter; by default `starter_folder()`.
+        folder: of the model; by default `starter_folder()`.
 
     Raises:
         ArtifactCorruptError: they are damaged.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,12 +14,17 @@ from PIL import Image
 from palm_assets.errors import ArtifactMissingError
 from palm_assets.evaluation.references import find_reference
 from palm_assets.evaluation.set_evaluation import evaluate
+from palm_assets.gan.sampler import load_model
+from palm_assets.generation.archives import write_folder, write_zip
+from palm_assets.generation.generate import GenerationRequest, generate
+from palm_assets.generation.png_metadata import png_bytes
 from palm_assets.quality.config import ReferenceConfig
 from palm_assets.quality.reference_builder import build_reference
 from palm_assets.quality.reference_files import save_reference
 from palm_assets.store.artifacts import Artifact, Store
 from palm_assets.store.origins import ORIGIN_FACT
 from palm_assets.store.starter import starter_folder
+from tests.models import publish_model
 
 Publish = Callable[..., Artifact]
 CONFIG = ReferenceConfig(extractor="efficientnet-lite0", floor_counts=[4], floor_repeats=2)
@@ -71,12 +77,12 @@ def test_the_starters_reference_is_used_until_a_model_of_photographs_is_released
     store.release(publish_model(), synthetic, origin="synthetic")
     found = find_reference(store)
     assert (found.name, found.origin) == (f"starter-{starter.version}", "photographs")
-    assert (found.is_starter, found.crops) == (True, "c" * 12)
+    assert (found.is_bundled, found.crops) == (True, "c" * 12)
 
     own = publish_reference(store, {"crops": publish_crops(store, "folder").version})
     store.release(publish_model(), own)
     found = find_reference(store)
-    assert (found.name, found.origin, found.is_starter) == (own.version, "photographs", False)
+    assert (found.name, found.origin, found.is_bundled) == (own.version, "photographs", False)
     assert find_reference(store, "starter").artifact.version == starter.version
     assert find_reference(store, synthetic.version).origin == "synthetic"
 
@@ -93,6 +99,55 @@ def test_another_version_of_the_starters_reference_is_not_replaced_by_this_one(
     assert find_reference(store, f"starter-{starter.version}").artifact.version == starter.version
     with pytest.raises(ArtifactMissingError, match="There is no reference starter-0123"):
         find_reference(store, "starter-0123")
+
+
+@pytest.fixture
+def hands(tmp_path: Path, starter: Artifact) -> Artifact:
+    """A model `hands` beside the starter, with a reference of its own."""
+    elsewhere = Store(tmp_path / "elsewhere")
+    model = publish_model(elsewhere, 2)
+    own = publish_reference(elsewhere, {"crops": "h" * 12}, compact=True)
+    model.folder.rename(tmp_path / "starter_hands")
+    own.folder.rename(tmp_path / "starter_hands" / "reference")
+    return Artifact("models", f"starter-{model.version}", tmp_path / "starter_hands", model.manifest)
+
+
+def test_hands_are_compared_with_the_reference_that_comes_with_them(
+    store: Store, starter: Artifact, hands: Artifact
+) -> None:
+    found = find_reference(store, model=hands.version)
+    assert (found.crops, found.is_bundled, found.model) == ("h" * 12, True, hands.version)
+    assert find_reference(store, "hands") == find_reference(store, found.name) == found
+    for other in ("", "0123456789ab", "starter-0123456789ab"):
+        assert find_reference(store, model=other).name == f"starter-{starter.version}"
+    released = publish_reference(store, {"crops": publish_crops(store, "folder").version})
+    store.release(publish_model(store), released)
+    assert find_reference(store, model=hands.version) == found
+    assert find_reference(store).name == released.version
+
+
+def test_hands_without_a_reference_of_their_own_are_compared_with_the_starters(
+    store: Store, starter: Artifact, hands: Artifact
+) -> None:
+    shutil.rmtree(hands.folder / "reference")
+    assert find_reference(store, model=hands.version).name == f"starter-{starter.version}"
+    with pytest.raises(ArtifactMissingError, match="hands comes without"):
+        find_reference(store, "hands")
+
+
+def test_a_zip_of_hands_is_compared_with_what_comes_with_the_model_that_its_images_name(
+    store: Store, starter: Artifact, hands: Artifact, tmp_path: Path
+) -> None:
+    model = load_model(hands.folder, hands.version)
+    other = load_model(hands.folder, "0123456789ab")
+    found = find_reference(store, "hands").name
+    write_zip(tmp_path / "hands.zip", generate(model, GenerationRequest(3, 7)), model)
+    assert evaluate(tmp_path / "hands.zip", store=store).reference == found
+    assert evaluate(tmp_path / "hands.zip", "starter", store=store).reference == f"starter-{starter.version}"
+    write_folder(tmp_path / "mixed", generate(model, GenerationRequest(3, 7)), model)
+    image = next(generate(other, GenerationRequest(1, 7)))
+    (tmp_path / "mixed" / "other.png").write_bytes(png_bytes(image, other.version))
+    assert evaluate(tmp_path / "mixed", store=store).reference == f"starter-{starter.version}"
 
 
 def test_without_a_starter_the_newest_reference_is_used_and_without_one_it_says_how_to_get_one(
