@@ -1,4 +1,4 @@
-"""Texts of the page in one language: placeholders, plural forms, number formats."""
+"""Texts of the page in one language: what is shown, placeholders, plural forms, number formats."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import math
 import re
 from typing import Any
 
-from app.i18n.en import EN
-from app.i18n.ru import RU
+from app.i18n.en import EN, EN_NOUNS
+from app.i18n.ru import RU, RU_NOUNS
+from palm_assets.gan.hand_labels import Subject
 
 LANGUAGES = {"ru": RU, "en": EN}
+_NOUNS = {"ru": RU_NOUNS, "en": EN_NOUNS}
+_NOUN = re.compile(r"\{([Pp]alms?\.[a-z]+)\}")
 LANGUAGE_NAMES = {"ru": "Русский", "en": "English"}
 MINUS = "−"
 NO_BREAK = "\u00a0"
@@ -22,11 +25,21 @@ _KEPT_TOGETHER = {
 
 
 class Words:
-    """All texts of one language: `words(key, **values)` is one of them, filled in."""
+    """All texts of one language: `words(key, **values)` is one of them, filled in.
 
-    def __init__(self, language: str) -> None:
+    Args:
+        language: "ru" or "en".
+        subject: what the texts are about: palms, or hands, which may show their backs.
+    """
+
+    def __init__(self, language: str, subject: Subject = "palm") -> None:
         self.language = language
-        self._texts = _typeset(language)
+        self.subject = subject
+        self._texts = _typeset(language, subject)
+
+    def about(self, subject: Subject) -> Words:
+        """The same texts about palms or hands."""
+        return Words(self.language, subject)
 
     def __call__(self, key: str, **values: Any) -> str:
         """Return the text of a key, its `{placeholders}` replaced by `values`."""
@@ -63,14 +76,19 @@ class Words:
 
 
 @functools.cache
-def _typeset(language: str) -> dict[str, str]:
-    """Return all texts of a language, with no-break spaces where a line must not end."""
+def _typeset(language: str, subject: Subject) -> dict[str, str]:
+    """Return all texts of a language about palms or hands, with no-break spaces where a line must not end."""
 
     def keep_together(found: re.Match[str]) -> str:
         return found[0].replace(" ", NO_BREAK)
 
+    def name(found: re.Match[str]) -> str:
+        noun = nouns[found[1].lower()]
+        return noun.capitalize() if found[1][0] == "P" else noun
+
     pattern = _KEPT_TOGETHER.get(language)  # a language may have no such rules
-    texts = LANGUAGES[language]
+    nouns = _NOUNS[language][subject]
+    texts = {key: _NOUN.sub(name, text) for key, text in LANGUAGES[language].items()}
     return (
         texts if pattern is None else {key: pattern.sub(keep_together, text) for key, text in texts.items()}
     )

@@ -18,6 +18,7 @@ from app.work.about import ModelEvaluation, TrainingPhotos, model_evaluation, tr
 from app.work.reference import shows_real_palms
 from app.work.resources import model_watcher
 from palm_assets.errors import CheckpointError
+from palm_assets.gan.hand_labels import subject_of
 from palm_assets.gan.plot_files import SAMPLES_FILE
 from palm_assets.store.artifacts import Artifact, Store
 
@@ -45,6 +46,7 @@ def show(words: Words) -> None:
     follow_releases(served, model_watcher().choices())
     if served.model is None or served.artifact is None:
         return
+    words = words.about(subject_of(served.model.labels))
     shown = {"model": served.model.version, "lang": words.language}
     address.write("about", shown, model=model_choice.default_version())
     facts, samples = st.columns([2, 3], gap="large")

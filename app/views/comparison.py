@@ -36,8 +36,9 @@ def clear() -> None:
 
 def show_button(words: Words, palms: PalmSet) -> None:
     """The button that starts a comparison, unless there is one already; off where there can be none."""
+    words = words.about(palms.model_subject)  # as what it is compared with
     if PANEL.result is None:
-        status = reference_cache().status()
+        status = reference_cache().status(palms.model_version)
         st.button(
             words("compare" if status.is_fid else "compare_other"),
             help=words("compare_help"),
@@ -50,6 +51,7 @@ def show_button(words: Words, palms: PalmSet) -> None:
 
 def show(words: Words, palms: PalmSet, served: Served) -> None:
     """The progress, the metrics, or why there are none."""
+    words = words.about(palms.model_subject)
     obstacle = _obstacle(palms)
     if PANEL.job is None and PANEL.message is None and PANEL.result is None and obstacle is not None:
         st.caption(words("compare_off", why=words(obstacle)))
@@ -72,7 +74,7 @@ def _obstacle(palms: PalmSet) -> str | None:
     """Key of the text that says why this set cannot be compared; None if it can."""
     if len(palms.entries) < MIN_COUNT:
         return "compare_too_few"
-    problem = reference_cache().status().problem
+    problem = reference_cache().status(palms.model_version).problem
     return None if problem is None else failure_text(problem)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from app.i18n.words import Words
+from app.ui.hand_labels import labels_text
 from app.work.comparison import Comparison
 from palm_assets.errors import (
     ArtifactCorruptError,
@@ -70,10 +71,12 @@ def summary(words: Words, comparison: Comparison) -> str:
     if floor is None:
         return words("compare_alone", value=value, n=metrics.n)
     real = words.spread(floor.frechet, floor.frechet_sd).split(" ±")[0]  # as in the table
+    values = {"real": real, "value": value, "n": metrics.n}
+    values["whose"] = words(f"compare_whose_{'new' if comparison.people_are_new else 'held_out'}")
     if floor.n != metrics.n:
-        text = words("compare_values_other_count", real=real, real_n=floor.n, value=value, n=metrics.n)
+        text = words("compare_values_other_count", real_n=floor.n, **values)
         return text + " " + words("compare_smaller_set" if metrics.n < floor.n else "compare_larger_set")
-    text = words("compare_values", real=real, value=value, n=metrics.n)
+    text = words("compare_values", **values)
     if floor.frechet_sd > 0:
         deviations = (metrics.frechet - floor.frechet) / floor.frechet_sd
         if deviations > CHANCE:
@@ -98,6 +101,8 @@ def notes(words: Words, comparison: Comparison, *, of_synthetic_model: bool = Fa
         texts.append(words("compare_filtered", min_score=min_score, n=comparison.rejected))
     if request.truncation < 1:
         texts.append(words("compare_truncated", truncation=words.decimal(request.truncation)))
+    if request.labels.known:
+        texts.append(words("compare_one_kind", kinds=labels_text(words, request.labels)))
     if metrics.n < FEW_IMAGES:
         texts.append(words("compare_few"))
     if (

@@ -9,6 +9,7 @@ import streamlit as st
 from app.i18n.words import Words
 from app.ui import held
 from app.ui.gallery import Card, gallery
+from app.ui.hand_labels import labels_text
 from app.ui.score import explain_score, score_word
 from app.views import comparison, large
 from app.work.gallery import ORDERS, PAGE_SIZE, Order, page_count, page_entries, sort_entries
@@ -72,7 +73,7 @@ def _show_heading(words: Words, text: str) -> None:
 def _show_actions(words: Words, palms: PalmSet) -> None:
     """The buttons that compare the set and download it."""
     label = words("download_zip", size=words.decimal(max(palms.size / 1e6, 0.1), 1))
-    file_name = f"palms-{palms.request.seed}.zip"
+    file_name = f"{palms.subject}s-{palms.request.seed}.zip"
     with st.container(horizontal=True, width="content", vertical_alignment="center"):
         comparison.show_button(words, palms)
         st.download_button(
@@ -88,7 +89,9 @@ def _show_actions(words: Words, palms: PalmSet) -> None:
 def _show_outcome(words: Words, palms: PalmSet, served: Served) -> None:
     """Seed and time, and what was left out or stopped."""
     stats, total = palms.stats, palms.request.count
-    texts = [words("set_line", seed=palms.request.seed, time=words.duration(palms.seconds))]
+    kind = labels_text(words, palms.request.labels)
+    texts = [f"{words('hand')}: {kind}"] if kind else []
+    texts.append(words("set_line", seed=palms.request.seed, time=words.duration(palms.seconds)))
     if stats.rejected:
         texts.append(words("rejected", n=stats.rejected))
     st.caption(" · ".join(texts))

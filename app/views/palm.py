@@ -6,17 +6,18 @@ import streamlit as st
 
 from app.i18n.words import Words
 from app.ui import held
+from app.ui.hand_labels import labels_text
 from app.ui.images import show_large, show_pair
 from app.ui.job_panel import is_busy
 from app.ui.score import show_score
 from app.views import comparison, variations
 from app.work.links import View, link_to
+from app.work.palm_files import file_name, read_labels
 from app.work.palm_sets import Entry, PalmSet
 from app.work.reference import NearestPalm, shows_real_palms
 from app.work.resources import reference_cache
-from palm_assets.gan.hand_labels import ANY_HAND, HandLabels
 from palm_assets.generation.generate import GenerationRequest
-from palm_assets.generation.png_metadata import HEAD_BYTES, encode_png, read_png_metadata
+from palm_assets.generation.png_metadata import encode_png
 from palm_assets.release.serving import Served
 
 state = st.session_state
@@ -29,9 +30,13 @@ def show_palm(words: Words, palms: PalmSet, entry: Entry, served: Served) -> Non
     _show_image(words, png, alt, palms, entry, served)
     can_vary = served.model is not None and served.model.version == palms.model_version
     with st.container(horizontal=True, vertical_alignment="center"):
-        file_name = f"palm-{own_seed}.png"
         st.download_button(
-            words("download_png"), png, file_name, "image/png", on_click="ignore", type="primary"
+            words("download_png"),
+            png,
+            file_name(png, own_seed),
+            "image/png",
+            on_click="ignore",
+            type="primary",
         )
         if can_vary:
             st.button(
@@ -41,20 +46,13 @@ def show_palm(words: Words, palms: PalmSet, entry: Entry, served: Served) -> Non
         key, smooth = held.widget("smooth")
         st.toggle(words("smooth"), smooth, key=key)
     show_score(words, entry.score, calibrated=palms.calibrated)
-    labels = read_labels(png)
-    hand = {"hand": ", ".join(words(f"{name}_{value}") for name, value in labels.known.items())}
-    facts = {"palm_seed": str(own_seed), "model": palms.model_version, **(hand if labels.known else {})}
+    shown = labels_text(words, read_labels(png))
+    facts = {"palm_seed": str(own_seed), "model": palms.model_version, **({"hand": shown} if shown else {})}
     st.markdown("  \n".join(f"{words(key)}: **{value}**" for key, value in facts.items()))
     st.caption(words("palm_link"))
     request = GenerationRequest(1, own_seed, palms.request.truncation, labels=palms.request.labels)
     link = link_to(st.context.url or "", request, words.language, palms.model_version, View(palm=1))
     st.code(link, language=None, wrap_lines=True)
-
-
-def read_labels(png: bytes) -> HandLabels:
-    """What a generated palm was made to show."""
-    metadata = read_png_metadata(png[:HEAD_BYTES])
-    return ANY_HAND if metadata is None else metadata.labels
 
 
 def _show_image(words: Words, png: bytes, alt: str, palms: PalmSet, entry: Entry, served: Served) -> None:
@@ -104,4 +102,4 @@ def _nearest_palm(png: bytes, palms: PalmSet, entry: Entry, crops: str) -> Neare
     compared = comparison.PANEL.result
     if compared is not None and compared.crops == crops:
         return compared.nearest(palms.entries.index(entry))
-    return reference_cache().nearest(png, crops)
+    return reference_cache().nearest(png, palms.model_version, crops)

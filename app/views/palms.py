@@ -10,6 +10,7 @@ from app.views.gallery import show_examples, show_set
 from app.views.model_status import follow_releases, show_model_status
 from app.work.palm_sets import PalmSet
 from app.work.resources import example_sets, model_watcher
+from palm_assets.gan.hand_labels import subject_of
 from palm_assets.release.serving import Served
 
 state = st.session_state
@@ -23,13 +24,15 @@ def show(words: Words) -> None:
     if link is not None:
         request_form.follow(link, words)
         address.followed("")
+    subject = subject_of(model_choice.labels())
     lead = st.container(key="lead")
-    request_form.show(words)
+    request_form.show(words.about(subject))
     status = st.container()
     with st.spinner(words("loading"), show_time=False):
         served = model_choice.served_to_visitor()
     with lead, st.container(horizontal=True, vertical_alignment="bottom"):
-        st.html(f'<p class="palm-lead">{words(f"lead_{served.origin}")}</p>', width="stretch")
+        text = words.about(subject)(f"lead_{served.origin}")
+        st.html(f'<p class="palm-lead">{text}</p>', width="stretch")
         model_choice.show_choice(words, served, generation.redraw)
     with status:
         show_model_status(words, served)
@@ -42,7 +45,7 @@ def show(words: Words) -> None:
     state.shown = generation.address_parameters(words.language)
     address.write("", state.shown, model=model_choice.default_version())
     if palms is not None:
-        large.show(words, palms, served)
+        large.show(words.about(palms.subject), palms, served)
 
 
 def _shown_set(words: Words, served: Served) -> PalmSet | None:
@@ -53,12 +56,13 @@ def _shown_set(words: Words, served: Served) -> PalmSet | None:
         return None
     if palms is not None:
         generation.remember(palms)
-        show_set(words, palms, served)
-        interpolation.show(words, palms, served)
+        about_set = words.about(palms.subject)
+        show_set(about_set, palms, served)
+        interpolation.show(about_set, palms, served)
         return palms
     if served.model is None:
         return None
     with st.spinner(words("loading"), show_time=False):
         examples = example_sets().of(served.model)
-    show_examples(words, examples, served)
+    show_examples(words.about(examples.subject), examples, served)
     return examples

@@ -10,6 +10,7 @@ import streamlit as st
 from app.i18n.words import Words, escape_markdown
 from app.ui import held
 from app.ui.enter_key import click_on_enter
+from app.ui.hand_labels import label_text
 from app.ui.invalid_field import mark_invalid
 from app.views import address, generation, model_choice
 from app.work.links import Link, View, is_same_place, read_view
@@ -169,16 +170,12 @@ def _show_labels(words: Words) -> None:
             words(name),
             values,
             index=values.index(value),
-            format_func=partial(_label_text, words, name),
+            format_func=partial(label_text, words, name),
             key=key,
             filter_mode=None,
             width=160 if name == "aspect" else 130,  # for the longest Russian text
             on_change="ignore",
         )
-
-
-def _label_text(words: Words, name: str, value: str) -> str:
-    return words(f"{name}_{value}")
 
 
 def _show_error(words: Words, error: FormError) -> None:

@@ -13,6 +13,7 @@ from app.ui.gallery import Card, gallery
 from app.ui.images import show_large
 from app.ui.job_panel import JobPanel, is_busy
 from app.ui.score import score_word, show_score
+from app.work.palm_files import file_name
 from app.work.palm_sets import Entry, PalmSet
 from app.work.score import band
 from app.work.variations import Original, Variations, variations_job
@@ -69,12 +70,11 @@ def _show_current(words: Words, palms: PalmSet, variations: Variations) -> None:
     show_score(words, current.score, calibrated=palms.calibrated)
     path = " → ".join([words("card", n=original.number), *map(str, steps)])
     st.markdown(f"{words('variations_path')}: **{path}**")
-    file_name = "-".join(["palm", str(original.seed), *map(str, steps)]) + ".png"
     with st.container(horizontal=True):
         st.download_button(
             words("download_png"),
             current.png,
-            file_name,
+            file_name(current.png, original.seed, *steps),
             "image/png",
             on_click="ignore",
             key="variation_png",

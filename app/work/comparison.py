@@ -36,6 +36,7 @@ class Comparison:
         rejected: candidates discarded for their score.
         model: version of the model of the set.
         is_synthetic: whether the reference describes synthetic hands instead of real palms.
+        people_are_new: whether it is on record that the model was not trained on the people held out.
     """
 
     metrics: SetMetrics
@@ -47,6 +48,7 @@ class Comparison:
     rejected: int
     model: str = ""
     is_synthetic: bool = False
+    people_are_new: bool = False
 
     def nearest(self, place: int) -> NearestPalm:
         """The real palm nearest to the one at this place among the entries of the set."""
@@ -54,7 +56,7 @@ class Comparison:
 
 
 def comparison_job(palms: PalmSet, references: ReferenceCache) -> JobFunction[Comparison]:
-    """Evaluate a set against the released reference, with the metrics of `palms fid` on its ZIP.
+    """Evaluate a set against the reference of its model, with the metrics of `palms fid` on its ZIP.
 
     Raises:
         EvictedError: the set was evicted.
@@ -64,26 +66,27 @@ def comparison_job(palms: PalmSet, references: ReferenceCache) -> JobFunction[Co
     def work(job: Job[Comparison]) -> Steps[Comparison]:
         total, rows = len(palms.entries), []
         yield 0, total
-        released = references.released()
+        loaded = references.of(palms.model_version)
         from palm_assets.quality.set_metrics import evaluate_features
 
-        with closing(released.extractor.features(_images(zipped, palms.entries))) as batches:
+        with closing(loaded.extractor.features(_images(zipped, palms.entries))) as batches:
             for batch in batches:
                 rows.append(batch)
                 yield sum(map(len, rows)), total
                 if job.cancelled:
                     return None  # metrics of a part would mean nothing
-        reference = released.reference
+        reference, found = loaded.reference, loaded.found
         return Comparison(
-            replace(evaluate_features(np.concatenate(rows), reference), reference=released.version),
-            released.version,
-            released.crops,
+            replace(evaluate_features(np.concatenate(rows), reference), reference=found.name),
+            found.name,
+            found.crops,
             tuple(row.n for row in reference.floor),
             len(reference.subsample),
             palms.request,
             palms.stats.rejected,
             palms.model_version,
-            released.is_synthetic,
+            found.origin == "synthetic",
+            references.knows_nobody_held_out(palms.model_version, loaded),
         )
 
     return work

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from app.work.set_files import EvictedError, SetFile
 from palm_assets.errors import DiskFullError
+from palm_assets.gan.hand_labels import subject_of
 from palm_assets.generation.generate import GenerationRequest, GenerationStats
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class PalmSet:
         model_version: of the model that generated it.
         calibrated: whether scores are calibrated probabilities.
         image_size: side of an image in pixels.
+        subject: what it shows.
+        model_subject: what its model draws if it is asked for nothing.
         entries: the palms, by number.
         stats: counts of candidates, and why generation ended.
         seconds: how long generation took.
@@ -65,6 +68,8 @@ class PalmSet:
         self.model_version = model.version
         self.calibrated = model.scoring == "calibrated"
         self.image_size = model.image_size
+        self.subject = subject_of(model.labels, request.labels)
+        self.model_subject = subject_of(model.labels)
         self.entries = tuple(entries)
         self.stats = stats
         self.seconds = 0.0

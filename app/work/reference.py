@@ -1,4 +1,4 @@
-"""The reference statistics in force, their feature extractor, and the real palms they describe."""
+"""Reference statistics, their feature extractor, and the real palms that they describe."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import os
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from palm_assets.errors import ArtifactCorruptError, ArtifactError, PalmError, WeightsUnavailableError
 from palm_assets.store.artifacts import Artifact, Store
+from palm_assets.store.starter import STARTER_PREFIX
 
 if TYPE_CHECKING:
     from palm_assets.evaluation.references import FoundReference
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 SHOW_REAL = "PALM_SHOW_REAL"
 """Environment variable by which the operator allows the page to show photographs of real palms."""
 RETRY_SECONDS = 10.0
+MAX_LOADED = 3  # references in memory, of some 50 MB each
+_Key = tuple[str, str]  # the reference of the release, and the bundled model that comes with its own; or ""
 FAST_EXTRACTOR = "efficientnet-lite0"
 """Takes a fraction of a second for one palm; the others take too long for a click."""
 
@@ -38,22 +42,18 @@ def shows_real_palms(environment: Mapping[str, str] = os.environ) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class ReleasedReference:
-    """The reference of the release, or the starter's, ready to evaluate with.
+class LoadedReference:
+    """A reference, ready to evaluate with.
 
     Attributes:
-        version: of the reference.
-        crops: version of the real palms that it describes; "" if it was not recorded.
+        found: the reference that it was read from.
         reference: the statistics.
         extractor: the network that computed them.
-        is_synthetic: whether it describes synthetic hands instead of real palms.
     """
 
-    version: str
-    crops: str
+    found: FoundReference
     reference: Reference
     extractor: Extractor
-    is_synthetic: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,18 +85,20 @@ class NearestPalm:
 
 
 class ReferenceCache:
-    """Loads the reference and the real palms once, and keeps the newest; safe to share between threads."""
+    """Loads references and real palms once, and keeps the last few; safe to share between threads."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = threading.Lock()
-        self._loaded: ReleasedReference | None = None
-        self._wanted = ""
-        self._status: tuple[str, float, ReferenceStatus] = ("", -math.inf, ReferenceStatus())
+        self._loaded: OrderedDict[_Key, LoadedReference] = OrderedDict()  # the last used one last
+        self._statuses: dict[_Key, tuple[float, ReferenceStatus]] = {}
         self._real_palms: tuple[str, NDArray[np.uint8]] | None = None
 
-    def released(self) -> ReleasedReference:
-        """The reference of the release, or the starter's until there is one; loaded, or from the cache.
+    def of(self, model: str) -> LoadedReference:
+        """What images of a model are compared with, see `find_reference`; loaded, or from the cache.
+
+        Args:
+            model: version of the model.
 
         Raises:
             ArtifactMissingError: there is none, or the release's does not exist.
@@ -107,41 +109,56 @@ class ReferenceCache:
         from palm_assets.evaluation.references import find_reference
 
         with self._lock:
-            release = self._store.released()
-            wanted = (
-                "" if release is None else release.reference
-            )  # a verified reference is not verified again
-            if self._loaded is None or self._wanted != wanted:
-                self._loaded, self._wanted = self._load(find_reference(self._store)), wanted
-            return self._loaded
+            key = self._key(model)
+            if key not in self._loaded:  # a verified reference is not verified again
+                self._loaded[key] = self._load(find_reference(self._store, model=model))
+                while len(self._loaded) > MAX_LOADED:
+                    self._loaded.popitem(last=False)
+            self._loaded.move_to_end(key)
+            return self._loaded[key]
 
-    def status(self) -> ReferenceStatus:
-        """Whether sets can be compared, and with what: without loading it, and at most every few seconds."""
+    def status(self, model: str) -> ReferenceStatus:
+        """Whether sets of a model can be compared, and with what.
+
+        Nothing is loaded, and files are looked at every few seconds at most.
+        """
         from palm_assets.evaluation.references import find_reference
 
         with self._lock:
             try:
-                release = self._store.released()
+                key = self._key(model)
             except PalmError as error:
                 return ReferenceStatus(problem=error)
-            wanted = "" if release is None else release.reference
-            known, at, status = self._status
-            if known != wanted or time.monotonic() > at + RETRY_SECONDS:
+            at, status = self._statuses.get(key, (-math.inf, ReferenceStatus()))
+            if time.monotonic() > at + RETRY_SECONDS:
                 try:
-                    status = _status_of(find_reference(self._store).artifact)
+                    status = _status_of(find_reference(self._store, model=model).artifact)
                 except PalmError as error:
                     status = ReferenceStatus(problem=error)
-                self._status = (wanted, time.monotonic(), status)
+                self._statuses = {**self._of_now(key[0]), key: (time.monotonic(), status)}
             return status
 
-    def _load(self, found: FoundReference) -> ReleasedReference:
+    def knows_nobody_held_out(self, model: str, reference: LoadedReference) -> bool:
+        """Whether it is on record that a model was not trained on the people held out of a reference."""
+        from palm_assets.evaluation.references import knows_nobody_held_out
+
+        return knows_nobody_held_out(self._store, model, reference.found)
+
+    def _key(self, model: str) -> _Key:
+        release = self._store.released()
+        return "" if release is None else release.reference, model if model.startswith(STARTER_PREFIX) else ""
+
+    def _of_now(self, release: str) -> dict[_Key, tuple[float, ReferenceStatus]]:
+        return {key: known for key, known in self._statuses.items() if key[0] == release}
+
+    def _load(self, found: FoundReference) -> LoadedReference:
         from palm_assets.quality.extractors.identity import require_same_extractor
         from palm_assets.quality.reference_files import load_reference
 
         reference = load_reference(found.artifact.folder)
         extractor = _installed_extractor(reference.extractor, reference.precision)
         require_same_extractor(extractor.identity, reference.identity, where=f"reference {found.name}")
-        return ReleasedReference(found.name, found.crops, reference, extractor, found.origin == "synthetic")
+        return LoadedReference(found, reference, extractor)
 
     def real_palms(self, version: str) -> NDArray[np.uint8] | None:
         """Training crops uint8 (N, 3, S, S) of this version; None if they are not in the store."""
@@ -155,27 +172,28 @@ class ReferenceCache:
                     return None
             return self._real_palms[1]
 
-    def nearest(self, png: bytes, crops: str) -> NearestPalm | None:
+    def nearest(self, png: bytes, model: str, crops: str) -> NearestPalm | None:
         """Find the real palm nearest to an image; None if that is impossible within a click.
 
         Args:
             png: the image.
+            model: version of the model that made it.
             crops: version of the real palms to search.
         """
         from palm_assets.quality.features import extract
         from palm_assets.quality.prdc import prdc
 
         try:
-            released = self.released()
-            if released.crops != crops or released.extractor.name != FAST_EXTRACTOR:
+            loaded = self.of(model)
+            if loaded.found.crops != crops or loaded.extractor.name != FAST_EXTRACTOR:
                 return None
-            features = extract(released.extractor, decode_png(png)[None])
+            features = extract(loaded.extractor, decode_png(png)[None])
         except PalmError:
             return None  # a comparison gives the reason; here the second image is just absent
-        reference = released.reference
+        reference = loaded.reference
         near = prdc(features, reference.subsample, reference.neighbor_distances)
         row = int(reference.subsample_indices[near.nearest[0]])
-        return NearestPalm(row, len(reference.subsample), released.extractor.name)
+        return NearestPalm(row, len(reference.subsample), loaded.extractor.name)
 
 
 def _status_of(artifact: Artifact) -> ReferenceStatus:

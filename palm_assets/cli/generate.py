@@ -77,7 +77,7 @@ def generate(
       palms generate --count 1000 --min-score 0.6 --out a_folder
       palms generate --model hands --aspect palm --side left --skin dark
     """
-    from palm_assets.gan.hand_labels import HandLabels
+    from palm_assets.gan.hand_labels import HandLabels, subject_of
     from palm_assets.generation.archives import write_folder, write_zip
     from palm_assets.generation.generate import GenerationRequest, GenerationStats
     from palm_assets.generation.generate import generate as generated
@@ -94,18 +94,18 @@ def generate(
         HandLabels(aspect, side, skin),
     )
     model = load_model(name, store)
-    origin = origin_of_folder(store, model.folder)
+    origin, subject = origin_of_folder(store, model.folder), subject_of(model.labels, request.labels)
     if name is None and model.version.startswith(STARTER_PREFIX):
         click.echo("No model of photographs is released yet: using the bundled starter model.", err=True)
     stats = GenerationStats()
     try:
-        with tells_replacement(out) as replaced, progress_bar("palms", "palm") as progress:
+        with tells_replacement(out) as replaced, progress_bar(f"{subject}s", subject) as progress:
             images = generated(model, request, progress=progress, stats=stats)
             (write_zip if out.suffix.lower() == ".zip" else write_folder)(out, images, model)
     except RequestError:
         if stats.outcome != "gave up" or stats.kept:
             raise
-        raise _too_few(request, stats, out) from None
+        raise _too_few(request, stats, subject, out) from None
     values = {
         "out": str(out),
         "replaced": replaced,
@@ -122,7 +122,7 @@ def generate(
     }
     print_result(
         values,
-        f"{out}: {stats.kept} palm{'s' * (stats.kept != 1)}, seed {request.seed}, model {model.version} "
+        f"{out}: {stats.kept} {subject}{'s' * (stats.kept != 1)}, seed {request.seed}, model {model.version} "
         f"({learned_from(origin)}), mean score {stats.mean_score:.2f} ({model.scoring})",
         as_json=as_json,
     )
@@ -132,11 +132,11 @@ def generate(
             err=True,
         )
     if stats.outcome == "gave up":
-        raise _too_few(request, stats, out)
+        raise _too_few(request, stats, subject, out)
 
 
-def _too_few(request: GenerationRequest, stats: GenerationStats, out: Path) -> PalmError:
-    found = f"{stats.kept} of {request.count} palms" if stats.kept else "None of the palms"
+def _too_few(request: GenerationRequest, stats: GenerationStats, subject: str, out: Path) -> PalmError:
+    found = f"{stats.kept} of {request.count} {subject}s" if stats.kept else f"None of the {subject}s"
     written = "Those were written; lower" if stats.kept else "Nothing was written: lower"
     return PalmError(
         f"{'Only ' * bool(stats.kept)}{found} reached the score {request.min_score:g} "

@@ -26,10 +26,15 @@ _NUMBER = click.IntRange(1, 100_000)
 @click.command()
 @click.option("--seed", type=click.IntRange(0, 2**53), required=True, help="Seed of the set.")
 @click.option(
-    "--from", "start", type=_NUMBER, default=1, show_default=True, help="Number of the first palm in the set."
+    "--from",
+    "start",
+    type=_NUMBER,
+    default=1,
+    show_default=True,
+    help="Number of the first image in the set.",
 )
 @click.option(
-    "--to", "end", type=_NUMBER, default=2, show_default=True, help="Number of the last palm in the set."
+    "--to", "end", type=_NUMBER, default=2, show_default=True, help="Number of the last image in the set."
 )
 @click.option(
     "--out",
@@ -68,7 +73,7 @@ def morph(
     name: str | None,
     as_json: bool,
 ) -> None:
-    """Morph one palm of a set into another, and back.
+    """Morph one image of a set into another, and back.
 
     \b
     Examples:
@@ -107,7 +112,7 @@ def morph(
         typed_write_errors(out, RequestError, "Cannot write", hint=hint, only_writes=True),
     ):
         write_atomically(out, content)
-    text = f"{out}: palm {start} to palm {end} of seed {seed}, model {model.version}, {len(content)} bytes"
+    text = f"{out}: image {start} to image {end} of seed {seed}, model {model.version}, {len(content)} bytes"
     values = {"out": str(out), "replaced": replaced, "seed": seed, "from": start, "to": end}
     values |= {"model": model.version, "bytes": len(content)}
     print_result(values, text, as_json=as_json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Literal
 
 from palm_assets.errors import RequestError
 
@@ -14,6 +15,8 @@ LABELS: dict[str, tuple[str, ...]] = {
 }
 """The values of each label. A model knows some of the labels, `NetworkConfig.labels`."""
 
+Subject = Literal["palm", "hand"]
+"""What a set shows: palms alone; or hands, some or all of which may be seen from the back."""
 ANY = "any"
 _ASPECTS = {"palmar": "palm", "dorsal": "back"}
 _SKINS = {"very fair": "fair", "fair": "fair", "medium": "medium", "dark": "dark"}
@@ -83,6 +86,16 @@ class HandLabels:
 
 
 ANY_HAND = HandLabels()
+
+
+def subject_of(labels: Sequence[str], asked: HandLabels = ANY_HAND) -> Subject:
+    """What a model draws if it is asked for this.
+
+    Args:
+        labels: that the model has; one without `aspect` draws palms.
+        asked: what is asked for.
+    """
+    return "palm" if "aspect" not in labels or asked.aspect == "palm" else "hand"
 
 
 def from_metadata(aspect: str, side: str, skin: str) -> HandLabels:

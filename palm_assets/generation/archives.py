@@ -36,7 +36,7 @@ MANIFEST_HEAD = (
     *("ai_generated", "digital_source_type"),
 )
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a ZIP can hold
-_OWN_FILE = re.compile(r"palm_\d{6,}\.png|manifest\.csv")
+_OWN_FILE = re.compile(r"(palm|back)_\d{6,}\.png|manifest\.csv")
 
 
 def zip_into(stream: BinaryIO, images: Iterable[GeneratedImage], model: PalmModel) -> int:

@@ -54,8 +54,8 @@ class GeneratedImage:
 
     @property
     def file_name(self) -> str:
-        """Its name in a ZIP or folder, the same in a set of any size: palm_000001.png."""
-        return f"palm_{self.number:06d}.png"
+        """Its name in a ZIP or folder, the same in a set of any size: palm_000001.png, back_000002.png."""
+        return f"{'back' if self.labels.aspect == 'back' else 'palm'}_{self.number:06d}.png"
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class GenerationRequest:
 
     def __post_init__(self) -> None:
         if not 1 <= self.count <= MAX_COUNT:
-            raise RequestError(f"Cannot generate {self.count} palms", hint=f"Ask for 1 to {MAX_COUNT}.")
+            raise RequestError(f"Cannot generate {self.count} images", hint=f"Ask for 1 to {MAX_COUNT}.")
         if not 0 <= self.seed <= MAX_SEED:
             raise RequestError(
                 f"The seed {self.seed} is out of range", hint=f"Choose one from 0 to {MAX_SEED}."

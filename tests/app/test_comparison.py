@@ -22,6 +22,7 @@ from app.work.reference import ReferenceCache, decode_png, shows_real_palms
 from app.work.set_files import EvictedError
 from palm_assets.cli.main import main
 from palm_assets.errors import ArtifactCorruptError, PalmError
+from palm_assets.gan.hand_labels import HandLabels
 from palm_assets.gan.sampler import PalmModel, load_model
 from palm_assets.generation.generate import GenerationRequest
 from palm_assets.generation.png_metadata import encode_png
@@ -150,9 +151,9 @@ def test_without_statistics_it_says_so(
 def test_an_unreadable_release_pointer_is_the_reason(
     model: PalmModel, references: ReferenceCache, store: Store
 ) -> None:
-    assert references.status().problem is None
+    assert references.status(model.version).problem is None
     (store.home / "released.json").write_text("damaged")
-    assert isinstance(references.status().problem, ArtifactCorruptError)
+    assert isinstance(references.status(model.version).problem, ArtifactCorruptError)
 
 
 def test_damaged_statistics_are_refused(model: PalmModel, references: ReferenceCache, store: Store) -> None:
@@ -198,9 +199,9 @@ def test_other_weights_than_those_of_the_statistics_are_refused(
 def test_another_release_brings_another_reference(
     model: PalmModel, references: ReferenceCache, crops: Artifact, store: Store
 ) -> None:
-    first = references.released()
-    assert references.released() is first
-    source = store.open("reference", first.version)
+    first = references.of(model.version)
+    assert references.of(model.version) is first
+    source = store.open("reference", first.found.name)
 
     def copy(folder: Path) -> dict[str, object]:
         for name in ("statistics.npz", "statistics.json"):
@@ -211,7 +212,7 @@ def test_another_release_brings_another_reference(
         "reference", copy, inputs={"crops": "other"}, config=ReferenceConfig(), code_version="2"
     )
     store.release(store.open("models", model.version), other)
-    assert references.released().version == other.version
+    assert references.of(model.version).found.name == other.version
 
 
 def test_the_nearest_real_palm_of_a_copy_is_the_copied_one(
@@ -220,7 +221,7 @@ def test_the_nearest_real_palm_of_a_copy_is_the_copied_one(
     real = references.real_palms(crops.version)
     assert real is not None
     assert real.shape == (TRAIN, 3, 16, 16)
-    near = references.nearest(encode_png(real[5]), crops.version)
+    near = references.nearest(encode_png(real[5]), model.version, crops.version)
     assert near is not None
     assert (near.row, near.among, near.extractor) == (5, TRAIN, "efficientnet-lite0")
     assert (decode_png(encode_png(real[5])) == patches()[5]).all()
@@ -231,7 +232,7 @@ def test_the_comparison_finds_the_same_nearest_palms(
 ) -> None:
     palms = generated_set(model, GenerationRequest(3, 7))
     comparison = compared(palms, references)
-    alone = [references.nearest(palms.png(entry), crops.version) for entry in palms.entries]
+    alone = [references.nearest(palms.png(entry), model.version, crops.version) for entry in palms.entries]
     assert [comparison.nearest(place) for place in range(3)] == alone
     assert comparison.crops == crops.version
 
@@ -240,7 +241,7 @@ def test_there_is_no_nearest_palm_without_the_crops_or_with_others(
     model: PalmModel, references: ReferenceCache, crops: Artifact
 ) -> None:
     assert references.real_palms("elsewhere") is None
-    assert references.nearest(encode_png(patches()[0]), "elsewhere") is None
+    assert references.nearest(encode_png(patches()[0]), model.version, "elsewhere") is None
 
 
 @pytest.fixture
@@ -305,6 +306,9 @@ def test_notes_mention_what_was_done_to_the_set(comparison: Comparison) -> None:
     text = " ".join(notes(EN, filtered))
     assert EN("compare_filtered", min_score="0.30", n=12) in text
     assert EN("compare_truncated", truncation="0.50") in text
+    assert "mixed set" not in text
+    backs = replace(comparison, request=GenerationRequest(8, 7, labels=HandLabels("back", skin="dark")))
+    assert EN("compare_one_kind", kinds="backs, dark") in notes(EN, backs)
 
 
 def test_an_interpolated_floor_is_mentioned(model: PalmModel, references: ReferenceCache) -> None:

@@ -8,11 +8,15 @@ import pytest
 
 import app
 from app.i18n.words import LANGUAGES, Words, escape_markdown, language_for, plural
-from palm_assets.gan.hand_labels import LABELS
+from palm_assets.gan.hand_labels import LABELS, Subject
 from palm_assets.generation.verification import Conclusion
 from palm_assets.quality.set_metrics import SetMetrics
 
 PLACES = re.compile(r"\{(\w+)\}")
+ABOUT = [Words(language, subject) for language in LANGUAGES for subject in get_args(Subject)]
+# Where palms are meant whatever is shown: the name of the page, and what can be chosen.
+OF_PALMS = {"title", "not_found", "page_main", "aspect_palm", "model_hands", "about_limits_text"}
+OF_PALMS |= {"origin_result_static_page", "origin_too_large", "nearest_off", "record_crops"}
 
 
 def test_both_languages_have_the_same_texts() -> None:
@@ -41,8 +45,17 @@ def test_russian_texts_are_in_russian(key: str) -> None:
         "palms",
         *commands,
     }
-    latin = re.findall(r"[A-Za-z]{2,}", PLACES.sub("", LANGUAGES["ru"][key]))
+    latin = re.findall(r"[A-Za-z]{2,}", PLACES.sub("", Words("ru")(key)))
     assert {word.lower() for word in latin} <= allowed
+
+
+@pytest.mark.parametrize("words", ABOUT, ids=lambda words: f"{words.language}-{words.subject}")
+def test_hands_that_may_show_their_backs_are_not_called_palms(words: Words) -> None:
+    texts = {key: words(key) for key in LANGUAGES["en"]}
+    assert not [text for text in texts.values() if re.search(r"\{[a-zA-Z]+\.", text)]  # all forms are known
+    if words.subject == "hand":
+        shown = {key: re.sub(r"`.*?`", "", text) for key, text in texts.items() if key not in OF_PALMS}
+        assert not [key for key, text in shown.items() if re.search(r"palm|ладон", text, re.IGNORECASE)]
 
 
 def test_a_palm_is_of_a_hand_and_not_a_tree() -> None:
@@ -51,7 +64,7 @@ def test_a_palm_is_of_a_hand_and_not_a_tree() -> None:
 
 def test_every_text_is_used_and_every_used_text_is_there() -> None:
     folder = Path(app.__file__).parent
-    languages = {folder / "i18n" / f"{language}.py" for language in LANGUAGES}
+    languages = {*folder.glob("i18n/en*.py"), *folder.glob("i18n/ru*.py")}
     code = "".join(path.read_text() for path in folder.rglob("*.py") if path not in languages)
     code += " ".join(f'"{key}"' for key in DERIVED)
     unused = [key for key in LANGUAGES["en"] if f'"{key}"' not in code]
@@ -73,6 +86,7 @@ DERIVED = [
     *(f"about_{name}" for name in dir(SetMetrics)),
     *("lead_photographs", "lead_synthetic", "model_of_photographs", "model_of_synthetic"),
     *(f"score_{part}{name}" for part in ("", "range_") for name in ("low", "middle", "high")),
+    *("compare_whose_new", "compare_whose_held_out"),
     *("compare_farther", "compare_farther_by_kernel", "compare_alike", "compare_nearer"),
     *(f"origin_result_{conclusion}" for conclusion in get_args(Conclusion)),
     *(f"origin_signature_{state}" for state in ("own", "valid", "invalid")),
@@ -95,6 +109,14 @@ DERIVED = [
 )
 def test_russian_numbers_decline(n: int, text: str) -> None:
     assert Words("ru").counted("palms", n) == text
+
+
+@pytest.mark.parametrize(("n", "text"), [(1, "1 рука"), (2, "2 руки"), (12, "12 рук"), (21, "21 рука")])
+def test_a_set_of_backs_is_one_of_hands(n: int, text: str) -> None:
+    assert Words("ru").about("hand").counted("palms", n) == text
+    assert Words("en").about("hand").counted("palms", n) == f"{n} hand{'s' * (n != 1)}"
+    assert Words("ru").about("hand")("palms_many", n=5) == "5 рук"
+    assert Words("ru").about("hand")("large_title") == "Рука, созданная ИИ"  # with a capital letter
 
 
 def test_english_has_one_and_many() -> None:
