@@ -3,12 +3,15 @@
 `{palm.one}` and `{palm.many}` are replaced by what is shown, palms or hands; see `app.i18n.words`.
 """
 
+from app.i18n.en_records import EN_RECORDS
+
 EN_NOUNS = {
     "palm": {"palm.one": "palm", "palm.many": "palms"},
     "hand": {"palm.one": "hand", "palm.many": "hands"},
 }
 
 EN = {
+    **EN_RECORDS,
     "title": "Palms that never existed",
     "lead_photographs": "A neural network has learned from photographs what {palm.many} look like, "
     "and generates new ones. None of them belongs to anyone.",
@@ -344,45 +347,9 @@ EN = {
     "identification.\n- No method can prove that nothing was memorized; an image may resemble one from the "
     "training set.",
     "about_details": "All recorded details about the model",
-    # Records of a model, and synthetic hands.
-    "record_name": "Record",
-    "record_value": "Value",
+    # Synthetic hands.
     "yes": "yes",
     "no": "no",
-    "records_facts": "Results",
-    "records_config": "Settings of the training",
-    "records_inputs": "Made from",
-    "records_note": "Records without a title here have the names of their settings in the configuration.",
-    "records_card": "Download model card",
-    "record_kimg": "Training images seen, thousands",
-    "record_chosen_kimg": "Images seen by the chosen checkpoint, thousands",
-    "record_rollbacks": "Returns to an earlier state",
-    "record_image_size": "Image size, pixels",
-    "record_score_auc": "AUC of the score (0.5: no information)",
-    "record_score_auc_sd": "Standard deviation of the AUC",
-    "record_score_brier": "Brier score (0.25: no information)",
-    "record_score_brier_sd": "Standard deviation of the Brier score",
-    "record_score_calibration_error": "Mean calibration error of the score",
-    "record_score_uninformative": "The score is uninformative",
-    "record_score_missing": "Why there is no calibrated score",
-    "record_packed_from": "Packed from model",
-    "record_trained_on_held_out": "Held-out people seen in training",
-    "record_held_out_unknown": "It is unknown whom the starting model was trained on",
-    "record_crops": "Crops",
-    "record_start": "Model that training started from",
-    "record_seed": "Seed",
-    "record_batch": "Images per step",
-    "record_loss": "Loss",
-    "record_augment": "Augmentations",
-    "record_mirror": "Mirrored images",
-    "record_device": "Device",
-    "record_precision": "Precision",
-    "record_latent": "Latent dimensions",
-    "record_generator_width": "Width of the generator",
-    "record_discriminator_width": "Width of the discriminator",
-    "record_max_width": "Greatest width",
-    "record_generator_lr": "Learning rate of the generator",
-    "record_discriminator_lr": "Learning rate of the discriminator",
     "nearest_real_synthetic": "Nearest synthetic hand",
     "nearest_help_synthetic": "The nearest of {n} synthetic training hands, measured by the features of "
     "{extractor}. See for yourself whether the generated image is a copy.",

@@ -3,6 +3,8 @@
 `{palm.acc}` is replaced by what is shown, a palm or a hand, in this case; see `app.i18n.words`.
 """
 
+from app.i18n.ru_records import RU_RECORDS
+
 _CASES = (
     *("palm.nom", "palm.gen", "palm.dat", "palm.acc"),
     *("palms.nom", "palms.gen", "palms.dat", "palms.ins"),
@@ -14,6 +16,7 @@ _FORMS = {
 RU_NOUNS = {name: dict(zip(_CASES, forms.split(), strict=True)) for name, forms in _FORMS.items()}
 
 RU = {
+    **RU_RECORDS,
     "title": "Ладони, которых никогда не было",
     "lead_photographs": "Нейросеть узнала по фотографиям, как выглядят {palms.nom}, и создаёт новые. Ни "
     "одна из них никому не принадлежит.",
@@ -350,45 +353,9 @@ RU = {
     "Нет способа доказать, что модель ничего не запомнила; изображение может оказаться похожим на "
     "фотографию из обучающего набора.",
     "about_details": "Все сведения о модели",
-    # Записи о модели и синтетические руки.
-    "record_name": "Запись",
-    "record_value": "Значение",
+    # Синтетические руки.
     "yes": "да",
     "no": "нет",
-    "records_facts": "Результаты",
-    "records_config": "Настройки обучения",
-    "records_inputs": "Из чего сделана",
-    "records_note": "Записи без русского названия обозначены именами настроек из конфигурации.",
-    "records_card": "Скачать карточку модели (на английском)",
-    "record_kimg": "Показано изображений, тысяч",
-    "record_chosen_kimg": "Показано к выбранной контрольной точке, тысяч",
-    "record_rollbacks": "Возвратов к более раннему состоянию",
-    "record_image_size": "Размер изображения, пикселей",
-    "record_score_auc": "AUC оценки (0,5 — оценка бесполезна)",
-    "record_score_auc_sd": "Стандартное отклонение AUC",
-    "record_score_brier": "Показатель Брайера (0,25 — оценка бесполезна)",
-    "record_score_brier_sd": "Стандартное отклонение показателя Брайера",
-    "record_score_calibration_error": "Средняя ошибка калибровки оценки",
-    "record_score_uninformative": "Оценка бесполезна",
-    "record_score_missing": "Почему нет откалиброванной оценки",
-    "record_packed_from": "Упакована из модели",
-    "record_trained_on_held_out": "Отложенных людей, на которых модель обучалась",
-    "record_held_out_unknown": "Неизвестно, на чьих фотографиях училась исходная модель",
-    "record_crops": "Кадры с ладонями",
-    "record_start": "Модель, с которой началось обучение",
-    "record_seed": "Seed обучения",
-    "record_batch": "Изображений за шаг",
-    "record_loss": "Функция потерь",
-    "record_augment": "Аугментация",
-    "record_mirror": "Зеркальные отражения",
-    "record_device": "Устройство",
-    "record_precision": "Точность вычислений",
-    "record_latent": "Размер скрытого вектора",
-    "record_generator_width": "Ширина генератора",
-    "record_discriminator_width": "Ширина дискриминатора",
-    "record_max_width": "Наибольшая ширина",
-    "record_generator_lr": "Скорость обучения генератора",
-    "record_discriminator_lr": "Скорость обучения дискриминатора",
     "nearest_real_synthetic": "Самая похожая синтетическая рука",
     "nearest_help_synthetic": "Самая похожая из синтетических рук, на которых обучалась модель (всего "
     "{n}), по признакам, которые выделяет сеть {extractor}. Посмотрите сами, не копия ли перед вами.",

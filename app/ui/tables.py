@@ -8,12 +8,23 @@ from html import escape
 import streamlit as st
 
 
-def show_table(head: Sequence[str], rows: Sequence[Sequence[str]], name: str) -> None:
-    """A small table; the first column names the row."""
+def show_table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], name: str, *, notes: Sequence[str] = ()
+) -> None:
+    """A small table; the first column names the row.
+
+    Args:
+        head: titles of the columns.
+        rows: texts of the cells.
+        name: of the table, for screen readers.
+        notes: in small type below the name of each row; "" for none.
+    """
+    below = [f"<small>{escape(note)}</small>" if note else "" for note in notes or [""] * len(rows)]
     head_cells = "".join(f'<th scope="col">{escape(cell)}</th>' if cell else "<td></td>" for cell in head)
     body = "".join(
-        f'<tr><th scope="row">{escape(first)}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in rest)}</tr>'
-        for first, *rest in rows
+        f'<tr><th scope="row">{escape(first)}{note}</th>'
+        f"{''.join(f'<td>{escape(cell)}</td>' for cell in rest)}</tr>"
+        for (first, *rest), note in zip(rows, below, strict=True)
     )
     st.html(
         f'<table class="palm-table" aria-label="{escape(name)}"><thead><tr>{head_cells}</tr></thead>'

@@ -9,6 +9,7 @@ import streamlit as st
 
 from app.i18n.words import LANGUAGES, Words
 from app.ui.tables import show_table
+from palm_assets.gan.hand_labels import ANY
 from palm_assets.store.artifacts import Artifact
 
 
@@ -26,7 +27,8 @@ def show(words: Words, artifact: Artifact) -> None:
         rows = record_rows(words, records)
         if rows:
             st.markdown(f"**{words(title)}**")
-            show_table((words("record_name"), words("record_value")), rows, words(title))
+            head, keys = (words("record_name"), words("record_value")), [row[0] for row in rows]
+            show_table(head, [row[1:] for row in rows], words(title), notes=keys)
     st.caption(words("records_note"))
     card = artifact.folder / CARD_FILE
     if card.is_file():
@@ -39,15 +41,30 @@ def show(words: Words, artifact: Artifact) -> None:
         )
 
 
-def record_rows(words: Words, records: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Name and value of each record; one without a name in the language keeps that of the file."""
+def record_rows(words: Words, records: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Key, name and value of each record; the name is the key if the language has none for it."""
     rows = []
     for key, value in records.items():
-        name = words(f"record_{key}") if f"record_{key}" in LANGUAGES["en"] else key
-        text = _text(words, value)
+        text = _label_counts(words, value) if key == "label_counts" else _text(words, value)
         if text:
-            rows.append((name, text))
+            rows.append((key, _named(words, f"record_{key}", key), text))
     return rows
+
+
+def _named(words: Words, key: str, otherwise: str) -> str:
+    return words(key) if key in LANGUAGES["en"] else otherwise
+
+
+def _label_counts(words: Words, counts: object) -> str:
+    """Number of photographs of each kind of hand, as `label_counts` records them."""
+    if not isinstance(counts, dict) or not all(isinstance(of_label, dict) for of_label in counts.values()):
+        return _text(words, counts)
+    kinds = {
+        "tone_unknown" if value == ANY else f"{label}_{value}": count
+        for label, of_label in counts.items()
+        for value, count in of_label.items()
+    }
+    return "; ".join(f"{_named(words, key, key)}: {count}" for key, count in kinds.items())
 
 
 def _text(words: Words, value: object) -> str:
@@ -62,5 +79,7 @@ def _text(words: Words, value: object) -> str:
             return "; ".join(f"{key}: {_text(words, part)}" for key, part in value.items())
         case None:
             return ""
+        case str():
+            return _named(words, f"record_value_{value}", value)
         case _:
             return str(value)

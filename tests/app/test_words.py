@@ -16,7 +16,8 @@ PLACES = re.compile(r"\{(\w+)\}")
 ABOUT = [Words(language, subject) for language in LANGUAGES for subject in get_args(Subject)]
 # Where palms are meant whatever is shown: the name of the page, and what can be chosen.
 OF_PALMS = {"title", "not_found", "page_main", "aspect_palm", "model_hands", "about_limits_text"}
-OF_PALMS |= {"origin_result_static_page", "origin_too_large", "nearest_off", "record_crops"}
+OF_PALMS |= {"origin_result_static_page", "origin_too_large", "nearest_off"}
+OF_PALMS |= {"record_balance_aspects", "record_value_aspect"}
 
 
 def test_both_languages_have_the_same_texts() -> None:
@@ -40,6 +41,7 @@ def test_russian_texts_are_in_russian(key: str) -> None:
         "auc",
         "inception",
         "seed",
+        "adam",
         "iptc",
         "verify",
         "palms",
