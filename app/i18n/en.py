@@ -52,6 +52,7 @@ EN = {
     "skin_medium": "medium",
     "skin_dark": "dark",
     "hand": "Requested",
+    "hand_drawn": "Drawn as",
     "more": "More options",
     "seed": "Seed",
     "seed_placeholder": "new each time",
@@ -323,6 +324,9 @@ EN = {
     "about_evaluation_note": "Both columns are measured against the training photographs: uncurated samples "
     "of the model, and photographs of people who were held out of the training. Smaller distances are "
     "better. The other metrics are better the closer they are to those of real {palm.many}.",
+    "about_classes": "Kernel distance of each kind of hand",
+    "about_classes_note": "Images of a kind are compared with the training photographs of that kind alone. "
+    "Of some kinds few photographs were held out, so their distance is rough.",
     "about_other_count": "The values for real {palm.many} were measured on a different number of "
     "images, so the two columns are only roughly comparable.",
     "about_nearest": "Top: generated {palm.many}. Below each: the nearest training photograph.",

@@ -19,7 +19,7 @@ def show_score(words: Words, score: float, *, calibrated: bool) -> None:
     """Number, word and color of a score, and a button that explains it."""
     word = score_word(words, score, calibrated=calibrated)
     mark = f'<i class="palm-band {band(score)}"></i>' if word else ""
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="score_line"):
         st.html(
             f'<div class="palm-score">{escape(words("score"))}: {mark}<b>{words.decimal(score)}</b> '
             f"{escape(word)}</div>",

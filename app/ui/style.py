@@ -29,6 +29,9 @@ h1 { font-size: clamp(1.45rem, 5vw, 2.1rem) !important; padding: 0 0 .35rem !imp
 [data-testid="stPopoverButton"] [data-testid="stMarkdownContainer"] { white-space: normal; text-align: left; }
 [data-testid="stPopoverButton"] p { white-space: normal; }
 @media (max-width: 40rem) {  /* arrows alone: with their words, the number of the palm is a row of its own */
+  [role=dialog] [data-testid="stVerticalBlock"] { gap: .6rem; }
+  .st-key-score_line, .st-key-large_actions { row-gap: 0 !important; }
+  .st-key-score_line [data-testid="stPopoverButton"] { min-height: 1.75rem; padding-block: 0; }
   .st-key-large_previous p, .st-key-large_next p { font-size: 0; }
   .st-key-large_previous p::before, .st-key-large_next p::before { font-size: 1.1rem; content: "←" / ""; }
   .st-key-large_next p::before { content: "→" / ""; }
@@ -70,6 +73,7 @@ input[aria-invalid=true] { box-shadow: inset 0 0 0 2px #b3261e; border-radius: .
 .palm-table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .2rem 0 .4rem; }
 .palm-table th, .palm-table td { padding: .4rem clamp(.6rem, 2.5vw, 1.6rem) .4rem 0;
   border-bottom: 1px solid #8884; text-align: left; font-weight: 400; vertical-align: top; }
+.palm-table small { display: block; font-size: .75rem; opacity: .7; overflow-wrap: anywhere; }
 .palm-table thead th { font-size: .9rem; opacity: .85; }
 .palm-table td:nth-child(2) { font-weight: 650; }
 .st-key-variations:focus { outline: none; }  /* the focus is put there, not walked to */

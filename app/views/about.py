@@ -9,6 +9,7 @@ import streamlit as st
 from app.i18n.words import LANGUAGES, Words
 from app.ui import held
 from app.ui.charts import NARROW, WIDTH, line_chart, reliability_chart, show_chart
+from app.ui.hand_labels import label_text
 from app.ui.images import show_sheet
 from app.ui.tables import show_bars, show_table
 from app.views import address, model_choice, records
@@ -18,7 +19,7 @@ from app.work.about import ModelEvaluation, TrainingPhotos, model_evaluation, tr
 from app.work.reference import shows_real_palms
 from app.work.resources import model_watcher
 from palm_assets.errors import CheckpointError
-from palm_assets.gan.hand_labels import subject_of
+from palm_assets.gan.hand_labels import LABELS, subject_of
 from palm_assets.gan.plot_files import SAMPLES_FILE
 from palm_assets.store.artifacts import Artifact, Store
 
@@ -147,6 +148,10 @@ def _show_evaluation(words: Words, artifact: Artifact) -> None:
     if evaluation.metrics["label"] != "FID":
         texts.append(words("not_fid"))
     st.caption(" ".join(texts), width=760)
+    if evaluation.classes:
+        st.markdown(f"**{words('about_classes')}**")
+        show_table(head, class_rows(words, evaluation), words("about_classes"))
+        st.caption(words("about_classes_note"), width=760)
     if evaluation.image and not shows_real_palms():
         st.caption(words("nearest_off"))
     elif evaluation.image:
@@ -175,6 +180,29 @@ def evaluation_rows(words: Words, evaluation: ModelEvaluation) -> list[tuple[str
             real = words.decimal(floor[name], digits) if floor and name in floor else UNKNOWN
             rows.append((words(f"about_{name}"), words.decimal(value, digits), real))
     return [*rows, (words("image_count"), str(metrics["n"]), str(floor["n"]) if floor else UNKNOWN)]
+
+
+def class_rows(words: Words, evaluation: ModelEvaluation) -> list[tuple[str, str, str]]:
+    """Rows of a kind of hand, its kernel distance, and that of photographs of this kind."""
+
+    def text(value: float | None, sd: float | None = None) -> str:
+        if value is None:
+            return UNKNOWN
+        return words.significant(value, 3) if sd is None else words.spread(value, sd)
+
+    def name(label: str, value: str) -> str:
+        shown = label_text(words, label, value)
+        return shown if label == "aspect" else f"{words(label)}: {shown}"
+
+    return [
+        (
+            name(found["label"], found["value"]),
+            text(found["kid"], found["kid_sd"]),
+            text(found["kid_floor"]),
+        )
+        for found in evaluation.classes
+        if found["label"] in LABELS and found["value"] in LABELS[found["label"]]
+    ]
 
 
 def _show_reliability(words: Words, metrics: dict[str, Any]) -> None:

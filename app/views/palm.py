@@ -29,7 +29,7 @@ def show_palm(words: Words, palms: PalmSet, entry: Entry, served: Served) -> Non
     alt = words("card_alt", n=entry.number, score=words.decimal(entry.score))
     _show_image(words, png, alt, palms, entry, served)
     can_vary = served.model is not None and served.model.version == palms.model_version
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center", key="large_actions"):
         st.download_button(
             words("download_png"),
             png,
@@ -47,7 +47,11 @@ def show_palm(words: Words, palms: PalmSet, entry: Entry, served: Served) -> Non
         st.toggle(words("smooth"), smooth, key=key)
     show_score(words, entry.score, calibrated=palms.calibrated)
     shown = labels_text(words, read_labels(png))
-    facts = {"palm_seed": str(own_seed), "model": palms.model_version, **({"hand": shown} if shown else {})}
+    facts = {
+        "palm_seed": str(own_seed),
+        "model": palms.model_version,
+        **({"hand_drawn": shown} if shown else {}),
+    }
     st.markdown("  \n".join(f"{words(key)}: **{value}**" for key, value in facts.items()))
     st.caption(words("palm_link"))
     request = GenerationRequest(1, own_seed, palms.request.truncation, labels=palms.request.labels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,11 +52,13 @@ class ModelEvaluation:
         metrics: those of `SetMetrics.to_json`, without per-image lists.
         floor: the same metrics of held-out real palms; empty if there are none.
         image: PNG of samples above their nearest real palms; empty if there is none.
+        classes: `ClassMetrics.to_json` of each kind of hand that the model can be asked for.
     """
 
     metrics: Mapping[str, Any]
     floor: Mapping[str, Any]
     image: bytes
+    classes: Sequence[Mapping[str, Any]] = ()
 
 
 def training_photos(store: Store, model: Artifact) -> TrainingPhotos | None:
@@ -98,7 +100,8 @@ def _read_evaluation(folder: Path) -> ModelEvaluation:
     metrics = read_evaluation(folder)
     path = folder / NEAREST_REAL_FILE
     short = {key: value for key, value in metrics.items() if not isinstance(value, list)}
-    return ModelEvaluation(short, metrics.get("floor") or {}, path.read_bytes() if path.is_file() else b"")
+    image = path.read_bytes() if path.is_file() else b""
+    return ModelEvaluation(short, metrics.get("floor") or {}, image, metrics.get("classes") or ())
 
 
 def _packed_crops(model: Artifact) -> Manifest | None:

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from app.i18n.words import Words
-from app.views.about import held_out_warnings
-from app.work.about import model_evaluation, training_photos
+from app.views.about import class_rows, held_out_warnings
+from app.work.about import ModelEvaluation, model_evaluation, training_photos
 from palm_assets.crops.config import CropConfig
 from palm_assets.evaluation.evaluation_files import EVALUATION_FILE
 from palm_assets.release.export import CROPS_FILE
 from palm_assets.store.artifacts import MANIFEST, Artifact, Store, open_folder
-from palm_assets.store.starter import find_starter
+from palm_assets.store.starter import STARTER, find_starter, hands_folder
 from tests.app.real_palms import publish_crops
 
 Publish = Callable[..., Artifact]
@@ -86,6 +86,29 @@ def test_the_page_warns_of_people_held_out_whom_the_model_knows(
     for words in (Words("en"), Words("ru")):
         expected = [words(name, n=3) if "unknown" not in name else words(name) for name in warned]
         assert held_out_warnings(words, photos) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "palms", "real"),
+    [
+        (Words("en"), ("palms", "0.0347\u00a0±\u00a00.0028"), "0.0299"),
+        (Words("ru"), ("ладони", "0,0347\u00a0±\u00a00,0028"), "0,0299"),
+    ],
+    ids=["en", "ru"],
+)
+def test_each_kind_of_hands_has_a_distance_beside_that_of_photographs(
+    words: Words, palms: tuple[str, str], real: str
+) -> None:
+    aspect = {"label": "aspect", "kid": 0.0346846, "kid_sd": 0.0027506, "kid_floor": 0.0298711}
+    unknown = {"label": "skin", "kid": None, "kid_sd": None, "kid_floor": None}
+    classes = [{**aspect, "value": "palm"}, {**unknown, "value": "dark"}, {**unknown, "value": "green"}]
+    rows = class_rows(words, ModelEvaluation({}, {}, b"", classes))
+    assert rows == [(*palms, real), (f"{words('skin')}: {words('skin_dark')}", "—", "—")]
+    hands = find_starter(hands_folder(STARTER))
+    assert hands is not None
+    evaluation = model_evaluation(Store("/nonexistent"), hands)
+    assert evaluation is not None
+    assert len(class_rows(words, evaluation)) == 5
 
 
 def test_a_packed_model_keeps_its_records(store: Store, publish_model: Publish, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Locator, expect
 
 from app.i18n.words import Words
 from tests.e2e.harness import (
@@ -104,6 +104,30 @@ def test_variations_lead_on_and_back_and_are_generated_again_from_their_png(
         expect(page).to_have_url(re.compile(r"\?n=1&seed=51&model=\w+&palm=1&like=5\.12&"))
 
 
+def widest_gap(dialog: Locator, texts: list[str]) -> float:
+    """The widest strip without text between the first of these texts and the last, in CSS pixels."""
+    first, *_, last = (dialog.get_by_text(text, exact=True).first for text in texts)
+    return dialog.evaluate(
+        """(dialog, [first, last]) => {
+          const from = first.getBoundingClientRect().top, to = last.getBoundingClientRect().bottom;
+          const texts = document.createTreeWalker(dialog, NodeFilter.SHOW_TEXT), rows = [];
+          const range = document.createRange();
+          while (texts.nextNode()) {
+            range.selectNodeContents(texts.currentNode);
+            rows.push(...[...range.getClientRects()].filter((row) => row.height && row.width));
+          }
+          let bottom = from, widest = 0;
+          for (const row of rows.sort((one, other) => one.top - other.top)) {
+            if (row.top < from || row.bottom > to + 1) continue;
+            widest = Math.max(widest, row.top - bottom);
+            bottom = Math.max(bottom, row.bottom);
+          }
+          return widest;
+        }""",
+        [first.element_handle(), last.element_handle()],
+    )
+
+
 @pytest.mark.parametrize("words", [RU, EN], ids=["ru", "en"])
 def test_on_a_phone_variations_are_on_the_first_screen(browser: Browser, address: str, words: Words) -> None:
     phone = {"width": 390, "height": 844}
@@ -116,6 +140,8 @@ def test_on_a_phone_variations_are_on_the_first_screen(browser: Browser, address
         boxes.append(dialog.get_by_role("heading", name=words("palm_title", n=2, total=3)).bounding_box())
         rows = [(box["y"], box["y"] + box["height"]) for box in boxes if box is not None]
         assert max(top for top, _ in rows) < min(bottom for _, bottom in rows), rows  # all in one row
+        texts = [words("download_png"), words("smooth"), words("score_what"), words("palm_link")]
+        assert widest_gap(dialog, texts) <= 20
         button.click()
         opens = re.compile(words("variation_open", n=1, score="").split()[0] + " ")
         around = dialog.get_by_role("button", name=opens)
