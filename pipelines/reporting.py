@@ -43,7 +43,7 @@ LABELS = {
     "auth_pct": "authentic samples, %",
     "chosen_kimg": "chosen checkpoint, thousand images",
     "digest": "extractor digest",
-    "excess": "Fréchet distance above real palms",
+    "excess": "Fréchet distance above real images",
     "frechet": "Fréchet distance",
     "frechet_at_floor": "Fréchet distance at the floor's size",
     "frechet_floor": "Fréchet distance of real palms",

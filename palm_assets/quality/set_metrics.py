@@ -156,9 +156,9 @@ class SetMetrics:
         }
 
     def describe(self) -> str:
-        """A few lines for people, each metric beside that of real palms."""
+        """A few lines for people, each metric beside that of real images."""
         floor = self.floor
-        at = "" if floor is None else f"real palms at n = {floor.n}: "
+        at = "" if floor is None else f"real images at n = {floor.n}: "
         real = [""] * 5
         if floor is not None:
             real = [
@@ -188,7 +188,7 @@ class SetMetrics:
         if self.floor is not None and self.excess is not None:
             sd = self.floor.frechet_sd
             spread = f", {self.excess / sd:+.1f} standard deviations" if sd > 0 else ""
-            lines.append(f"  above real palms at n = {self.floor.n}: {self.excess:+.4g}{spread}")
+            lines.append(f"  above real images at n = {self.floor.n}: {self.excess:+.4g}{spread}")
         if self.fid_infinity is not None:
             value, sd = self.fid_infinity.value, self.fid_infinity.sd
             lines.append(f"  extrapolated to n = ∞: {value:.4g} ± {sd:.2g}")
@@ -198,7 +198,7 @@ class SetMetrics:
         lines = []
         if self.floor is not None and self.floor.n > self.n:
             lines.append(
-                f"Real palms were not measured in sets as small as {self.n}: their distance would be larger."
+                f"Real images were not measured in sets as small as {self.n}: their distance would be larger."
             )
         if self.min_score is not None:
             lines.append(filter_note(self.min_score))
@@ -215,7 +215,7 @@ class SetMetrics:
 def filter_note(min_score: float) -> str:
     """The sentence that goes with the metrics of a set filtered by a minimum score."""
     return (
-        f"This set was filtered: only palms with a score of {min_score:g} or more. "
+        f"This set was filtered: only images with a score of {min_score:g} or more. "
         "Its metrics are not those of all samples of its model."
     )
 

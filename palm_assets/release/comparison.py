@@ -32,7 +32,7 @@ _LABELS = {
     "score_auc": "score, AUC",
     "score_brier": "score, Brier",
     "score_calibration_error": "score, calibration error",
-    "excess": "  above real palms",
+    "excess": "  above real images",
     "auth_pct": "authentic, %",
     "n": "samples evaluated",
 }

@@ -26,7 +26,7 @@ def test_evaluate_prints_metrics_beside_the_real_floor(palms: Palms, released: A
     assert result.exit_code == 0, result.output
     assert f"model {released.version}" in result.output
     assert "Fréchet distance (efficientnet-lite0)" in result.output
-    assert "real palms at n = 16" in result.output
+    assert "real images at n = 16" in result.output
     assert "FID" not in result.output
 
 
@@ -61,7 +61,7 @@ def test_fid_says_that_a_set_was_filtered(
     palms("generate", "--count", 4, "--seed", 1, "--out", everything)
     palms("generate", "--count", 4, "--seed", 1, "--min-score", 0.2, "--out", chosen)
     assert "filtered" not in palms("fid", everything).output
-    assert "filtered: only palms with a score of 0.2 or more" in palms("fid", chosen).output
+    assert "filtered: only images with a score of 0.2 or more" in palms("fid", chosen).output
     assert json.loads(palms("fid", chosen, "--json").stdout)["min_score"] == 0.2
     assert "filtered: only" in palms("fid", chosen, "--against", everything).output
 

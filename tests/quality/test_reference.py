@@ -151,7 +151,7 @@ def test_an_evaluation_shows_the_floor_beside_it(reference: Reference, module_ti
     assert metrics.excess == metrics.frechet - metrics.frechet_floor
     text = metrics.describe()
     assert "16 images against 120 real ones" in text
-    assert f"real palms at n = 16: {metrics.frechet_floor:.4g}" in text
+    assert f"real images at n = 16: {metrics.frechet_floor:.4g}" in text
     data = json.loads(json.dumps(metrics.to_json()))
     assert data["frechet"] == metrics.frechet
     assert len(data["nearest"]) == 16
@@ -183,7 +183,7 @@ def test_a_set_larger_than_the_floor_is_compared_with_it_at_the_floors_n(module_
     assert metrics.frechet < metrics.floor.frechet / 2  # for no other reason than its size
     assert metrics.excess is not None
     assert abs(metrics.excess) < 5 * metrics.floor.frechet_sd
-    assert "above real palms at n = 12" in metrics.describe()
+    assert "above real images at n = 12" in metrics.describe()
 
 
 def test_a_set_smaller_than_any_that_was_measured_is_not_compared(module_tiny: Extractor) -> None:
@@ -212,7 +212,7 @@ def test_a_set_filtered_by_score_is_described_as_such(reference: Reference, modu
     assert "filtered" not in metrics.describe()
     assert metrics.to_json()["min_score"] is None
     chosen = replace(metrics, min_score=0.6)
-    assert "filtered: only palms with a score of 0.6 or more" in chosen.describe()
+    assert "filtered: only images with a score of 0.6 or more" in chosen.describe()
     assert chosen.to_json()["min_score"] == 0.6
 
 
@@ -237,7 +237,7 @@ def test_an_evaluation_without_a_holdout_has_no_floor(module_tiny: Extractor) ->
     )
     metrics = evaluate_set(draw_palms(4, seed=1), bare, module_tiny)
     assert (metrics.floor, metrics.frechet_floor, metrics.excess) == (None, None, None)
-    assert "real palms" not in metrics.describe()
+    assert "real images" not in metrics.describe()
 
 
 def test_another_extractor_is_refused(reference: Reference) -> None:
