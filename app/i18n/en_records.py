@@ -50,6 +50,7 @@ EN_RECORDS = {
     "record_r2": "Weight of the gradient penalty on generated images (R2; 0: none)",
     "record_penalty_every": "Steps between gradient penalties",
     "record_balance_aspects": "How evenly palms and backs are shown (0: as they occur, 1: equally often)",
+    "record_balance_skins": "How evenly skin tones are shown (0: as they occur, 1: equally often)",
     "record_augment_probability": "Probability of each augmentation",
     "record_augment_color": "Strength of the color augmentation",
     "record_augment_target": "Target of the adaptive augmentation (0: it does not adapt)",

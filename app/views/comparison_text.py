@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from app.i18n.words import Words
+from app.i18n.words import NO_BREAK, Words
 from app.ui.hand_labels import labels_text
 from app.work.comparison import Comparison
 from palm_assets.errors import (
@@ -70,7 +70,7 @@ def summary(words: Words, comparison: Comparison) -> str:
     value = words.significant(metrics.frechet)
     if floor is None:
         return words("compare_alone", value=value, n=metrics.n)
-    real = words.spread(floor.frechet, floor.frechet_sd).split(" ±")[0]  # as in the table
+    real = words.spread(floor.frechet, floor.frechet_sd).split(f"{NO_BREAK}±")[0]  # as in the table
     values = {"real": real, "value": value, "n": metrics.n}
     values["whose"] = words(f"compare_whose_{'new' if comparison.people_are_new else 'held_out'}")
     if floor.n != metrics.n:

@@ -179,6 +179,14 @@ def test_hands_of_a_kind_are_generated_and_named_in_the_manifest(
     with (tmp_path / "set" / "manifest.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [(row["aspect"], row["side"], row["skin"]) for row in rows] == [("back", "left", "dark")] * 3
+    assert [row["file"] for row in rows] == [f"back_{number:06d}.png" for number in (1, 2, 3)]
+    assert "3 hands, seed" in result.output
+    again = ("--count", "2", "--aspect", "palm", "--model", version, "--out", tmp_path / "set")
+    assert "2 palms, seed" in palms("generate", *again).output  # instead of the backs
+    assert sorted(path.name for path in (tmp_path / "set").glob("*.png")) == [
+        "palm_000001.png",
+        "palm_000002.png",
+    ]
 
 
 def test_a_model_that_cannot_be_asked_for_a_kind_is_reported_and_nothing_is_written(

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from app.i18n.words import LANGUAGE_NAMES, Words
 from palm_assets.store.artifacts import Store
@@ -38,6 +38,11 @@ def choose(page: Page, words: Words, name: str, value: str) -> None:
     page.get_by_role("option", name=words(f"{name}_{value}"), exact=True).click()
 
 
+def lines_about_palms(shown: Locator) -> list[str]:
+    """The visible lines of text that name palms."""
+    return [line for line in shown.inner_text().splitlines() if re.search("palm|ладон", line, re.IGNORECASE)]
+
+
 @pytest.fixture
 def hands(tmp_path: Path) -> Iterator[tuple[Server, str]]:
     """A page with a starter and the model `hands`, and the version of that."""
@@ -53,10 +58,13 @@ def hands(tmp_path: Path) -> Iterator[tuple[Server, str]]:
 def test_a_kind_of_hands_is_asked_for(browser: Browser, hands: tuple[Server, str], words: Words) -> None:
     server, model = hands
     with visit(browser, f"{server.address}/?n=3&seed=7&lang={words.language}") as page:
+        expect(page.get_by_role("heading", name=words.counted("palms", 3), exact=True)).to_be_visible()
         expect(cards_of(page, words)).to_have_count(3)
         expect(visible_field(page, words("skin"))).to_have_count(0)  # the starter draws any
+    words = words.about("hand")
     link = f"/?n=3&seed=7&aspect=back&model={model}&lang={words.language}"
     with visit(browser, server.address + link) as page:
+        expect(page.get_by_role("heading", name=words.counted("palms", 3), exact=True)).to_be_visible()
         expect(cards_of(page, words)).to_have_count(3)
         choose(page, words, "side", "left")
         choose(page, words, "skin", "dark")
@@ -64,12 +72,20 @@ def test_a_kind_of_hands_is_asked_for(browser: Browser, hands: tuple[Server, str
         expect(page).to_have_url(re.compile("&aspect=back&side=left&skin=dark&model="))
         expect(cards_of(page, words)).to_have_count(3)
         address, first = page.url, page.locator("li img").first.get_attribute("src") or ""
-        _, archive = downloaded(page, re.compile("ZIP"))
+        download, archive = downloaded(page, re.compile("ZIP"))
+        assert download.suggested_filename == "hands-7.zip"
         with zipfile.ZipFile(io.BytesIO(archive)) as zipped:
             rows = list(csv.DictReader(zipped.read("manifest.csv").decode().splitlines()))
         assert [(row["aspect"], row["side"], row["skin"]) for row in rows] == [("back", "left", "dark")] * 3
+        assert [row["file"] for row in rows] == [f"back_{number:06d}.png" for number in (1, 2, 3)]
+        assert set(lines_about_palms(page.get_by_test_id("stMain"))) == {words("page_main"), words("title")}
         kind = ", ".join(words(text) for text in ("aspect_back", "side_left", "skin_dark"))
-        expect(open_palm(page, words, 2, 3)).to_contain_text(kind)
+        dialog = open_palm(page, words, 2, 3)
+        expect(dialog).to_contain_text(kind)
+        expect(dialog.get_by_role("heading", name=words("large_title"), exact=True)).to_be_visible()
+        assert lines_about_palms(dialog) == []
+        download, _ = downloaded(page, words("download_png"))
+        assert download.suggested_filename == "back-8.png"
         screenshot(page, f"labels-{words.language}", whole=False)
     with visit(browser, address) as page:
         expect_image(page.locator("li img").first, first)
@@ -81,7 +97,7 @@ def test_what_is_entered_outlives_changes_of_language_and_is_what_is_generated(
     server, model = hands
     with visit(browser, f"{server.address}/?n=3&seed=7&model=hands&lang=en") as page:
         expect(cards_of(page, EN)).to_have_count(3)
-        count = visible_field(page, EN("count"))
+        count = visible_field(page, EN.about("hand")("count"))
         count.fill("2")
         choose(page, EN, "aspect", "back")
         expand(page, EN("more"))
@@ -92,12 +108,12 @@ def test_what_is_entered_outlives_changes_of_language_and_is_what_is_generated(
         expect(slider).to_have_attribute("aria-valuetext", "0.95")
         for words in (RU, EN, RU):
             page.get_by_role("radio", name=LANGUAGE_NAMES[words.language]).click()
-            expect(visible_field(page, words("count"))).to_have_value("2")
+            expect(visible_field(page, words.about("hand")("count"))).to_have_value("2")
             expect(visible_field(page, words("aspect"))).to_have_value(words("aspect_back"))
             expect(visible_field(page, words("min_score"))).to_be_visible()  # still expanded
             expect(visible_field(page, words("min_score"))).to_have_value("0.001")
             expect(slider).to_have_attribute("aria-valuetext", words.decimal(0.95))
-        visible_field(page, RU("count")).press("Enter")
+        visible_field(page, RU.about("hand")("count")).press("Enter")
         expect(page).to_have_url(
             f"{server.address}/?n=2&seed=7&t=0.95&min=0.001&aspect=back&model={model}&lang=ru"
         )
@@ -110,7 +126,7 @@ def test_back_and_forward_pass_a_link_that_names_the_model_by_its_name(
     server, _ = hands
     with visit(browser, f"{server.address}/?n=3&seed=7&model=hands&lang=en") as page:
         expect(cards_of(page, EN)).to_have_count(3)
-        submit(page, EN, "2", "9")
+        submit(page, EN.about("hand"), "2", "9")
         expect(page).to_have_url(re.compile("n=2&seed=9&"))
         expect(cards_of(page, EN)).to_have_count(2)
         page.go_back()
