@@ -39,8 +39,9 @@ def choose(page: Page, words: Words, name: str, value: str) -> None:
 
 
 def lines_about_palms(shown: Locator) -> list[str]:
-    """The visible lines of text that name palms."""
-    return [line for line in shown.inner_text().splitlines() if re.search("palm|ладон", line, re.IGNORECASE)]
+    """The visible lines of text that name palms, without links, in which every image is a `palm`."""
+    lines = [line for line in shown.inner_text().splitlines() if "://" not in line]
+    return [line for line in lines if re.search("palm|ладон", line, re.IGNORECASE)]
 
 
 @pytest.fixture
@@ -70,6 +71,8 @@ def test_a_kind_of_hands_is_asked_for(browser: Browser, hands: tuple[Server, str
         choose(page, words, "skin", "dark")
         page.get_by_role("button", name=words("generate"), exact=True).click()
         expect(page).to_have_url(re.compile("&aspect=back&side=left&skin=dark&model="))
+        kind = ", ".join(words(text) for text in ("aspect_back", "side_left", "skin_dark"))
+        expect(page.get_by_text(f"{words('hand')}: {kind}")).to_be_visible()  # not the set before
         expect(cards_of(page, words)).to_have_count(3)
         address, first = page.url, page.locator("li img").first.get_attribute("src") or ""
         download, archive = downloaded(page, re.compile("ZIP"))
@@ -79,7 +82,6 @@ def test_a_kind_of_hands_is_asked_for(browser: Browser, hands: tuple[Server, str
         assert [(row["aspect"], row["side"], row["skin"]) for row in rows] == [("back", "left", "dark")] * 3
         assert [row["file"] for row in rows] == [f"back_{number:06d}.png" for number in (1, 2, 3)]
         assert set(lines_about_palms(page.get_by_test_id("stMain"))) == {words("page_main"), words("title")}
-        kind = ", ".join(words(text) for text in ("aspect_back", "side_left", "skin_dark"))
         dialog = open_palm(page, words, 2, 3)
         expect(dialog).to_contain_text(kind)
         expect(dialog.get_by_role("heading", name=words("large_title"), exact=True)).to_be_visible()
