@@ -160,7 +160,8 @@ def failure_sensor(command: str) -> dg.SensorDefinition:
         deadline = time.monotonic() + SECONDS_OF_COMMANDS
         for run_id in list(waiting):
             run = instance.get_run_by_id(run_id)
-            if run is not None:  # else deleted since
+            # Else deleted since, or ended by Ctrl-C, which `run_preset` reports as a cancellation.
+            if run is not None and run.status != dg.DagsterRunStatus.CANCELED:
                 failure = describe_failure(instance, run)
                 context.log.info(json.dumps(failure, ensure_ascii=False))
                 problem = _report(command, failure)

@@ -23,7 +23,8 @@ from pipelines.run_tags import run_tags
 
 _UNSET = re.compile('environment variable "([^"]+)" which is not set')
 _INTERRUPTIONS = {dg.DagsterExecutionInterruptedError.__name__, TrainingStoppedError.__name__}
-# Without this tag of Dagster's own launchers, the UI lists the run, but not in its timeline or at its job.
+# Without this tag of Dagster's own launchers, the UI lists the run, but not at its job. The timeline leaves
+# it out even so: it shows only runs that were launched through a code location.
 REPOSITORY_TAG, REPOSITORY = ".dagster/repository", "__repository__@palms"
 CONSOLE = {"console": {"config": {"log_level": "INFO"}}}
 
@@ -75,16 +76,25 @@ def run_preset(name: str) -> Outcome:
         assert run is not None
         report = describe_failure(instance, run)
         first = next(iter(str(report["error"]).splitlines()), "")
-        interrupted = any(map(_is_interruption, result.filter_events(lambda event: event.is_step_failure)))
+        interrupted = any(
+            map(
+                _is_interruption,
+                result.filter_events(lambda event: event.is_step_failure or event.is_run_failure),
+            )
+        )
+        if interrupted:  # Dagster knows a cancellation only from its UI, and calls this a failure
+            instance.report_run_canceled(run, "Canceled with Ctrl-C. The same command goes on from here.")
         refused = report["outcome"] == "refused"
         return Outcome(result.run_id, False, refused, first, report["checks"], model, interrupted)
 
 
 def _is_interruption(failure: dg.DagsterEvent) -> bool:
-    """Whether a step ended by Ctrl-C, which Dagster and the training process may notice first."""
-    data = failure.step_failure_data
-    report = data.user_failure_data
-    names = [data.error.cls_name] if data.error is not None else []
+    """Whether Ctrl-C ended a step, or the run between two; Dagster or the training process notices it."""
+    if failure.is_run_failure:
+        error, report = failure.job_failure_data.error, None
+    else:
+        error, report = failure.step_failure_data.error, failure.step_failure_data.user_failure_data
+    names = [error.cls_name] if error is not None else []
     names += (
         [str(report.metadata["error"].value)] if report is not None and "error" in report.metadata else []
     )

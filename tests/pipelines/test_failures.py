@@ -86,6 +86,16 @@ def test_each_failed_run_is_reported_once(failures: Failures) -> None:
     assert report["checks"] == []
 
 
+def test_what_a_person_canceled_is_not_reported(failures: Failures) -> None:
+    failures.tick()
+    run = failures.instance.get_run_by_id(fail(failures.instance))
+    assert run is not None
+    failures.instance.report_run_canceled(run)
+    other = fail(failures.instance)
+    failures.tick()
+    assert [report["run"] for report in failures.reported()] == [other]
+
+
 def test_a_failing_command_loses_no_report(failures: Failures) -> None:
     failures.tick()
     failures.script.write_text("raise SystemExit(3)", encoding="utf-8")

@@ -207,3 +207,6 @@ def test_an_interruption_says_what_was_saved(presets: Path, made: Graph) -> None
     assert "of 640 kimg" in last
     again = f"PALM_PRESETS={presets} make pipeline PRESET=long"
     assert last.endswith(f"Run `{again}` again to go on.")
+    with dg.DagsterInstance.get() as instance:
+        (run,) = instance.get_runs(dg.RunsFilter(job_name="long"))
+    assert run.status == dg.DagsterRunStatus.CANCELED
