@@ -28,7 +28,8 @@ MODEL_CHECKS = {
     "not_trained_on_held_out": "It was trained on nobody whom it is measured against.",
     "not_memorized": "Few samples are nearly copies of a training image, even mirrored, moved or rotated.",
     "resembles_palms": "Enough samples were measured, and they lie among real palms.",
-    "not_worse_than_released": "Neither distance is larger than that of a model which it would replace.",
+    "not_worse_than_released": "Neither distance is larger than that of a model which it would replace; for "
+    "the Fréchet distance, even after an allowance for chance.",
     "not_withdrawn": "Nobody has released another model in its place by hand.",
 }
 """Name and description of each check of an evaluated model, beside `LOAD_CHECK`."""
