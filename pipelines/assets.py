@@ -51,7 +51,7 @@ def raw_hands(context: dg.AssetExecutionContext, store: StoreResource) -> Artifa
 
     - **From** the source in its config: rendered here, a folder, or a Kaggle data set.
     - **Takes** longest where photographs are rendered or downloaded.
-    - **Look at** `examples` (are these hands, upright, palms?) and at `set aside`.
+    - **Look at** `examples` (are these hands, upright, palms?) and at `files set aside`.
     """
     config = PhotosConfig(**_config(context))
     with failures_in_one_line():
@@ -65,7 +65,7 @@ def raw_palm_boxes(context: dg.AssetExecutionContext, store: StoreResource) -> A
 
     - **From** the source in its config: rendered here, a folder, or a Kaggle data set.
     - **Takes** less time than `raw_hands`.
-    - **Look at** `palms` and `set aside`: bad labels are listed there.
+    - **Look at** `palms` and `files set aside`: bad labels are listed there.
     """
     config = BoxesConfig(**_config(context))
     with failures_in_one_line():
@@ -161,7 +161,8 @@ def palm_evaluation(
     - **From** the model, the reference and the crops: several sets of samples with fixed seeds.
     - **Takes** a small part of a run.
     - **Look at** `nearest real` (are samples copies of the photographs under them?) and at the checks, which
-    decide whether the model is released.
+    decide whether the model is released. Distances here are those of the first set, and those of a check are
+    means of all sets.
     """
     config = EvaluationConfig(**_config(context))
     with failures_in_one_line():

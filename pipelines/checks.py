@@ -27,7 +27,7 @@ from palm_assets.release.gate import check_artifact, decide, gather
 from palm_assets.release.load_check import check_loading
 from palm_assets.store.artifacts import Artifact
 from pipelines.failures import refusal_failure, refuse_run
-from pipelines.reporting import evidence_metadata
+from pipelines.reporting import evidence_metadata, metrics_metadata
 from pipelines.resources import StoreResource, failures_in_one_line
 
 Gate = dg.ResourceParam[GateConfig]
@@ -156,5 +156,5 @@ def _asset_check_result(result: CheckResult, images: dict[str, Path]) -> dg.Asse
         check_name=result.name,
         passed=result.passed,
         description=result.reason,
-        metadata={**result.metrics, **shown},
+        metadata={**metrics_metadata(result.metrics), **shown},
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -40,13 +41,18 @@ PLOTTED = {
 LABELS = {
     "ap50": "AP50",
     "ap50_95": "AP50-95",
+    "augment_probability": "probability of augmentation",
     "auth_pct": "authentic samples, %",
     "chosen_kimg": "chosen checkpoint, thousand images",
     "digest": "extractor digest",
     "excess": "Fréchet distance above real images",
     "frechet": "Fréchet distance",
     "frechet_at_floor": "Fréchet distance at the floor's size",
+    "frechet_collapsed": "Fréchet distance of a collapsed model",
     "frechet_floor": "Fréchet distance of real palms",
+    "frechet_sd": "Fréchet distance, standard deviation",
+    "held_out_unknown": "people of the start model are unknown",
+    "kernel_distance_to_held_out": "kernel distance to validation people",
     "kid": "kernel distance",
     "kid_collapsed": "kernel distance of a collapsed model",
     "kid_floor": "kernel distance of real hands",
@@ -54,16 +60,36 @@ LABELS = {
     "kimg": "trained on, thousand images",
     "label": "kind of Fréchet distance",
     "kid_label": "kind of kernel distance",
-    "n": "images in a set",
+    "logit_fake": "logit of generated images",
+    "logit_real": "logit of real images",
+    "loss_d": "loss of the discriminator",
+    "loss_g": "loss of the generator",
+    "metrics/mAP50(B)": "validation AP50",
+    "metrics/mAP50-95(B)": "validation AP50-95",
+    "metrics/precision(B)": "validation precision",
+    "metrics/recall(B)": "validation recall",
+    "n": "images measured",
+    "not_square": "images that are not square",
+    "other_aspects": "photographs of other aspects",
+    "real_repeat_share": "share of repeated images, real palms",
     "reference_n": "images of the reference",
     "score_auc": "score: AUC",
     "score_auc_sd": "score: AUC, standard deviation",
     "score_brier": "score: Brier",
     "score_brier_sd": "score: Brier, standard deviation",
     "score_calibration_error": "score: calibration error",
+    "set_aside": "files set aside",
+    "set_aside_reasons": "files set aside, by reason",
+    "share_with_palm": "share of photographs with a palm",
+    "shared_holdout": "validation and test share people",
     "text": "metrics",
+    "trained_on_held_out": "held-out people who were trained on",
+    "turned": "photographs turned upright",
+    "val/box_loss": "validation loss of the boxes",
+    "val/cls_loss": "validation loss of the classes",
+    "val/dfl_loss": "validation loss of the box edges",
 }
-"""Names of facts in the UI where the fact's own name does not tell."""
+"""Names of facts and of metrics during training in the UI where their own names do not tell."""
 MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS = 200_000, 1600  # of an image in the event log, which keeps it for ever
 
 
@@ -112,18 +138,20 @@ def facts_metadata(facts: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in facts.items():
         match value:
-            case None | dict() | list() if not value:
+            case None | dict() | list() | str() if not value:
                 continue
             case bool():
                 found[label(name)] = value
-            case int() | float() if name in PLOTTED:
+            case int() | float() if name in PLOTTED and math.isfinite(value):
                 found[label(name)] = float(f"{value:.4g}") if isinstance(value, float) else value
             case float():
                 found[label(name)] = f"{value:.4g}"
             case dict() if all(isinstance(part, int | str) for part in value.values()):
                 found[label(name)] = ", ".join(f"{key} {part}" for key, part in value.items())
             case dict():
-                found[label(name)] = dg.MetadataValue.json(_rounded(value))
+                found[label(name)] = _table(
+                    [{"metric": label(k), "value": _cell(v)} for k, v in value.items()]
+                )
             case list() if all(isinstance(row, dict) for row in value):
                 found[label(name)] = _table(value)
             case list():
@@ -133,6 +161,17 @@ def facts_metadata(facts: Mapping[str, Any]) -> dict[str, Any]:
             case _:
                 found[label(name)] = str(value)
     return found
+
+
+def metrics_metadata(metrics: Mapping[str, float]) -> dict[str, float | str]:
+    """Metrics of a training or a check: rounded numbers with readable names, which the UI plots.
+
+    What is not finite is text: GraphQL, and so the UI, has no number for it.
+    """
+    return {
+        label(name): _rounded(value) if math.isfinite(value) else str(value)
+        for name, value in metrics.items()
+    }
 
 
 def label(name: str) -> str:
@@ -147,6 +186,11 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
         [dg.TableRecord(row) for row in cells],
         schema=dg.TableSchema([dg.TableColumn(name, description=label(name)) for name in cells[0]]),
     )
+
+
+def _cell(value: Any) -> str:
+    """A value, or the values of several sets, as text."""
+    return ", ".join(map(_cell, value)) if isinstance(value, list) else str(_rounded(value))
 
 
 def _rounded(value: Any) -> Any:

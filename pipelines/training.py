@@ -15,6 +15,7 @@ import dagster_pipes as dg_pipes
 
 from palm_assets.stages.training import Runner
 from palm_assets.stages.training_job import JobOutcome, TrainingJob
+from pipelines.reporting import metrics_metadata
 
 MAX_RETRIES = 2
 SECONDS_BEFORE_RETRY = 2
@@ -127,7 +128,7 @@ def record_observation(
     context: dg.AssetExecutionContext, metrics: dict[str, float], image: str | None = None
 ) -> None:
     """Record the state of a training: metrics, which the UI plots, and a sample grid (a JPEG in base64)."""
-    metadata: dict[str, Any] = dict(metrics)
+    metadata: dict[str, Any] = {**metrics_metadata(metrics)}
     if image is not None:
         metadata["samples"] = dg.MetadataValue.md(f"![samples](data:image/jpeg;base64,{image})")
     context.log_event(dg.AssetObservation(context.asset_key, metadata=metadata))

@@ -182,7 +182,8 @@ def _train_model(job: ModelJob, log: Log, report: Report, should_stop: ShouldSto
 
     def on_checkpoint(samples: Image.Image, record: CheckpointRecord) -> None:
         metrics = {} if latest is None else dict(vars(latest))
-        for name in ("images_seen", "total"):
+        constants = ("augment_probability",) if config.augment_target == 0 else ()
+        for name in ("images_seen", "total", *constants):
             metrics.pop(name, None)
         distance = {"kernel_distance_to_held_out": record.kernel_distance}
         report({"kimg": record.images_seen / 1000, **distance, **metrics}, samples)

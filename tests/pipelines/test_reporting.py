@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import fields
 from pathlib import Path
 
 import dagster as dg
@@ -11,7 +12,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.reporting import MAX_IMAGE_BYTES, evidence_metadata, facts_metadata, image_metadata
+from palm_assets.gan.metrics import TrainingMetrics
+from pipelines.reporting import (
+    LABELS,
+    MAX_IMAGE_BYTES,
+    evidence_metadata,
+    facts_metadata,
+    image_metadata,
+    label,
+    metrics_metadata,
+)
 
 
 def noise(path: Path, side: int) -> Path:
@@ -53,9 +63,10 @@ def test_measured_values_are_plotted_rounded_and_constants_are_text() -> None:
         "image_size": 16,
         "share_of_nothing": 0.123456789,
         "crops": {"train": 48, "test": 8},
-        "floor": {"n": 8, "frechet": 688.7309803211012},
+        "floor": {"n": 8, "frechet": 688.7309803211012, "kid": [0.3, 0.25000001]},
         "shared_holdout": False,
         "set_aside_reasons": {},
+        "score_missing": "",
         "text": "two\nlines",
     }
     shown = facts_metadata(facts)
@@ -64,9 +75,14 @@ def test_measured_values_are_plotted_rounded_and_constants_are_text() -> None:
     assert shown["image size"] == "16"
     assert shown["share of nothing"] == "0.1235"
     assert shown["crops"] == "train 48, test 8"
-    assert shown["floor"] == dg.MetadataValue.json({"n": 8, "frechet": 688.7})
-    assert shown["shared holdout"] is False
-    assert "set aside reasons" not in shown
+    assert [record.data for record in shown["floor"].records] == [
+        {"metric": "images measured", "value": "8"},
+        {"metric": "Fréchet distance", "value": "688.7"},
+        {"metric": "kernel distance", "value": "0.3, 0.25"},
+    ]
+    assert shown["validation and test share people"] is False
+    assert "files set aside, by reason" not in shown
+    assert "score missing" not in shown
     assert shown["metrics"] == dg.MetadataValue.md("```\ntwo\nlines\n```")
 
 
@@ -78,3 +94,23 @@ def test_facts_of_several_classes_are_a_table_with_a_row_each() -> None:
         {"value": "palm", "kid": 0.1235},
         {"value": "back", "kid": ""},
     ]
+
+
+def test_metrics_during_training_have_readable_names_and_few_digits() -> None:
+    shown = metrics_metadata({"loss_d": 0.569717526435852, "metrics/mAP50(B)": 0.99, "epoch": 12})
+    assert shown == {"loss of the discriminator": 0.5697, "validation AP50": 0.99, "epoch": 12}
+    assert all(
+        "_" not in label(field.name) and "/" not in label(field.name) for field in fields(TrainingMetrics)
+    )
+
+
+def test_what_is_not_finite_is_text() -> None:
+    assert metrics_metadata({"kid": float("nan"), "frechet": float("inf")}) == {
+        "kernel distance": "nan",
+        "Fréchet distance": "inf",
+    }
+    assert facts_metadata({"kid": float("nan")}) == {"kernel distance": "nan"}
+
+
+def test_no_two_facts_have_one_name() -> None:
+    assert len(LABELS) == len({*LABELS.values()})
