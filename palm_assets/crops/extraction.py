@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import sys
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ WITHOUT_PALM_FILE = "without_palm.csv"
 SHEET_TILES = 100
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Crop:
     """Origin of row `row` of the packed array.
 
@@ -337,9 +338,10 @@ def _counts(photos: Sequence[Photo], people: PeopleSplit) -> dict[str, Any]:
 
 
 def _crop(row: dict[str, str]) -> Crop:
-    types: dict[str, type] = {"row": int, "turn": int, "confidence": float}
+    types: dict[str, Callable[[str], Any]] = {"row": int, "turn": int, "confidence": float}
     types |= dict.fromkeys(("left", "top", "right", "bottom"), float)
-    values = {name: types.get(name, str)(value) for name, value in row.items()}
+    values = {name: types.get(name, sys.intern)(value) for name, value in row.items() if name != "path"}
+    values["path"] = row["path"]  # unlike the others it is that of one crop
     # An older version of the program used the same people for what validation and test are for now.
     label = "shared" if values["split"] == "holdout" else values["split"]
     return Crop(**{**values, "split": _known(label)})

@@ -38,7 +38,7 @@ _NOT_KNOWN = frozenset(
 _MAX_UNMATCHED = 0.5  # share of images without a row above which the table is of other files
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Labels:
     """What is known of one photograph besides its pixels; `person` is empty where a table does not say it."""
 

@@ -6,9 +6,10 @@ import csv
 import hashlib
 import math
 import os
-from collections import Counter
-from collections.abc import Collection, Iterable
-from concurrent.futures import ThreadPoolExecutor
+import sys
+from collections import Counter, deque
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,9 +34,12 @@ CHANGED_HINT = "Materialize raw_hands again, which indexes the photographs as th
 NO_FOLDER = "no folder says who is on it"
 NO_ID = "HandInfo.csv does not say who is on it"
 _OTHER_ASPECT = "aspect"
+WAITING_PER_CORE = 16
+_Outcome = tuple[int, int, str] | PhotoError
+"""Width, height and digest of the pixels of a photograph, or why it cannot be used."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Photo:
     """One usable photograph; `path` is relative to the set's root, sizes are those that a viewer shows."""
 
@@ -186,6 +190,7 @@ def read_index(folder: Path, root: Path) -> PhotoIndex:
 
 def _photo(row: dict[str, str]) -> Photo:
     values: dict[str, Any] = {**row, "width": int(row["width"]), "height": int(row["height"])}
+    values |= {name: sys.intern(row[name]) for name in ("person", "aspect", "side", "skin")}
     return Photo(**values)
 
 
@@ -275,7 +280,7 @@ def _decode_all(
     refused: list[SetAside] = []
     first_with: dict[str, str] = {}
     with ThreadPoolExecutor(usable_cores()) as pool:  # Pillow releases the interpreter lock while it decodes
-        outcomes = pool.map(lambda name: _measure(root / name, max_megapixels), names)
+        outcomes = _measured(pool, root, names, max_megapixels)
         for done, (name, outcome) in enumerate(zip(names, outcomes, strict=True), start=1):
             progress(done, len(names))
             if isinstance(outcome, PhotoError):
@@ -293,7 +298,24 @@ def _decode_all(
     return tuple(photos), refused
 
 
-def _measure(path: Path, max_megapixels: float) -> tuple[int, int, str] | PhotoError:
+def _measured(
+    pool: ThreadPoolExecutor, root: Path, names: Iterable[str], max_megapixels: float
+) -> Iterator[_Outcome]:
+    """What `_measure` finds of each photograph, in order.
+
+    Submitted at once are only as many as are soon worked on: one takes a kilobyte while it waits.
+    """
+    running: deque[Future[_Outcome]] = deque()
+    waiting = WAITING_PER_CORE * usable_cores()
+    for name in names:
+        running.append(pool.submit(_measure, root / name, max_megapixels))
+        if len(running) > waiting:
+            yield running.popleft().result()
+    while running:
+        yield running.popleft().result()
+
+
+def _measure(path: Path, max_megapixels: float) -> _Outcome:
     try:
         pixels = read_photo(path, max_megapixels=max_megapixels)
     except PhotoError as error:

@@ -32,7 +32,7 @@ NOT_DOWNLOADED = "not downloaded from iCloud"
 _ICLOUD = re.compile(r"\.(.+)\.icloud")  # what stands for a file that is in the cloud alone
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SetAside:
     """One file or folder that is not used, and why; `path` is relative to the root of the set."""
 
