@@ -5,13 +5,21 @@ The run is that of the UI's job: it has its name, config and tags.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.remote_origin import (
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from palm_assets.errors import TrainingStoppedError
 from pipelines.automation import RetrainingSettings
@@ -23,9 +31,7 @@ from pipelines.run_tags import run_tags
 
 _UNSET = re.compile('environment variable "([^"]+)" which is not set')
 _INTERRUPTIONS = {dg.DagsterExecutionInterruptedError.__name__, TrainingStoppedError.__name__}
-# Without this tag of Dagster's own launchers, the UI lists the run, but not at its job. The timeline leaves
-# it out even so: it shows only runs that were launched through a code location.
-REPOSITORY_TAG, REPOSITORY = ".dagster/repository", "__repository__@palms"
+LOCATION, MODULE, REPOSITORY = "palms", "pipelines.definitions", "__repository__"  # as in workspace.yaml
 CONSOLE = {"console": {"config": {"log_level": "INFO"}}}
 
 
@@ -64,9 +70,9 @@ def run_preset(name: str) -> Outcome:
         try:
             # Dagster's own events are in the UI; the console shows what the assets log.
             config = {**(job.run_config or {}), "loggers": CONSOLE}
-            result = job.execute_in_process(
-                config, instance=instance, raise_on_error=False, tags={REPOSITORY_TAG: REPOSITORY}
-            )
+            _record_origin(instance, job)
+            tags = {".dagster/repository": f"{REPOSITORY}@{LOCATION}"}  # Dagster's launchers set it
+            result = job.execute_in_process(config, instance=instance, raise_on_error=False, tags=tags)
         except dg.DagsterInvalidConfigError as error:
             return Outcome("", False, error="; ".join(map(_problem, error.errors)))
         model = run_tags(instance, result.run_id).get(f"{TAG_PREFIX}dcgan_checkpoint", "").partition("/")[2]
@@ -86,6 +92,20 @@ def run_preset(name: str) -> Outcome:
             instance.report_run_canceled(run, "Canceled with Ctrl-C. The same command goes on from here.")
         refused = report["outcome"] == "refused"
         return Outcome(result.run_id, False, refused, first, report["checks"], model, interrupted)
+
+
+def _record_origin(instance: dg.DagsterInstance, job: dg.JobDefinition) -> None:
+    """Record with the next run that its job is that of the code location, as if it had been launched there.
+
+    Without, the run is missing in the timeline, the first page of the UI. `execute_in_process` has no
+    parameter for it.
+    """
+    location = ManagedGrpcPythonEnvCodeLocationOrigin(
+        LoadableTargetOrigin(executable_path=sys.executable, module_name=MODULE), LOCATION
+    )
+    origin = RemoteJobOrigin(RemoteRepositoryOrigin(location, REPOSITORY), job.name)
+    create = functools.partial(instance.create_run_for_job, remote_job_origin=origin)
+    instance.create_run_for_job = create  # type: ignore[method-assign]
 
 
 def _is_interruption(failure: dg.DagsterEvent) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 import dagster as dg
 import pytest
 import yaml
+from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin
 from PIL import Image
 
 from palm_assets.release.own_photographs import CROPS
@@ -133,8 +134,17 @@ def test_the_end_names_the_release_its_samples_and_what_to_do_next(
     location = yaml.safe_load(Path("workspace.yaml").read_text())["load_from"][0]["python_module"]
     with dg.DagsterInstance.get() as instance:
         (run,) = instance.get_runs()
-    # By this tag the UI's timeline and the page of the job find a run.
+    # By this tag the page of the job finds a run, by the origin the UI's timeline does.
     assert run.tags[".dagster/repository"] == f"__repository__@{location['location_name']}"
+    assert run.remote_job_origin is not None
+    code_location = run.remote_job_origin.repository_origin.code_location_origin
+    assert isinstance(code_location, ManagedGrpcPythonEnvCodeLocationOrigin)
+    assert code_location.location_name == location["location_name"]
+    assert code_location.loadable_target_origin.module_name == location["module_name"]
+    assert (run.remote_job_origin.repository_origin.repository_name, run.remote_job_origin.job_name) == (
+        "__repository__",
+        "tiny",
+    )
 
 
 def test_the_last_line_of_a_refused_run_names_check_bound_and_knob(
