@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from palm_assets.crops.extraction import Crops
+from palm_assets.gan.config import MAX_SEED
 from palm_assets.release.serving import open_model
 from palm_assets.stages.crops import open_crops
 from palm_assets.store.artifacts import Store
@@ -41,7 +42,8 @@ def main() -> None:
 
     rng = np.random.default_rng(args.seed)
     real = np.asarray(crops.images)[_of_many_hands(crops, TILES // 2, rng)]
-    generated = model.sample(TILES - len(real), seed=args.seed)
+    # Seeds that are close to each other share samples, and sheets may be shown to the same raters.
+    generated = model.sample(TILES - len(real), seed=int(rng.integers(MAX_SEED)))
     tiles, is_real = np.concatenate([real, generated]), [True] * len(real) + [False] * len(generated)
     if args.size:
         tiles = _reduced(tiles, args.size)
