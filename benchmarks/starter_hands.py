@@ -34,10 +34,10 @@ FIRST = GanConfig(
     max_width=256,
     output_activation="smoothstep",
     padding_mode="replicate",
-    output_smoothing=0.08,
     labels=["aspect", "side", "skin"],
     mirror=False,
     balance_aspects=0.5,
+    balance_skins=0.6,
     batch=16,
     r1=0.2,
     augment=["color", "rotation", "translation"],
@@ -47,7 +47,7 @@ FIRST = GanConfig(
     discriminator_lr=4e-4,
     ema_kimg=5,
     snapshot_kimg=5,
-    kimg=55,
+    kimg=40,
 )
 SECOND = {"generator_lr": 1e-4, "discriminator_lr": 2e-4, "ema_kimg": 10, "kimg": 25}
 
