@@ -90,7 +90,7 @@ def _show_outcome(words: Words, palms: PalmSet, served: Served) -> None:
     """Seed and time, and what was left out or stopped."""
     stats, total = palms.stats, palms.request.count
     kind = labels_text(words, palms.request.labels)
-    texts = [f"{words('hand')}: {kind}"] if kind else []
+    texts = [words("hand") + f": {kind}"] if kind else []
     texts.append(words("set_line", seed=palms.request.seed, time=words.duration(palms.seconds)))
     if stats.rejected:
         texts.append(words("rejected", n=stats.rejected))

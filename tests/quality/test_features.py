@@ -15,6 +15,7 @@ from torch import nn
 
 from palm_assets.errors import QualityError
 from palm_assets.quality import features as module
+from palm_assets.quality.extractors import weights as weights_module
 from palm_assets.quality.extractors.dinov2 import DIM, HEADS, DinoV2
 from palm_assets.quality.extractors.efficientnet import EfficientNetLite0
 from palm_assets.quality.extractors.registry import EXTRACTORS
@@ -175,7 +176,7 @@ def test_optimizing_efficientnet_for_inference_does_not_change_its_features() ->
 def test_auto_without_inception_weights_is_efficientnet_and_downloads_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "fetch", lambda *a, **k: pytest.fail("tried to download"))
+    monkeypatch.setattr(weights_module, "fetch", lambda *a, **k: pytest.fail("tried to download"))
     extractor = load_extractor("auto", cache=tmp_path)
     assert (extractor.name, extractor.dim, len(extractor.digest)) == ("efficientnet-lite0", 1280, 12)
 
