@@ -95,9 +95,9 @@ def run_preset(name: str) -> Outcome:
 
 
 def _record_origin(instance: dg.DagsterInstance, job: dg.JobDefinition) -> None:
-    """Record with the next run that its job is that of the code location, as if it had been launched there.
+    """Record with each run that `instance` creates that its job is that of the code location.
 
-    Without, the run is missing in the timeline, the first page of the UI. `execute_in_process` has no
+    Without, a run is missing in the timeline, the first page of the UI. `execute_in_process` has no
     parameter for it.
     """
     location = ManagedGrpcPythonEnvCodeLocationOrigin(
